@@ -131,6 +131,7 @@ static struct gm_counted counted_of(const struct gm_cdevice *d)
                                .unused = d->kept ? 0 : rest_of(d->usable.slots, d->used.slots),
                                .sessions = d->usable.sessions,
                                .sessions_unused = rest_of(d->usable.sessions, d->used.sessions),
+                               .usable = d->usable,
                                .open = gm_core_node_is_open(d->node)};
 }
 
@@ -138,6 +139,24 @@ static struct gm_counted counted_of(const struct gm_cdevice *d)
 static bool is_simple(const struct gm_counted *a, const struct gm_counted *b)
 {
     return a->open && b->open && a->slots == b->slots && a->sessions == 0 && b->sessions == 0;
+}
+
+static void sum_usable(struct gm_devices *devices, const struct gm_counted *c, bool add)
+{
+    for (int k = 0; c->open && k < GM_DIMS; k++) {
+        uint64_t v = c->usable.v[k];
+        devices->usable[k] = add ? devices->usable[k] + v : devices->usable[k] - v;
+    }
+}
+
+struct gm_capacity gm_devices_farm(const struct gm_core *core)
+{
+    struct gm_capacity farm = {.slots = 0};
+    for (int k = 0; k < GM_DIMS; k++) { /* nodes tell up to 2^60 each */
+        unsigned __int128 all = core->devices->usable[k];
+        farm.v[k] = all < UINT64_MAX ? (uint64_t)all : UINT64_MAX;
+    }
+    return farm;
 }
 
 static void recount(struct gm_core *core, struct gm_cdevice *device, struct gm_counted now)
@@ -156,6 +175,11 @@ static void recount(struct gm_core *core, struct gm_cdevice *device, struct gm_c
     }
     gm_devices_count(&core->devices->all, &device->counted, false);
     gm_devices_count(&core->devices->all, &now, true);
+    if (device->counted.open != now.open ||
+        memcmp(&device->counted.usable, &now.usable, sizeof(now.usable)) != 0) {
+        sum_usable(core->devices, &device->counted, false);
+        sum_usable(core->devices, &now, true);
+    }
     device->counted = now;
 }
 
@@ -274,7 +298,8 @@ static int check_device(const struct gm_cdevice *d, struct gm_err *err)
     struct gm_counted now = counted_of(d);
     if (now.slots != d->counted.slots || now.unused != d->counted.unused ||
         now.sessions != d->counted.sessions || now.open != d->counted.open ||
-        now.sessions_unused != d->counted.sessions_unused) {
+        now.sessions_unused != d->counted.sessions_unused ||
+        memcmp(&now.usable, &d->counted.usable, sizeof(now.usable)) != 0) {
         return BROKEN("node %s: device %s is not counted as it is", d->node->id, d->id);
     }
     for (size_t m = 0; m < d->chain_count; m++) {
@@ -302,6 +327,7 @@ static bool is_same(const struct gm_tally *a, const struct gm_tally *b)
 int gm_devices_check(const struct gm_core *core, struct gm_err *err)
 {
     struct gm_tally all = {0};
+    unsigned __int128 usable[GM_DIMS] = {0};
     size_t places = 0, members = 0;
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         for (size_t i = 0; i < n->device_count; i++) {
@@ -310,6 +336,9 @@ int gm_devices_check(const struct gm_core *core, struct gm_err *err)
                 return rc;
             }
             gm_devices_count(&all, &n->devices[i].counted, true);
+            for (int k = 0; gm_core_node_is_open(n) && k < GM_DIMS; k++) {
+                usable[k] += n->devices[i].usable.v[k];
+            }
             members += n->devices[i].chain_count;
         }
     }
@@ -331,7 +360,8 @@ int gm_devices_check(const struct gm_core *core, struct gm_err *err)
             }
         }
     }
-    if (places != members || !is_same(&all, &core->devices->all)) {
+    if (places != members || !is_same(&all, &core->devices->all) ||
+        memcmp(usable, core->devices->usable, sizeof(usable)) != 0) {
         return BROKEN("the index of devices is not of these devices");
     }
     return 0;

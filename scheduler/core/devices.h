@@ -37,6 +37,7 @@ struct gm_chain_wish;
 struct gm_counted {
     uint64_t slots, unused;
     uint64_t sessions, sessions_unused; /* sessions 0: no limit */
+    struct gm_capacity usable;
     bool open;
 };
 /* Over the devices of a class that have as many encoder sessions: gm_core_slots. */
@@ -128,7 +129,8 @@ struct gm_devices {
     struct gm_class **some; /* owned: of a wish with codecs */
     size_t some_cap;
     struct gm_tally all;
-    uint64_t made; /* classes, and those that went */
+    unsigned __int128 usable[GM_DIMS]; /* of all devices together */
+    uint64_t made;                     /* classes, and those that went */
 };
 /* Where a device stands in the class of one of its chains. */
 struct gm_member {
@@ -162,6 +164,8 @@ struct gm_classes gm_devices_classes(const struct gm_core *core, const struct gm
 void gm_devices_count(struct gm_tally *tally, const struct gm_counted *counted, bool add);
 /* Over all classes of the wish; NULL: of all devices. */
 struct gm_tally gm_devices_tally(const struct gm_core *core, const struct gm_chain_wish *wish);
+/* All that is usable now, of each dimension UINT64_MAX at most. */
+struct gm_capacity gm_devices_farm(const struct gm_core *core);
 /* The column of a codec and depth, and back; GM_COLUMNS: it has none. */
 uint32_t gm_devices_column(const char *codec, uint32_t depth);
 void gm_devices_column_name(uint32_t column, const char **out_codec, uint32_t *out_depth);

@@ -190,22 +190,6 @@ static void take_back_tracks(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
-/* All that is usable, of which a demand is a share: a walk, so not each time. */
-static struct gm_capacity farm_of(const struct gm_core *core)
-{
-    struct gm_capacity sum = {0};
-    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
-            const struct gm_capacity *u = &n->devices[d].usable;
-            for (int k = 0; k < GM_DIMS; k++) {
-                uint64_t room = UINT64_MAX - sum.v[k];
-                sum.v[k] += u->v[k] < room ? u->v[k] : room; /* nodes tell up to 2^60 each */
-            }
-        }
-    }
-    return sum;
-}
-
 static struct gm_room room_of(const struct gm_core *core)
 {
     struct gm_room room = {.made = core->devices->made};
@@ -271,7 +255,7 @@ void gm_core_place(struct gm_core *core)
     uint64_t slots = gm_core_slots(core, NULL, &unused);
     if ((slots > 0 && order->farm.slots == 0) ||
         (unused > 0 && core->now - order->farm_at >= GM_SEC)) {
-        order->farm = farm_of(core);
+        order->farm = gm_devices_farm(core);
         order->farm_at = core->now;
     }
     struct gm_room room = room_of(core);
