@@ -1,15 +1,12 @@
-#include "scheduler/peers.h"
+#include "scheduler/peers_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <utlist.h>
 
-#include "common/rate.h"
 #include "proto/envelope.h"
-#include "scheduler/conns.h"
 #include "scheduler/core/mem.h"
-#include "scheduler/unsent.h"
 
 /* A bound peer may say far more than any node does; it is dropped where it says yet more. */
 #define NODE_MESSAGES 100000 /* a second; twice as many at once */
@@ -27,56 +24,6 @@
 #define FAULTS_BURST 20
 #define ANSWERS 2 /* refusals a second */
 #define ANSWERS_BURST 4
-#define CHECK_EVERY (5 * GM_SEC)
-#define SWEEP_LATE GM_SEC /* who is called so rarely did not listen either */
-
-struct node;
-
-struct gm_peer {
-    uint8_t *id; /* owned */
-    size_t id_size;
-    int fd;
-    char key[GM_CURVE_TEXT]; /* "": none */
-    char name[GM_CURVE_NAME];
-    enum gm_curve_role role;
-    int64_t until_unix_ms;
-    uint64_t generation; /* of the list that says so */
-    struct node *node;   /* borrowed; NULL: a stranger */
-    bool replaced;       /* it was that node */
-    bool batches;
-    struct gm_peer_mark mark;
-    bool gone;
-    gm_time gone_at, heard_at;
-    struct gm_rate messages, bytes, faults, answers;
-    struct gm_unsent_bytes *unsent; /* shared */
-    uint64_t taken;                 /* of them, when it was looked at last */
-    unsigned looks;                 /* that found it so, in a row */
-    struct gm_peer *prev, *next;    /* of the strangers, heard longest ago first */
-    UT_hash_handle hh;
-};
-
-struct node {
-    char id[GM_CURVE_NAME];
-    struct gm_peer *peer; /* bound; never NULL outside gm_peers_route */
-    UT_hash_handle hh;
-};
-
-struct gm_peers {
-    const struct gm_allow *allow; /* borrowed; NULL: no keys */
-    uint64_t generation;
-    struct gm_peer *peers;         /* owned; by routing id */
-    struct gm_unsent_total *total; /* shared */
-    struct gm_peer *strangers;     /* borrowed */
-    size_t stranger_count;
-    struct node *nodes; /* owned */
-    struct gm_conns conns;
-    struct gm_rate messages; /* of strangers */
-    struct gm_peer *claimer; /* its Hello is being answered */
-    char claim[GM_CURVE_NAME];
-    gm_time checked_at;
-    gm_time silence;
-    gm_time swept_at, hears_since;
-};
 
 /* ---- connections */
 
@@ -152,8 +99,7 @@ static void from_strangers(struct gm_peers *p, struct gm_peer *peer)
     p->stranger_count--;
 }
 
-/* Nothing is sent to it any more. */
-static void unbind(struct gm_peers *p, struct gm_peer *peer)
+void gm_peer_unbind(struct gm_peers *p, struct gm_peer *peer)
 {
     if (peer->node != NULL) {
         HASH_DEL(p->nodes, peer->node);
@@ -179,14 +125,14 @@ static void peer_free(struct gm_peer *peer)
     free(peer);
 }
 
-static void peer_remove(struct gm_peers *p, struct gm_peer *peer)
+void gm_peer_remove(struct gm_peers *p, struct gm_peer *peer)
 {
-    unbind(p, peer);
+    gm_peer_unbind(p, peer);
     from_strangers(p, peer);
     detach(p, peer);
-    if (p->claimer == peer) {
-        p->claimer = NULL;
-    }
+    p->claimer = p->claimer == peer ? NULL : p->claimer;
+    p->speaker = p->speaker == peer ? NULL : p->speaker;
+    p->checked = p->checked == peer ? peer->hh.next : p->checked;
     HASH_DEL(p->peers, peer);
     peer_free(peer);
 }
@@ -278,7 +224,7 @@ struct gm_unsent_bytes *gm_peer_unsent(const struct gm_peer *peer)
 static struct gm_peer *peer_add(struct gm_peers *p, const struct gm_heard *h)
 {
     if (p->stranger_count >= GM_PEERS_STRANGERS_MAX) {
-        peer_remove(p, p->strangers);
+        gm_peer_remove(p, p->strangers);
     }
     struct gm_peer *peer = gm_mem_zalloc(sizeof *peer);
     peer->id = gm_mem_dup(h->id.data, h->id.size);
@@ -290,8 +236,7 @@ static struct gm_peer *peer_add(struct gm_peers *p, const struct gm_heard *h)
     return peer;
 }
 
-/* Its key is on the list now. True, and nothing to do, where there are no keys. */
-static bool is_allowed(const struct gm_peers *p, struct gm_peer *peer, int64_t unix_ms)
+bool gm_peer_is_allowed(const struct gm_peers *p, struct gm_peer *peer, int64_t unix_ms)
 {
     if (p->allow == NULL) {
         return true;
@@ -345,10 +290,10 @@ static bool is_given(const struct gm_peer *peer)
  * may be another connection's by now. */
 static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now)
 {
-    struct gm_conn *c = gm_conns_find(&p->conns, fd);
-    if (peer->gone && is_given(peer)) {
+    if (peer->gone ? is_given(peer) : peer->fd == fd) {
         return;
     }
+    struct gm_conn *c = gm_conns_find(&p->conns, fd);
     if (c == NULL) {
         detach(p, peer);
         set_gone(peer, now);
@@ -374,10 +319,10 @@ enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h
     if (h->id.size == 0 || h->id.size > GM_PEERS_ID_BYTES || (p->allow != NULL && h->key == NULL)) {
         return GM_PEER_CUT;
     }
-    struct gm_peer *peer = gm_peers_find(p, h->id);
+    struct gm_peer *peer = h->known != NULL ? h->known : gm_peers_find(p, h->id);
     const char *key = p->allow != NULL ? h->key : "";
     if (peer != NULL && strcmp(peer->key, key) != 0) {
-        peer_remove(p, peer); /* of an id that somebody chose: not who it was */
+        gm_peer_remove(p, peer); /* of an id that somebody chose: not who it was */
         peer = NULL;
     }
     if (peer == NULL) {
@@ -388,10 +333,11 @@ enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h
         memcpy(peer->key, key, strlen(key) + 1);
     }
     peer->heard_at = h->now;
+    p->speaker = peer;
     attach(p, peer, h->fd, h->now);
     *out = peer;
-    if (!is_allowed(p, peer, h->unix_ms)) {
-        unbind(p, peer);
+    if (!gm_peer_is_allowed(p, peer, h->unix_ms)) {
+        gm_peer_unbind(p, peer);
         return GM_PEER_CUT;
     }
     if (peer->node == NULL) { /* the one that is forgotten first is silent for longest */
@@ -517,12 +463,21 @@ static void bind_to(struct gm_peers *p, struct node *node, struct gm_peer *peer,
     gm_conns_set_proved(&p->conns, gm_conns_find(&p->conns, peer->fd), true, now);
 }
 
+/* What is said is an answer, as a rule. */
+static struct node *find_node(const struct gm_peers *p, const char *node_id)
+{
+    struct node *node = p->speaker != NULL ? p->speaker->node : NULL;
+    if (node == NULL || strcmp(node->id, node_id) != 0) {
+        HASH_FIND_STR(p->nodes, node_id, node);
+    }
+    return node;
+}
+
 struct gm_peer *gm_peers_route(struct gm_peers *p, const char *node_id, const Gm__Envelope *env,
                                gm_time now)
 {
-    struct node *node = NULL;
+    struct node *node = find_node(p, node_id);
     bool claimed = p->claimer != NULL && strcmp(p->claim, node_id) == 0;
-    HASH_FIND_STR(p->nodes, node_id, node);
     if (claimed && env->body_case == GM__ENVELOPE__BODY_REFUSE) {
         return p->claimer;
     }
@@ -535,66 +490,4 @@ struct gm_peer *gm_peers_route(struct gm_peers *p, const char *node_id, const Gm
         bind_to(p, node, p->claimer, now);
     }
     return node != NULL ? node->peer : NULL;
-}
-
-/* ---- time */
-
-/* It has more to read than is kept for it, and has read none of that between two looks. */
-static bool is_stuck(struct gm_peer *peer, const struct gm_peers_hands *hands)
-{
-    if (gm_unsent_bytes_get(peer->unsent) <= GM_PEERS_UNSENT_BYTES) {
-        peer->looks = 0;
-        return false;
-    }
-    uint64_t taken = gm_unsent_bytes_left(peer->unsent) + hands->taken(peer->fd, hands->arg);
-    peer->looks = taken == peer->taken ? peer->looks + 1 : 1;
-    peer->taken = taken;
-    return peer->looks > 1;
-}
-
-/* It is a node, which says something with each heartbeat: its process is stopped, or what lies
- * between keeps the connection for it. */
-static bool is_silent(const struct gm_peers *p, const struct gm_peer *peer, gm_time now)
-{
-    gm_time since = peer->heard_at > p->hears_since ? peer->heard_at : p->hears_since;
-    return p->silence > 0 && peer->node != NULL && !peer->gone && now - since > p->silence;
-}
-
-static void check_peer(struct gm_peers *p, struct gm_peer *peer, gm_time now, int64_t unix_ms,
-                       const struct gm_peers_hands *hands)
-{
-    if (peer->gone && now - peer->gone_at >= GM_PEERS_GONE_TIME) {
-        peer_remove(p, peer);
-    } else if (!is_allowed(p, peer, unix_ms)) {
-        unbind(p, peer);
-        hands->cut(peer->fd, GM_PEERS_OFF_LIST, hands->arg);
-    } else if (is_stuck(peer, hands)) {
-        hands->cut(peer->fd, "it does not read what it is told", hands->arg);
-    } else if (is_silent(p, peer, now)) {
-        hands->cut(peer->fd, "the node says nothing any more", hands->arg);
-    }
-}
-
-void gm_peers_sweep(struct gm_peers *p, bool deaf, gm_time now, int64_t unix_ms,
-                    const struct gm_peers_hands *hands)
-{
-    if (deaf || now - p->swept_at > SWEEP_LATE) {
-        p->hears_since = now;
-    }
-    p->swept_at = now;
-    for (size_t n = p->conns.unproved_count; n > 0; n--) {
-        if (now - p->conns.unproved->since < GM_PEERS_HELLO_TIME) {
-            break;
-        }
-        hands->cut(gm_conns_cut_next(&p->conns, now), "no hello was said that was taken",
-                   hands->arg);
-    }
-    if (p->checked_at != 0 && now - p->checked_at < CHECK_EVERY) {
-        return;
-    }
-    p->checked_at = now;
-    for (struct gm_peer *peer = p->peers, *next; peer != NULL; peer = next) {
-        next = peer->hh.next;
-        check_peer(p, peer, now, unix_ms, hands);
-    }
 }

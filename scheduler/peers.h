@@ -49,9 +49,10 @@ struct gm_peer_id {
 /* What a message came with. */
 struct gm_heard {
     struct gm_peer_id id;
-    int fd;          /* of its connection */
-    const char *key; /* that it was proved by; NULL: by none */
-    size_t size;     /* bytes */
+    int fd;                /* of its connection */
+    const char *key;       /* that it was proved by; NULL: by none */
+    size_t size;           /* bytes */
+    struct gm_peer *known; /* as gm_peers_find says; NULL: it is looked for */
     gm_time now;
     int64_t unix_ms;
 };

@@ -258,14 +258,14 @@ static int on_message(struct gm_daemon *d, struct gm_peer *peer, const void *dat
 static int on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
 {
     struct gm_peer *peer = NULL;
-    const struct gm_heard heard = {.id = {.data = zmq_msg_data(id), .size = zmq_msg_size(id)},
-                                   .fd = zmq_msg_get(body, ZMQ_SRCFD),
-                                   .key = d->zap != NULL ? zmq_msg_gets(body, GM_ZAP_KEY) : NULL,
-                                   .size = zmq_msg_size(body),
-                                   .now = gm_time_now(),
-                                   .unix_ms = gm_time_unix_ms()};
-    peer = heard.id.size > 0 ? gm_peers_find(d->peers, heard.id) : NULL;
-    if (peer == NULL || gm_peer_fd(peer) != heard.fd) {
+    struct gm_heard heard = {.id = {.data = zmq_msg_data(id), .size = zmq_msg_size(id)},
+                             .fd = zmq_msg_get(body, ZMQ_SRCFD),
+                             .key = d->zap != NULL ? zmq_msg_gets(body, GM_ZAP_KEY) : NULL,
+                             .size = zmq_msg_size(body),
+                             .now = gm_time_now(),
+                             .unix_ms = gm_time_unix_ms()};
+    heard.known = heard.id.size > 0 ? gm_peers_find(d->peers, heard.id) : NULL;
+    if (heard.known == NULL || gm_peer_fd(heard.known) != heard.fd) {
         gm_guard_read(d->guard, heard.now); /* that its connection came was told before */
     }
     switch (gm_peers_heard(d->peers, &heard, &peer)) {

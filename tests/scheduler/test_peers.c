@@ -620,6 +620,68 @@ static void a_goodbye_needs_no_welcome(void **state)
     gm_allow_fini(&allow);
 }
 
+#define CROWD 200
+
+/* Of a crowd a few are looked at each time, and all within 5 s: then those that are silent are cut,
+ * and those that are gone forgotten. */
+static void a_crowd_is_looked_at_in_parts(void **state)
+{
+    struct gm_peers *p = *state;
+    char id[16], node[16];
+    size_t cut = 0;
+    for (int i = 0; i < CROWD; i++) {
+        (void)snprintf(id, sizeof id, "p%d", i);
+        (void)snprintf(node, sizeof node, "n%d", i);
+        (void)welcome(p, id, 100 + i, NULL, node);
+    }
+    assert_int_equal(sweep(p), 0); /* the first time at all */
+    gm_peers_silence(p, 10 * GM_SEC);
+    for (int i = 0; i < 200; i++) {
+        now += 50 * GM_MS;
+        assert_int_equal(sweep(p), 0);
+    }
+    for (int i = 0; i < 101; i++) {
+        now += 50 * GM_MS;
+        size_t few = sweep(p);
+        assert_in_range(few, 0, 2);
+        for (size_t k = 0; k < few; k++) {
+            gm_peers_closed(p, cuts[k], now);
+        }
+        cut += few;
+    }
+    assert_int_equal(cut, CROWD);
+    for (int i = 0; i < 220; i++) { /* a look and GM_PEERS_GONE_TIME later, while they get fewer */
+        now += 50 * GM_MS;
+        assert_int_equal(sweep(p), 0);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        (void)snprintf(id, sizeof id, "p%d", i);
+        assert_null(gm_peers_find(p, (struct gm_peer_id){id, strlen(id)}));
+    }
+}
+
+/* Answers go to who was heard last without a search, others as before. */
+static void who_was_heard_last_is_not_taken_for_another(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *one = welcome(p, "a", 4, NULL, "n1"), *two = welcome(p, "b", 5, NULL, "n2");
+    struct gm_peer *peer = NULL;
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), one);
+    assert_ptr_equal(route(p, "n2", GM__ENVELOPE__BODY_ACK), two);
+    assert_null(route(p, "n", GM__ENVELOPE__BODY_ACK));
+    struct gm_peer *again = welcome(p, "c", 6, NULL, "n1");
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_IGNORE); /* it was replaced */
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), again);
+    gm_peers_closed(p, 4, now);
+    now += GM_PEERS_GONE_TIME;
+    (void)sweep(p);
+    now += 5 * GM_SEC;
+    (void)sweep(p);
+    assert_null(gm_peers_find(p, (struct gm_peer_id){"a", 1}));
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), again);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(void)
@@ -647,6 +709,8 @@ int main(void)
         TEST(what_is_late_takes_no_connection),
         TEST(a_goodbye_needs_no_welcome),
         TEST(a_node_that_says_nothing_is_cut),
+        TEST(a_crowd_is_looked_at_in_parts),
+        TEST(who_was_heard_last_is_not_taken_for_another),
     };
     return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
 }

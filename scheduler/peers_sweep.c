@@ -1,0 +1,86 @@
+/* Whose time is over: peers that are gone, connections that say nothing, or nothing that is taken,
+ * or read nothing. */
+#include "scheduler/peers_state.h"
+
+#define CHECK_EVERY (5 * GM_SEC)
+#define SWEEP_LATE GM_SEC /* who is called so rarely did not listen either */
+
+/* It has more to read than is kept for it, and has read none of that for so long. */
+static bool is_stuck(struct gm_peer *peer, gm_time now, const struct gm_peers_hands *hands)
+{
+    if (gm_unsent_bytes_get(peer->unsent) <= GM_PEERS_UNSENT_BYTES) {
+        peer->stuck = 0;
+        return false;
+    }
+    uint64_t taken = gm_unsent_bytes_left(peer->unsent) + hands->taken(peer->fd, hands->arg);
+    bool same = peer->stuck != 0 && taken == peer->taken;
+    peer->stuck = same ? peer->stuck : now;
+    peer->taken = taken;
+    return now - peer->stuck >= CHECK_EVERY;
+}
+
+/* It is a node, which says something with each heartbeat: its process is stopped, or what lies
+ * between keeps the connection for it. */
+static bool is_silent(const struct gm_peers *p, const struct gm_peer *peer, gm_time now)
+{
+    gm_time since = peer->heard_at > p->hears_since ? peer->heard_at : p->hears_since;
+    return p->silence > 0 && peer->node != NULL && !peer->gone && now - since > p->silence;
+}
+
+static void check_peer(struct gm_peers *p, struct gm_peer *peer, gm_time now, int64_t unix_ms,
+                       const struct gm_peers_hands *hands)
+{
+    if (peer->gone && now - peer->gone_at >= GM_PEERS_GONE_TIME) {
+        gm_peer_remove(p, peer);
+    } else if (!gm_peer_is_allowed(p, peer, unix_ms)) {
+        gm_peer_unbind(p, peer);
+        hands->cut(peer->fd, GM_PEERS_OFF_LIST, hands->arg);
+    } else if (is_stuck(peer, now, hands)) {
+        hands->cut(peer->fd, "it does not read what it is told", hands->arg);
+    } else if (is_silent(p, peer, now)) {
+        hands->cut(peer->fd, "the node says nothing any more", hands->arg);
+    }
+}
+
+/* Each of them once in CHECK_EVERY, and of many a part each time: a look at all of a crowd would
+ * keep everybody waiting. */
+static void check_some(struct gm_peers *p, gm_time now, int64_t unix_ms,
+                       const struct gm_peers_hands *hands)
+{
+    gm_time passed = now - p->checked_at;
+    if (p->checked_at == 0 || passed >= CHECK_EVERY) {
+        p->checked = NULL;
+        passed = CHECK_EVERY;
+    }
+    if (p->checked == NULL) {
+        p->checked = p->peers;
+        p->round = HASH_COUNT(p->peers);
+    }
+    size_t due = (size_t)((uint64_t)passed * p->round / CHECK_EVERY);
+    if (due == 0 && p->round > 0) {
+        return; /* the time adds up */
+    }
+    p->checked_at = now;
+    for (; due > 0 && p->checked != NULL; due--) {
+        struct gm_peer *peer = p->checked;
+        p->checked = peer->hh.next;
+        check_peer(p, peer, now, unix_ms, hands);
+    }
+}
+
+void gm_peers_sweep(struct gm_peers *p, bool deaf, gm_time now, int64_t unix_ms,
+                    const struct gm_peers_hands *hands)
+{
+    if (deaf || now - p->swept_at > SWEEP_LATE) {
+        p->hears_since = now;
+    }
+    p->swept_at = now;
+    for (size_t n = p->conns.unproved_count; n > 0; n--) {
+        if (now - p->conns.unproved->since < GM_PEERS_HELLO_TIME) {
+            break;
+        }
+        hands->cut(gm_conns_cut_next(&p->conns, now), "no hello was said that was taken",
+                   hands->arg);
+    }
+    check_some(p, now, unix_ms, hands);
+}
