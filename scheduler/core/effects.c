@@ -1,5 +1,4 @@
 /* What a step wants done: growing arrays of owned values, and their end. */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,28 +113,23 @@ void gm_core_fx_send(struct gm_core *core, const char *node_id, Gm__Envelope *en
         (struct gm_send){.node_id = text_in(fx, node_id), .envelope = copy, .durable = durable};
 }
 
-/* Texts and, between them, values: "..." value "..." value "...", NULL. Values are plain words, but
- * the core has not checked that: what JSON would have to escape is left out. */
-static char *json_in(struct gm_effects *fx, ...)
+/* parts: texts and, between them, values, then NULL. Values are plain words, but the core has not
+ * checked that: what JSON would have to escape is left out. */
+static char *json_in(struct gm_effects *fx, const char *const *parts)
 {
-    va_list ap;
     size_t size = 1;
-    va_start(ap, fx);
-    for (const char *s; (s = va_arg(ap, const char *)) != NULL;) {
-        size += strlen(s);
+    for (const char *const *part = parts; *part; part++) {
+        size += strlen(*part);
     }
-    va_end(ap);
     char *out = take(fx, size), *to = out;
-    bool is_value = false;
-    va_start(ap, fx);
-    for (const char *s; (s = va_arg(ap, const char *)) != NULL; is_value = !is_value) {
-        for (; *s != '\0'; s++) {
+    for (size_t i = 0; parts[i]; i++) {
+        bool is_value = i % 2 == 1;
+        for (const char *s = parts[i]; *s; s++) {
             if (!is_value || ((unsigned char)*s >= 0x20 && *s != '"' && *s != '\\')) {
                 *to++ = *s;
             }
         }
     }
-    va_end(ap);
     *to = '\0';
     return out;
 }
@@ -155,28 +149,36 @@ static void add_event(struct gm_effects *fx, const struct gm_cjob *job, const ch
 void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const char *task,
                       const char *node, const struct gm_err *error)
 {
-    char *json = json_in(core->fx, "{\"id\":\"", job->id, "\",\"task\":\"", task, "\",\"node\":\"",
-                         node, "\",\"code\":\"", gm_code_get((int)error->code)->id,
-                         "\",\"text\":\"", error->text, "\"}", NULL);
-    add_event(core->fx, job, "task.retry", json, false);
+    const char *const parts[] = {"{\"id\":\"",
+                                 job->id,
+                                 "\",\"task\":\"",
+                                 task,
+                                 "\",\"node\":\"",
+                                 node,
+                                 "\",\"code\":\"",
+                                 gm_code_get((int)error->code)->id,
+                                 "\",\"text\":\"",
+                                 error->text,
+                                 "\"}",
+                                 NULL};
+    add_event(core->fx, job, "task.retry", json_in(core->fx, parts), false);
 }
 
 void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,
                       const char *task, const char *state, bool durable)
 {
-    struct gm_effects *fx = core->fx;
-    char *json = task ? json_in(fx, "{\"id\":\"", job->id, "\",\"task\":\"", task,
-                                "\",\"state\":\"", state, "\"}", NULL)
-                      : json_in(fx, "{\"id\":\"", job->id, "\",\"state\":\"", state, "\"}", NULL);
-    add_event(fx, job, type, json, durable);
+    const char *const of_task[] = {
+        "{\"id\":\"", job->id, "\",\"task\":\"", task, "\",\"state\":\"", state, "\"}", NULL};
+    const char *const of_job[] = {"{\"id\":\"", job->id, "\",\"state\":\"", state, "\"}", NULL};
+    add_event(core->fx, job, type, json_in(core->fx, task ? of_task : of_job), durable);
 }
 
 void gm_core_fx_node(struct gm_core *core, const char *type, const char *node, const char *device,
                      const char *why)
 {
-    char *json = json_in(core->fx, "{\"node\":\"", node, "\",\"device\":\"", device,
-                         "\",\"why\":\"", why, "\"}", NULL);
-    add_event(core->fx, NULL, type, json, false);
+    const char *const parts[] = {
+        "{\"node\":\"", node, "\",\"device\":\"", device, "\",\"why\":\"", why, "\"}", NULL};
+    add_event(core->fx, NULL, type, json_in(core->fx, parts), false);
 }
 
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job)
