@@ -4,10 +4,14 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#define uthash_fatal(msg) gm_mem_exhausted()
+#include <uthash.h>
+
 #include "common/allow.h"
 #include "common/loop.h"
 #include "common/rate.h"
 #include "scheduler/commit.h"
+#include "scheduler/core/mem.h"
 #include "scheduler/daemon.h"
 #include "scheduler/hold.h"
 #include "scheduler/http/http.h"
@@ -18,12 +22,21 @@
 /* Inside of the daemon, shared by daemon.c (steps, life), wire.c and wire_socket.c (nodes), urls.c
  * (grants), publish.c (stores). Nobody else includes this. */
 
+/* Where a job's objects are: for its leases, as long as there is one. */
+struct gm_job_urls {
+    char *job_id; /* owned, and so are these */
+    char *destination_url;
+    char *source_root_url;
+    char *source_key;
+    char *source; /* signed; NULL: not yet */
+    int64_t signed_unix_ms;
+    size_t leases; /* that name it */
+    UT_hash_handle hh;
+};
 /* What an assignment's later messages need: which job's stores its names mean. */
 struct gm_lease_ref {
     uint64_t epoch;
-    char *destination_url; /* owned */
-    char *source_root_url; /* owned */
-    char *source_key;      /* owned */
+    struct gm_job_urls *job; /* borrowed */
 };
 
 /* A message that did not leave, of which the core is to hear. */
@@ -69,10 +82,11 @@ struct gm_daemon {
     int failure;      /* negative: why the loop was left */
     struct gm_err error;
 
-    struct gm_lease_ref **leases; /* owned; by epoch, rising */
+    struct gm_lease_ref *leases; /* owned; by epoch, rising */
     size_t lease_count, lease_cap;
-    struct gm_unsent *unsent; /* owned */
-    struct gm_rate logs;      /* of what peers make it say */
+    struct gm_job_urls *job_urls; /* owned; by job */
+    struct gm_unsent *unsent;     /* owned */
+    struct gm_rate logs;          /* of what peers make it say */
     unsigned long long unlogged;
     struct gm_hold hold; /* grants that wait for deletions */
     size_t works;        /* on the pool */

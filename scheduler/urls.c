@@ -12,23 +12,70 @@
 #include "scheduler/daemon_parts.h"
 
 #define GRANT_MS ((int64_t)60 * 60 * 1000)
+/* All runs of a job read its source, and a signature is most of what an assignment costs: the
+ * source is signed for so much longer, and given again for so long. */
+#define AGAIN_MS ((int64_t)60 * 1000)
 
 struct filler {
     struct gm_daemon *d;
-    const struct gm_lease_ref *ref;
+    struct gm_job_urls *job;
     struct gm_pool *pool; /* the effects' */
-    int64_t expires_unix_ms;
+    int64_t unix_ms;
 };
 
-static void ref_destroy(struct gm_lease_ref *ref)
+/* ---- jobs */
+
+static void job_destroy(struct gm_job_urls *job)
 {
-    if (ref != NULL) {
-        free(ref->destination_url);
-        free(ref->source_root_url);
-        free(ref->source_key);
-        free(ref);
+    if (job != NULL) {
+        free(job->job_id);
+        free(job->destination_url);
+        free(job->source_root_url);
+        free(job->source_key);
+        free(job->source);
+        free(job);
     }
 }
+
+static int job_add(struct gm_daemon *d, const char *job_id, struct gm_job_urls **out,
+                   struct gm_err *err)
+{
+    const char *source_url, *destination_url;
+    int rc = gm_view_job_urls(d->core, job_id, &source_url, &destination_url, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_job_urls *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        return gm_err_nomem(err);
+    }
+    job->job_id = strdup(job_id);
+    job->destination_url = strdup(destination_url);
+    if (job->job_id == NULL || job->destination_url == NULL) {
+        rc = gm_err_nomem(err);
+    }
+    if (rc == 0) {
+        rc = gm_access_split(source_url, &job->source_root_url, &job->source_key, err);
+    }
+    if (rc < 0) {
+        job_destroy(job);
+        return rc;
+    }
+    HASH_ADD_KEYPTR(hh, d->job_urls, job->job_id, strlen(job->job_id), job);
+    *out = job;
+    return 0;
+}
+
+static void job_drop(struct gm_daemon *d, struct gm_job_urls *job)
+{
+    if (--job->leases == 0) {
+        GM_ASSERT(d->job_urls != NULL);
+        HASH_DEL(d->job_urls, job);
+        job_destroy(job);
+    }
+}
+
+/* ---- leases */
 
 /* Position of the first that is not below epoch. Epochs rise, so a new one goes to the end. */
 static size_t ref_position(const struct gm_daemon *d, uint64_t epoch)
@@ -37,7 +84,7 @@ static size_t ref_position(const struct gm_daemon *d, uint64_t epoch)
     size_t high = d->lease_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (d->leases[middle]->epoch < epoch) {
+        if (d->leases[middle].epoch < epoch) {
             low = middle + 1;
         } else {
             high = middle;
@@ -46,65 +93,48 @@ static size_t ref_position(const struct gm_daemon *d, uint64_t epoch)
     return low;
 }
 
-static struct gm_lease_ref *ref_find(const struct gm_daemon *d, uint64_t epoch)
+static struct gm_job_urls *ref_find(const struct gm_daemon *d, uint64_t epoch)
 {
     size_t at = ref_position(d, epoch);
-    return at < d->lease_count && d->leases[at]->epoch == epoch ? d->leases[at] : NULL;
+    return at < d->lease_count && d->leases[at].epoch == epoch ? d->leases[at].job : NULL;
 }
 
-static int ref_insert(struct gm_daemon *d, struct gm_lease_ref *ref, struct gm_err *err)
+static void ref_remove(struct gm_daemon *d, uint64_t epoch)
 {
-    size_t at = ref_position(d, ref->epoch);
-    if (at < d->lease_count && d->leases[at]->epoch == ref->epoch) {
-        ref_destroy(d->leases[at]);
-        d->leases[at] = ref;
-        return 0;
+    size_t at = ref_position(d, epoch);
+    if (at < d->lease_count && d->leases[at].epoch == epoch) {
+        job_drop(d, d->leases[at].job);
+        d->lease_count--;
+        memmove(d->leases + at, d->leases + at + 1, (d->lease_count - at) * sizeof *d->leases);
     }
-    int rc = gm_array_reserve(&d->leases, d->lease_count, 1, &d->lease_cap, sizeof *d->leases, err);
-    if (rc < 0) {
-        return rc;
-    }
-    memmove(d->leases + at + 1, d->leases + at, (d->lease_count - at) * sizeof *d->leases);
-    d->leases[at] = ref;
-    d->lease_count++;
-    return 0;
 }
 
 static int ref_add(struct gm_daemon *d, uint64_t epoch, const char *job_id, struct gm_err *err)
 {
-    const char *source_url, *destination_url;
-    int rc = gm_view_job_urls(d->core, job_id, &source_url, &destination_url, err);
+    struct gm_job_urls *job = NULL;
+    ref_remove(d, epoch);
+    int rc = gm_array_reserve(&d->leases, d->lease_count, 1, &d->lease_cap, sizeof *d->leases, err);
     if (rc < 0) {
         return rc;
     }
-    struct gm_lease_ref *ref = calloc(1, sizeof *ref);
-    if (ref == NULL) {
-        rc = gm_err_nomem(err);
-        goto out;
+    HASH_FIND_STR(d->job_urls, job_id, job);
+    if (job == NULL && (rc = job_add(d, job_id, &job, err)) < 0) {
+        return rc;
     }
-    ref->epoch = epoch;
-    ref->destination_url = strdup(destination_url);
-    if (ref->destination_url == NULL) {
-        rc = gm_err_nomem(err);
-        goto out;
-    }
-    rc = gm_access_split(source_url, &ref->source_root_url, &ref->source_key, err);
-    if (rc < 0) {
-        goto out;
-    }
-    rc = ref_insert(d, ref, err);
-    ref = rc == 0 ? NULL : ref;
-out:
-    ref_destroy(ref);
-    return rc;
+    size_t at = ref_position(d, epoch);
+    memmove(d->leases + at + 1, d->leases + at, (d->lease_count - at) * sizeof *d->leases);
+    d->leases[at] = (struct gm_lease_ref){.epoch = epoch, .job = job};
+    d->lease_count++;
+    job->leases++;
+    return 0;
 }
 
 /* NULL: err says why. The first answer about a lease that was taken over finds no ref. */
-static struct gm_lease_ref *ref_get(struct gm_daemon *d, uint64_t epoch, struct gm_err *err)
+static struct gm_job_urls *ref_get(struct gm_daemon *d, uint64_t epoch, struct gm_err *err)
 {
-    struct gm_lease_ref *ref = ref_find(d, epoch);
-    if (ref != NULL) {
-        return ref;
+    struct gm_job_urls *job = ref_find(d, epoch);
+    if (job != NULL) {
+        return job;
     }
     const char *job_id = gm_view_lease_job(d->core, epoch);
     if (job_id == NULL) {
@@ -114,25 +144,17 @@ static struct gm_lease_ref *ref_get(struct gm_daemon *d, uint64_t epoch, struct 
     return ref_add(d, epoch, job_id, err) < 0 ? NULL : ref_find(d, epoch);
 }
 
-static void ref_remove(struct gm_daemon *d, uint64_t epoch)
-{
-    size_t at = ref_position(d, epoch);
-    if (at < d->lease_count && d->leases[at]->epoch == epoch) {
-        ref_destroy(d->leases[at]);
-        d->lease_count--;
-        memmove(d->leases + at, d->leases + at + 1, (d->lease_count - at) * sizeof *d->leases);
-    }
-}
-
 void gm_urls_fini(struct gm_daemon *d)
 {
-    for (size_t i = 0; i < d->lease_count; i++) {
-        ref_destroy(d->leases[i]);
+    while (d->lease_count > 0) {
+        job_drop(d, d->leases[--d->lease_count].job);
     }
     free(d->leases);
     d->leases = NULL;
-    d->lease_count = d->lease_cap = 0;
+    d->lease_cap = 0;
 }
+
+/* ---- filling in */
 
 static const char *store_url(const struct filler *f, Gm__ObjectStore store)
 {
@@ -140,17 +162,15 @@ static const char *store_url(const struct filler *f, Gm__ObjectStore store)
     case GM__OBJECT_STORE__STORE_WORK:
         return f->d->settings->work_store;
     case GM__OBJECT_STORE__STORE_OUT:
-        return f->ref->destination_url;
+        return f->job->destination_url;
     default:
-        return f->ref->source_root_url;
+        return f->job->source_root_url;
     }
 }
 
-/* value: taken. */
-static int set_text(const struct filler *f, char **field, char *value, struct gm_err *err)
+static int set_text(const struct filler *f, char **field, const char *value, struct gm_err *err)
 {
     char *text = gm_pool_text(f->pool, value);
-    free(value);
     if (text == NULL) {
         return gm_err_nomem(err);
     }
@@ -158,14 +178,39 @@ static int set_text(const struct filler *f, char **field, char *value, struct gm
     return 0;
 }
 
+/* Signed not long ago, or now. */
+static int sign_source(const struct filler *f, struct gm_err *err)
+{
+    struct gm_job_urls *job = f->job;
+    int64_t age = f->unix_ms - job->signed_unix_ms;
+    char *url = NULL;
+    if (job->source != NULL && age >= 0 && age < AGAIN_MS) {
+        return 0;
+    }
+    int rc = gm_grant_read(job->source_root_url, job->source_key, f->unix_ms + GRANT_MS + AGAIN_MS,
+                           f->d->signer, &url, err);
+    if (rc == 0) {
+        free(job->source);
+        job->source = url;
+        job->signed_unix_ms = f->unix_ms;
+    }
+    return rc;
+}
+
 static int fill_object(const struct filler *f, Gm__Object *object, struct gm_err *err)
 {
     char *url = NULL;
-    const char *key =
-        object->store == GM__OBJECT_STORE__STORE_SOURCE ? f->ref->source_key : object->key;
-    int rc = gm_grant_read(store_url(f, object->store), key, f->expires_unix_ms, f->d->signer, &url,
-                           err);
-    return rc < 0 ? rc : set_text(f, &object->url, url, err);
+    if (object->store == GM__OBJECT_STORE__STORE_SOURCE) {
+        int rc = sign_source(f, err);
+        return rc < 0 ? rc : set_text(f, &object->url, f->job->source, err);
+    }
+    int rc = gm_grant_read(store_url(f, object->store), object->key, f->unix_ms + GRANT_MS,
+                           f->d->signer, &url, err);
+    if (rc == 0) {
+        rc = set_text(f, &object->url, url, err);
+    }
+    free(url);
+    return rc;
 }
 
 static int fill_objects(const struct filler *f, Gm__Object **objects, size_t count,
@@ -196,7 +241,7 @@ static int fill_assign(struct filler *f, Gm__Assign *assign, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    f->ref = ref_find(f->d, assign->epoch);
+    f->job = ref_find(f->d, assign->epoch);
     Gm__TaskSpec *spec = assign->spec;
     if (spec->source != NULL) {
         rc = fill_object(f, spec->source, err);
@@ -215,8 +260,8 @@ static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__Gran
     if (answer->error != NULL) {
         return 0;
     }
-    f->ref = ref_get(f->d, asked->epoch, err);
-    if (f->ref == NULL) {
+    f->job = ref_get(f->d, asked->epoch, err);
+    if (f->job == NULL) {
         return -(int)err->code;
     }
     if (answer->n_grants != asked->n_items) {
@@ -230,11 +275,12 @@ static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__Gran
             return gm_err_set(err, GM_E_BUG, 0, "a grant was answered for an object without hash");
         }
         rc = gm_grant_write(store_url(f, item->store), answer->grants[i]->key, item->size,
-                            item->sha256.data, f->expires_unix_ms, f->d->signer, &url, err);
+                            item->sha256.data, f->unix_ms + GRANT_MS, f->d->signer, &url, err);
         if (rc == 0) {
             rc = set_text(f, &answer->grants[i]->url, url, err);
-            answer->grants[i]->expires_unix_ms = f->expires_unix_ms;
+            answer->grants[i]->expires_unix_ms = f->unix_ms + GRANT_MS;
         }
+        free(url);
     }
     return rc;
 }
@@ -246,8 +292,8 @@ static int fill_envelope(struct filler *f, const struct gm_event *event, Gm__Env
     case GM__ENVELOPE__BODY_ASSIGN:
         return fill_assign(f, env->assign, err);
     case GM__ENVELOPE__BODY_FEED:
-        f->ref = ref_get(f->d, env->feed->epoch, err);
-        if (f->ref == NULL) {
+        f->job = ref_get(f->d, env->feed->epoch, err);
+        if (f->job == NULL) {
             return -(int)err->code;
         }
         return fill_inputs(f, env->feed->inputs, env->feed->n_inputs, err);
@@ -264,8 +310,7 @@ static int fill_envelope(struct filler *f, const struct gm_event *event, Gm__Env
 
 void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *effects)
 {
-    struct filler f = {
-        .d = d, .pool = &effects->pool, .expires_unix_ms = gm_time_unix_ms() + GRANT_MS};
+    struct filler f = {.d = d, .pool = &effects->pool, .unix_ms = gm_time_unix_ms()};
     for (size_t i = 0; i < effects->send_count; i++) {
         struct gm_send *send = &effects->sends[i];
         struct gm_err err = {0};
