@@ -56,17 +56,25 @@ size_t gm_bodies_count(const struct gm_bodies *bodies)
 
 /* Each step maps sums one to one, so a change within a word always shows; by Knuth's multiplier for
  * hashing (The Art of Computer Programming, volume 3, 6.4), as 64 bits. */
+static uint64_t sum_word(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return sum ^ sum >> 32;
+}
+
 static uint32_t sum_of(const uint8_t *data, size_t size)
 {
-    uint64_t sum = size;
-    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
-        uint64_t word = 0;
-        size_t left = size - at;
-        memcpy(&word, data + at, left < sizeof(word) ? left : sizeof(word));
-        sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-        sum ^= sum >> 32;
+    uint64_t sum = size, word = 0;
+    size_t at = 0;
+    for (; at + sizeof(word) <= size; at += sizeof(word)) {
+        memcpy(&word, data + at, sizeof(word));
+        sum = sum_word(sum, word);
     }
-    return (uint32_t)sum;
+    word = 0;
+    if (at < size) {
+        memcpy(&word, data + at, size - at);
+    }
+    return (uint32_t)sum_word(sum, word);
 }
 
 static uint64_t place_of(const struct gm_bodies *b, uint32_t number)
@@ -136,7 +144,10 @@ static uint32_t take_block(struct gm_bodies *b, size_t size)
         b->blocks = gm_mem_grow(b->blocks, b->count, &b->cap, sizeof(*b->blocks));
         number = (uint32_t)b->count++;
     }
-    b->blocks[number] = (struct block){.data = gm_mem_zalloc(size)};
+    b->blocks[number] = (struct block){.data = malloc(size)};
+    if (!b->blocks[number].data) {
+        gm_mem_exhausted();
+    }
     return number;
 }
 

@@ -113,7 +113,7 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
         gm_core_twin_committed(core, lease);
     } else if (inst->task->type->role == GM_ROLE_SPLIT) {
         /* can't fail: check_produced decoded the facts */
-        GM_IGNORE(gm_core_chunks_announce(core, job, &err), "decoded before");
+        GM_IGNORE(gm_core_chunks_announce(core, job, item, &err), "decoded before");
         gm_core_job_feed(core, job);
     }
     gm_core_job_advance(core, job);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "proto/scan.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
@@ -39,10 +40,7 @@ static const ProtobufCMessageDescriptor *descriptor_of(enum gm_row_kind kind)
 
 void gm_core_loading_fini(struct gm_core *core)
 {
-    for (size_t i = 0; i < core->loading_count; i++) {
-        protobuf_c_message_free_unpacked(core->loading[i].message, NULL);
-        free(core->loading[i].key.name);
-    }
+    gm_pile_fini(&core->loading_pile);
     free(core->loading);
     free(core->loaded_jobs);
     core->loading = NULL;
@@ -63,17 +61,23 @@ int gm_core_load(struct gm_core *core, const struct gm_key *key, const void *dat
         return gm_err_set(err, GM_E_PROTO, key->kind, "row %.100s has an unknown kind",
                           gm_key_text(key, text));
     }
-    ProtobufCMessage *message = NULL;
-    int rc = gm_message_decode(type, data, size, GM_ENVELOPE_MAX_BYTES, &message, err);
-    if (rc < 0) {
-        (void)gm_err_set(err, GM_E_PROTO, 0, "row %.100s does not decode", gm_key_text(key, text));
-        return -GM_E_PROTO;
+    struct gm_err why;
+    if (size > GM_ENVELOPE_MAX_BYTES || gm_scan_message(type, data, size, &why) < 0) {
+        return gm_err_set(err, GM_E_PROTO, 0, "row %.100s does not decode", gm_key_text(key, text));
     }
+    static const uint8_t nothing;
+    ProtobufCAllocator pile = gm_pile_allocator(&core->loading_pile);
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, &pile, size, size == 0 ? &nothing : data);
+    GM_ASSERT(message != NULL); /* the bytes were just found sound */
     core->loading =
         gm_mem_grow(core->loading, core->loading_count, &core->loading_cap, sizeof(*core->loading));
     struct gm_loading *row = &core->loading[core->loading_count++];
     *row = (struct gm_loading){.key = *key, .message = message};
-    row->key.name = key->name ? gm_mem_strdup(key->name) : NULL;
+    if (key->name) {
+        size_t length = strlen(key->name) + 1;
+        row->key.name = memcpy(gm_pile_take(&core->loading_pile, length), key->name, length);
+    }
     return 0;
 }
 
@@ -92,6 +96,17 @@ static int by_order(const void *pa, const void *pb)
         }
     }
     return gm_key_compare(&a->key, &b->key);
+}
+
+/* As they lie in the store, where jobs were announced one after the other. */
+static bool is_sorted(const struct gm_core *core)
+{
+    for (size_t i = 1; i < core->loading_count; i++) {
+        if (by_order(&core->loading[i - 1], &core->loading[i]) > 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static int orphan(struct gm_err *err, const struct gm_loading *row)
@@ -294,7 +309,7 @@ static int load_item(struct gm_core *core, const struct gm_loading *loading, boo
     }
     gm_core_objects_commit(job, item->objects, item->n_objects);
     if (of_split) {
-        return gm_core_chunks_announce(core, job, err);
+        return gm_core_chunks_announce(core, job, item, err);
     }
     if (inst->task->type->fan == GM_FAN_RUNS) {
         gm_core_chunk_commit(core, inst, item->index, GM_UNIT_RESTORE);
@@ -459,7 +474,7 @@ int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out, st
     core->fx = out;
     core->now = now;
     core->sampled_at = now;
-    if (core->loading_count > 1) {
+    if (!is_sorted(core)) {
         qsort(core->loading, core->loading_count, sizeof(*core->loading), by_order);
     }
     int rc = 0;

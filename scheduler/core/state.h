@@ -8,6 +8,7 @@
 #include "scheduler/core/history.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/core/order.h"
+#include "scheduler/core/pile.h"
 #include "scheduler/core/sums.h"
 #include "scheduler/core/task_types.h"
 #include "scheduler/core/timers.h"
@@ -409,8 +410,8 @@ struct gm_lease {
     UT_hash_handle hh;
 };
 struct gm_loading {
-    struct gm_key key;         /* its name is owned */
-    ProtobufCMessage *message; /* owned */
+    struct gm_key key;         /* its name is in loading_pile */
+    ProtobufCMessage *message; /* the same */
 };
 struct gm_core {
     struct gm_core_params params;
@@ -433,6 +434,7 @@ struct gm_core {
     uint64_t unfinished; /* jobs */
     uint64_t finished;
     struct gm_loading *loading;
+    struct gm_pile loading_pile;
     size_t loading_cap, loading_count;
     struct gm_cjob **loaded_jobs; /* owned, by seq; while rows are loaded */
     size_t loaded_job_cap, loaded_job_count;

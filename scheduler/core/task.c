@@ -138,16 +138,20 @@ uint64_t gm_core_inst_lead(const struct gm_inst *inst)
     return between > 0 ? 2 * between + 1 : UINT64_MAX;
 }
 
-static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *err)
+static int announce(struct gm_core *core, struct gm_inst *inst, const Gm__Item *newest,
+                    struct gm_err *err)
 {
     struct gm_cjob *job = inst->task->job;
     const struct gm_stream *in = gm_core_inst_inputs(inst);
     while (in && inst->chunk_count < in->committed) {
-        Gm__Item *item = gm_core_stream_item(in, inst->chunk_count);
+        bool is_newest = newest->index == inst->chunk_count &&
+                         in == gm_core_inst_stream(&job->split->insts[0], newest->stream);
+        Gm__Item *read = is_newest ? NULL : gm_core_stream_item(in, inst->chunk_count);
+        const Gm__Item *item = is_newest ? newest : read;
         ProtobufCMessage *m = NULL;
         int rc = gm_message_decode(&gm__split_item_meta__descriptor, item->meta.data,
                                    item->meta.len, GM_CORE_MAX_META, &m, err);
-        gm__item__free_unpacked(item, NULL);
+        gm__item__free_unpacked(read, NULL);
         if (rc < 0) {
             return gm_err_set(err, GM_E_PROTO, (int64_t)inst->chunk_count,
                               "chunk %zu has no readable facts", inst->chunk_count);
@@ -170,13 +174,14 @@ static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *e
     return 0;
 }
 
-int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, struct gm_err *err)
+int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, const Gm__Item *newest,
+                            struct gm_err *err)
 {
     int rc = 0;
     for (uint32_t t = 0; rc == 0 && t < job->task_count; t++) {
         struct gm_ctask *task = &job->tasks[t];
         if (task->type->fan == GM_FAN_RUNS && task->inst_count > 0) {
-            rc = announce(core, &task->insts[0], err);
+            rc = announce(core, &task->insts[0], newest, err);
         }
     }
     return rc;

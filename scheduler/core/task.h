@@ -11,9 +11,9 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
                        enum gm_unit_event event);
 void gm_core_unit_clear(struct gm_unit *unit); /* progress: old failures count no more */
 const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t stream);
-/* After split's items grew: new chunks of encode and analyze. Errors: PROTO for a meta that does
- * not decode. */
-int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job,
+/* After split's items grew: new chunks of encode and analyze. newest: the one that came, which is
+ * not read again. Errors: PROTO for a meta that does not decode. */
+int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, const Gm__Item *newest,
                             struct gm_err *err) GM_MUST_CHECK;
 /* The instance may start: so may the chunks that it has. */
 void gm_core_chunks_unblock(struct gm_core *core, struct gm_inst *inst);

@@ -2,6 +2,7 @@
 #include "tests/scheduler/core/stage.h"
 
 #include "proto/streams.h"
+#include "scheduler/core/state.h"
 
 static void a_message_of_an_old_epoch_is_stale_and_changes_nothing(void **arg)
 {
@@ -128,6 +129,32 @@ static void split_can_not_take_its_items_back(void **arg)
     size_t size = protobuf_c_message_pack(&meta.base, packed);
     insist_on_done(&s, (ProtobufCBinaryData){size, packed});
     assert_true(was_refused(&s, "split"));
+    sim_destroy(s.sim);
+}
+
+/* Items may come before those in front of them: each chunk has the facts of its own. */
+static void chunks_have_the_facts_of_their_items(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("split");
+    const struct gm_inst *encode = &s.sim->core->jobs->encode->insts[0];
+    uint32_t first = (uint32_t)encode->chunk_count;
+    for (uint32_t i = 3; i > 0; i--) {
+        Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
+        Gm__Item item = GM__ITEM__INIT;
+        uint8_t packed[64];
+        meta.frames = 10 * i;
+        item.stream = GM_STREAM_VIDEO;
+        item.index = first + i - 1;
+        item.meta.data = packed;
+        item.meta.len = gm__split_item_meta__pack(&meta, packed);
+        assert_int_equal(encode->chunk_count, first);
+        (void)say_produced(&s, &item, s.task->assign->epoch);
+    }
+    assert_int_equal(encode->chunk_count, first + 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(encode->chunks[first + i].frames, 10 * (i + 1));
+    }
     sim_destroy(s.sim);
 }
 
@@ -351,6 +378,7 @@ int main(void)
         cmocka_unit_test(done_before_its_items_waits_for_them),
         cmocka_unit_test(done_without_its_items_fails_in_the_end),
         cmocka_unit_test(split_can_not_take_its_items_back),
+        cmocka_unit_test(chunks_have_the_facts_of_their_items),
         cmocka_unit_test(facts_of_barriers_are_checked),
         cmocka_unit_test(facts_that_do_not_decode_fail_the_attempt),
         cmocka_unit_test(a_walk_through_a_buffer_is_bounded),
