@@ -49,6 +49,9 @@ void gm_conns_remove(struct gm_conns *conns, struct gm_conn *c)
     if (!c->proved) {
         unlist(conns, c);
     }
+    if (conns->turn == c) {
+        conns->turn = c->hh.next;
+    }
     HASH_DEL(conns->all, c);
     free(c);
 }
@@ -72,4 +75,11 @@ int gm_conns_cut_next(struct gm_conns *conns, gm_time now)
     unlist(conns, c);
     list(conns, c, now);
     return c->fd;
+}
+
+struct gm_conn *gm_conns_turn(struct gm_conns *conns)
+{
+    struct gm_conn *c = conns->turn != NULL ? conns->turn : conns->all;
+    conns->turn = c != NULL ? c->hh.next : NULL;
+    return c;
 }

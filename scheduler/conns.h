@@ -20,6 +20,10 @@ struct gm_conn {
     gm_time since; /* unproved since then */
     bool proved;
     struct gm_peer *peer;        /* borrowed; NULL: nothing came over it yet */
+    gm_time heard;               /* its last whole message, when it was looked at last */
+    uint64_t brought;            /* bytes, when it was looked at first since then */
+    unsigned looks;              /* since then; */
+    unsigned over;               /* of these the last ones: it had brought too much */
     struct gm_conn *prev, *next; /* of the unproved, oldest first */
     UT_hash_handle hh;
 };
@@ -27,6 +31,7 @@ struct gm_conns {             /* all-zero: none */
     struct gm_conn *all;      /* owned */
     struct gm_conn *unproved; /* borrowed; the oldest */
     size_t unproved_count;
+    struct gm_conn *turn; /* borrowed; who is looked at next; NULL: the first of all */
 };
 
 void gm_conns_fini(struct gm_conns *conns);
@@ -37,5 +42,7 @@ void gm_conns_set_proved(struct gm_conns *conns, struct gm_conn *conn, bool prov
 /* The descriptor of the oldest unproved one, of which there is one. It is the newest from now on:
  * who cuts it looks at it again, if it is there then. */
 int gm_conns_cut_next(struct gm_conns *conns, gm_time now);
+/* All of them in turn; NULL: there is none. */
+struct gm_conn *gm_conns_turn(struct gm_conns *conns);
 
 #endif

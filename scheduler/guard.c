@@ -252,10 +252,15 @@ static uint64_t on_taken(int fd, void *arg)
     return is_ours(arg, fd) ? gm_tcp_bytes_get(fd).acknowledged : 0;
 }
 
+static uint64_t on_brought(int fd, void *arg)
+{
+    return is_ours(arg, fd) ? gm_tcp_bytes_get(fd).received : 0;
+}
+
 static void look(int fd, bool proved, void *arg)
 {
     struct gm_guard *g = arg;
-    uint64_t bytes = is_ours(g, fd) ? gm_tcp_bytes_get(fd).received : 0;
+    uint64_t bytes = on_brought(fd, g);
     if (!proved && bytes > UNPROVED_BYTES) {
         gm_guard_cut(g, fd, "it said too much before its hello");
     }
@@ -278,7 +283,8 @@ static void look(int fd, bool proved, void *arg)
 
 void gm_guard_tick(struct gm_guard *g, bool deaf, gm_time now, int64_t unix_ms)
 {
-    const struct gm_peers_hands hands = {.cut = on_cut, .taken = on_taken, .arg = g};
+    const struct gm_peers_hands hands = {
+        .cut = on_cut, .taken = on_taken, .brought = on_brought, .arg = g};
     gm_guard_read(g, now);
     g->deaf = deaf;
     if (!deaf) {

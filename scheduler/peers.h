@@ -22,6 +22,7 @@
 #define GM_PEERS_STRANGERS_MAX 4096
 /* A peer that has more to read is looked at, and cut when it reads nothing for 5 s; it is told more
  * while it reads: up to a node's whole work behind a slow link, but all peers together no more. */
+#define GM_PEERS_PART_BYTES ((uint64_t)64 << 20) /* two of the largest envelopes */
 #define GM_PEERS_UNSENT_BYTES ((size_t)8 << 20)
 #define GM_PEERS_UNSENT_MOST ((size_t)64 << 20)
 #define GM_PEERS_UNSENT_ALL ((size_t)256 << 20)
@@ -117,13 +118,15 @@ struct gm_unsent_bytes *gm_peer_unsent(const struct gm_peer *peer);
 /* What a sweep needs done. */
 struct gm_peers_hands {
     void (*cut)(int fd, const char *why, void *arg);
-    uint64_t (*taken)(int fd, void *arg); /* bytes that the other side has acknowledged; or 0 */
+    uint64_t (*taken)(int fd, void *arg);   /* bytes that the other side has acknowledged; or 0 */
+    uint64_t (*brought)(int fd, void *arg); /* bytes that came over it, ever; or 0 */
     void *arg;
 };
 /* Forgets peers that are gone, and cuts connections whose time is over: unproved too long, keys
  * that are not on the list any more, nothing read for 5 s of more than is kept, nothing said for
- * long by a node. `deaf`: nothing is heard now; a second without a call counts as that, too. Cheap
- * to call often. */
+ * long by a node, more than GM_PEERS_PART_BYTES brought without the end of a message: libzmq keeps
+ * the parts of one until the last has come, and bounds each alone. `deaf`: nothing is heard now; a
+ * second without a call counts as that, too. Cheap to call often. */
 void gm_peers_sweep(struct gm_peers *peers, bool deaf, gm_time now, int64_t unix_ms,
                     const struct gm_peers_hands *hands);
 /* Calls fn for each connection, or for the unproved ones alone. */

@@ -3,6 +3,8 @@
 #include "scheduler/peers_state.h"
 
 #define CHECK_EVERY (5 * GM_SEC)
+#define LOOKED_AT 64u     /* connections a sweep: ten thousand in 8 s, at 20 sweeps a second */
+#define OVER 3u           /* looks in a row: between them a message is read of each that has one */
 #define SWEEP_LATE GM_SEC /* who is called so rarely did not listen either */
 
 /* It has more to read than is kept for it, and has read none of that for so long. */
@@ -68,6 +70,36 @@ static void check_some(struct gm_peers *p, gm_time now, int64_t unix_ms,
     }
 }
 
+/* What says something between two looks, as all nodes do in time, costs no call. */
+static void look(struct gm_conn *c, const struct gm_peers_hands *hands)
+{
+    uint64_t bytes = hands->brought(c->fd, hands->arg);
+    if (c->looks == 1 || bytes < c->brought) {
+        c->brought = bytes;
+    }
+    c->over = bytes - c->brought > GM_PEERS_PART_BYTES ? c->over + 1 : 0;
+    if (c->over >= OVER) {
+        hands->cut(c->fd, "it says more and more without an end", hands->arg);
+    }
+}
+
+/* Messages of which parts come, and no last one. What nobody reads has come to no end either. */
+static void check_parts(struct gm_peers *p, bool deaf, const struct gm_peers_hands *hands)
+{
+    size_t count = HASH_COUNT(p->conns.all);
+    for (size_t n = count < LOOKED_AT ? count : LOOKED_AT; n > 0; n--) {
+        struct gm_conn *c = gm_conns_turn(&p->conns);
+        bool silent = c->proved && c->peer != NULL && c->peer->heard_at == c->heard && !deaf;
+        c->looks = silent ? c->looks + 1 : 0;
+        c->over = silent ? c->over : 0;
+        if (silent) {
+            look(c, hands);
+        } else if (c->peer != NULL) {
+            c->heard = c->peer->heard_at;
+        }
+    }
+}
+
 void gm_peers_sweep(struct gm_peers *p, bool deaf, gm_time now, int64_t unix_ms,
                     const struct gm_peers_hands *hands)
 {
@@ -82,5 +114,6 @@ void gm_peers_sweep(struct gm_peers *p, bool deaf, gm_time now, int64_t unix_ms,
         hands->cut(gm_conns_cut_next(&p->conns, now), "no hello was said that was taken",
                    hands->arg);
     }
+    check_parts(p, deaf, hands);
     check_some(p, now, unix_ms, hands);
 }

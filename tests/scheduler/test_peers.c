@@ -16,6 +16,7 @@ static struct gm_err err;
 static int cuts[8];
 static size_t cut_count;
 static uint64_t acknowledged;
+static uint64_t received;
 static bool deaf;
 
 static void on_cut(int fd, const char *why, void *arg)
@@ -33,9 +34,15 @@ static uint64_t on_taken(int fd, void *arg)
     return acknowledged;
 }
 
+static uint64_t on_brought(int fd, void *arg)
+{
+    (void)arg;
+    return fd == 4 ? received : 0;
+}
+
 static size_t sweep(struct gm_peers *p)
 {
-    const struct gm_peers_hands hands = {.cut = on_cut, .taken = on_taken};
+    const struct gm_peers_hands hands = {.cut = on_cut, .taken = on_taken, .brought = on_brought};
     cut_count = 0;
     gm_peers_sweep(p, deaf, now, now / GM_MS, &hands);
     return cut_count;
@@ -44,7 +51,7 @@ static size_t sweep(struct gm_peers *p)
 static int make(void **state)
 {
     now = 1000 * GM_SEC;
-    acknowledged = 0;
+    acknowledged = received = 0;
     deaf = false;
     *state = gm_peers_create();
     return 0;
@@ -134,6 +141,63 @@ static void a_welcome_binds_and_nothing_else(void **state)
     assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n2"), GM_PEER_REFUSE);
     assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE); /* again */
     assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_WELCOME), peer);
+}
+
+/* Parts of a message that never ends are in nobody's count. */
+static void who_comes_to_no_end_is_cut(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = welcome(p, "a", 4, NULL, "n1");
+    (void)welcome(p, "b", 5, NULL, "n2");
+    for (int i = 0; i < 20; i++) { /* one that ends is no harm, however much it is */
+        received += GM_PEERS_PART_BYTES + 1;
+        now++;
+        assert_int_equal(sweep(p), 0);
+        assert_int_equal(sweep(p), 0);
+        assert_int_equal(hear(p, "a", 4, NULL, 100, &peer), GM_PEER_TAKE);
+    }
+    deaf = true;
+    for (int i = 0; i < 20; i++) { /* nor what nobody reads */
+        received += GM_PEERS_PART_BYTES;
+        assert_int_equal(sweep(p), 0);
+    }
+    deaf = false;
+    for (int i = 0; i < 20; i++) { /* nor silence */
+        assert_int_equal(sweep(p), 0);
+    }
+    received += GM_PEERS_PART_BYTES;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(sweep(p), 0);
+    }
+    received++;
+    assert_int_equal(sweep(p) + sweep(p), 0);
+    assert_int_equal(sweep(p), 1);
+    assert_int_equal(cuts[0], 4);
+}
+
+/* Some at a time; who is next may go meanwhile. */
+static void all_are_looked_at_in_turn(void **state)
+{
+    struct gm_peers *p = *state;
+    char name[16];
+    int sweeps = 0;
+    for (int fd = 5; fd < 204; fd++) {
+        (void)snprintf(name, sizeof name, "n%d", fd);
+        (void)welcome(p, name, fd, NULL, name);
+    }
+    (void)welcome(p, "last", 4, NULL, "last");
+    assert_int_equal(sweep(p), 0);
+    for (int fd = 5; fd < 204; fd++) { /* one of them is next */
+        if (fd % 3 != 0) {
+            gm_peers_closed(p, fd, now);
+        }
+    }
+    for (; sweeps < 20 && sweep(p) == 0; sweeps++) {
+        received += GM_PEERS_PART_BYTES + 1;
+    }
+    assert_int_equal(cut_count, 1);
+    assert_int_equal(cuts[0], 4);
+    assert_true(sweeps > 3 && sweeps < 20);
 }
 
 static void who_is_refused_takes_nothing_from_a_node(void **state)
@@ -688,6 +752,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_welcome_binds_and_nothing_else),
+        TEST(who_comes_to_no_end_is_cut),
+        TEST(all_are_looked_at_in_turn),
         TEST(who_is_refused_takes_nothing_from_a_node),
         TEST(a_node_that_comes_again_replaces_itself),
         TEST(a_late_hello_takes_nothing_from_the_living),

@@ -17,6 +17,7 @@
  *   steal NODE     calls its connections NODE, and says Hello as NODE in a way that is refused
  *   deaf NODE      is welcomed as NODE, asks for much and reads nothing
  *   busy NODE      is welcomed as NODE, and floods then
+ *   endless NODE   says Hello as NODE, and then parts of a message that has no last one
  *   record FILE    no attack: prints a port of its own, passes on what comes there to ENDPOINT, and
  *                  writes down what the first who comes says
  *   replay FILE    says again and again what was written down
@@ -103,13 +104,18 @@ static bool greet(int fd)
     return say(fd, greeting, sizeof greeting) && say(fd, ready, sizeof ready);
 }
 
-static bool announce(int fd, uint64_t size)
+static bool announce_part(int fd, uint64_t size, bool last)
 {
-    uint8_t header[9] = {2}; /* a long frame, the last one of its message */
+    uint8_t header[9] = {last ? 2 : 3}; /* a long frame; of its message more come, or none */
     for (int i = 0; i < 8; i++) {
         header[1 + i] = (uint8_t)(size >> (56 - 8 * i));
     }
     return say(fd, header, sizeof header);
+}
+
+static bool announce(int fd, uint64_t size)
+{
+    return announce_part(fd, size, true);
 }
 
 static bool pour(int fd, size_t size)
@@ -274,7 +280,17 @@ static void send_env(void *s, Gm__Envelope *env)
     free(data);
 }
 
-static void say_hello(void *s, const char *node_id, uint32_t protocol)
+static void write_env(int fd, Gm__Envelope *env)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    GM_ASSERT(gm_envelope_encode(env, &data, &size, NULL) == 0);
+    (void)(announce(fd, size) && say(fd, data, size));
+    free(data);
+}
+
+/* Over the socket, or without one over the connection. */
+static void say_hello_by(void *s, int fd, const char *node_id, uint32_t protocol)
 {
     Gm__Capacity capacity = GM__CAPACITY__INIT;
     Gm__Device device = GM__DEVICE__INIT;
@@ -291,7 +307,16 @@ static void say_hello(void *s, const char *node_id, uint32_t protocol)
     hello.n_devices = 1;
     env.body_case = GM__ENVELOPE__BODY_HELLO;
     env.hello = &hello;
-    send_env(s, &env);
+    if (s != NULL) {
+        send_env(s, &env);
+    } else {
+        write_env(fd, &env);
+    }
+}
+
+static void say_hello(void *s, const char *node_id, uint32_t protocol)
+{
+    say_hello_by(s, -1, node_id, protocol);
 }
 
 static void say_renew(void *s, size_t leases)
@@ -364,6 +389,21 @@ static void as_node(const struct rogue *r, const char *name, size_t leases)
     }
 }
 
+/* A node, of whose second message no part is the last. */
+static void endless(const struct rogue *r, const char *name)
+{
+    for (;;) {
+        int fd = dial(r);
+        if (greet(fd)) {
+            say_hello_by(NULL, fd, name, GM_PROTOCOL_VERSION);
+            nap(200);
+            while (announce_part(fd, CHUNK, false) && pour(fd, CHUNK)) {
+            }
+        }
+        close(fd);
+    }
+}
+
 static void attack(struct rogue *r)
 {
     const char *a = r->attack;
@@ -393,6 +433,8 @@ static void attack(struct rogue *r)
         as_node(r, r->argument, LEASES);
     } else if (strcmp(a, "busy") == 0) {
         as_node(r, r->argument, 0);
+    } else if (strcmp(a, "endless") == 0) {
+        endless(r, r->argument);
     } else if (strcmp(a, "record") == 0) {
         record(r);
     } else if (strcmp(a, "replay") == 0) {

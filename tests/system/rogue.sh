@@ -67,6 +67,7 @@ calm_kb=$(kb VmHWM)
 attacks -:garbage -:idle:700 -:greet:700 -:churn -:giant -:oversized
 attacks -:hoard:4 -:flood -:rubbish -:hello -:steal:n1 "-:replay:$work/open.bytes"
 attacks -:heavy -:busy:rogue
+attacks -:endless:rogue
 attacks -:deaf:rogue
 stop n1
 nice "$rogue" "$wire" - churn "" >/dev/null 2>&1 9>&- &
