@@ -60,8 +60,9 @@ int gm_s3_sign(struct gm_s3_signer *signer, const struct gm_s3_request *request,
 void gm_s3_signed_fini(struct gm_s3_signed *out);
 /* A URL, owned, which holds for expires_s (1..GM_S3_MAX_EXPIRES_S) seconds from at_unix_ms on: it
  * allows this request to whoever sends it with the same headers, and with
- * "x-amz-content-sha256: <payload>" where the service is s3 and payload a hash. It is a secret for
- * that long. */
+ * "x-amz-content-sha256: <payload>" where the service is s3 and payload a hash (radosgw then takes
+ * that body alone; Swift refuses every one, and wants GM_S3_UNSIGNED with Content-MD5 among the
+ * headers). It is a secret for that long. */
 int gm_s3_presign(struct gm_s3_signer *signer, const struct gm_s3_request *request, bool tls,
                   int64_t at_unix_ms, uint32_t expires_s, char **out_url,
                   struct gm_err *err) GM_MUST_CHECK;

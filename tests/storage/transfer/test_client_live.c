@@ -335,33 +335,36 @@ static void an_upload_can_be_given_up(void **state)
     assert_int_equal(ask(f, abort), GM_E_NOTFOUND);
 }
 
-/* A write grant: a URL that takes one body, by who has no keys. */
-static void a_url_takes_the_body_that_it_was_signed_for(void **state)
+/* A write grant: a URL that takes one body, by who has no keys. By the body's hash, or by its MD5
+ * as well as its length: whether the server takes the first. Both must never take another body. */
+static bool takes_one_body(struct fixture *f, bool hashed)
 {
-    static const struct gm_s3_field length = {"Content-Length", "5"};
-    struct fixture *f = need(state);
-    struct gm_s3_address address;
-    struct gm_err err = {0};
+    static const struct gm_s3_field by_md5[] = {{"Content-Length", "5"},
+                                                {"Content-MD5", "XUFAKrxLKna5cZ2REBfFkg=="}};
     uint8_t hash[GM_SHA256_SIZE];
     char hex[2 * GM_SHA256_SIZE + 1];
+    const struct gm_s3_field by_hash = {"x-amz-content-sha256", hex};
+    struct gm_s3_address address;
+    struct gm_err err = {0};
     char *url = NULL;
+    bool taken;
 
     gm_sha256("hello", 5, hash);
+    gm_hex(hash, sizeof(hash), hex);
     assert_int_equal(
         gm_s3_address_make(&f->endpoint, GM_S3_PATH, f->bucket, "granted", &address, &err), 0);
     const struct gm_s3_request request = {.method = "PUT",
                                           .host = address.host,
                                           .path = address.path,
-                                          .headers = &length,
-                                          .header_count = 1,
-                                          .payload = gm_hex(hash, sizeof(hash), hex)};
+                                          .headers = by_md5,
+                                          .header_count = hashed ? 1 : 2,
+                                          .payload = hashed ? hex : GM_S3_UNSIGNED};
 
     assert_int_equal(
         gm_s3_presign(f->signer, &request, f->endpoint.tls, gm_time_unix_ms(), 60, &url, &err), 0);
-    const struct gm_s3_field header = {"x-amz-content-sha256", hex};
     struct gm_s3_call call = {.method = "PUT",
                               .url = url,
-                              .headers = &header,
+                              .headers = hashed ? &by_hash : &by_md5[1],
                               .header_count = 1,
                               .body = "hallo",
                               .body_size = 5};
@@ -373,15 +376,29 @@ static void a_url_takes_the_body_that_it_was_signed_for(void **state)
     assert_int_equal(get(f, "granted", 0, 0), GM_E_NOTFOUND);
     call.body = "hello";
     call.body_size = 5;
-    done_without_error(f, call);
-    call.method = "DELETE";
-    call.body_size = 0;
-    assert_int_equal(ask(f, call), GM_E_STORE_DENIED);
-    assert_int_equal(get(f, "granted", 0, 0), 0);
-    assert_memory_equal(f->body.data, "hello", 5);
-    drop(f, "granted");
+    taken = ask(f, call) == 0;
+    if (taken) {
+        call.method = "DELETE";
+        call.body_size = 0;
+        assert_int_equal(ask(f, call), GM_E_STORE_DENIED);
+        assert_int_equal(get(f, "granted", 0, 0), 0);
+        assert_int_equal(f->body.size, 5);
+        assert_memory_equal(f->body.data, "hello", 5);
+        drop(f, "granted");
+    }
     free(url);
     gm_s3_address_fini(&address);
+    return taken;
+}
+
+static void a_url_takes_the_body_that_it_was_signed_for(void **state)
+{
+    struct fixture *f = need(state);
+
+    assert_true(takes_one_body(f, false)); /* all servers that were asked */
+    if (!takes_one_body(f, true)) {        /* radosgw; not Swift */
+        print_message("this server takes no hash in URLs\n");
+    }
 }
 
 int main(void)
