@@ -55,6 +55,8 @@ static bool is_url_byte(unsigned char c)
 
 static void url_encode(struct gm_buf *buf, const char *s, bool slash)
 {
+    static const char digits[] = "0123456789ABCDEF";
+
     while (*s != '\0') {
         size_t n = 0;
 
@@ -64,8 +66,10 @@ static void url_encode(struct gm_buf *buf, const char *s, bool slash)
         gm_buf_add(buf, s, n);
         s += n;
         if (*s != '\0') {
-            gm_buf_printf(buf, "%%%02X", (unsigned char)*s);
-            s++;
+            unsigned char c = (unsigned char)*s++;
+            const char escape[] = {'%', digits[c >> 4], digits[c & 15]};
+
+            gm_buf_add(buf, escape, sizeof(escape));
         }
     }
 }
