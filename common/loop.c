@@ -46,8 +46,12 @@ static bool has_input(const struct gm_zwatch *watch)
     int events = 0;
     size_t size = sizeof(events);
 
-    return zmq_getsockopt(watch->zsock, ZMQ_EVENTS, &events, &size) == 0 &&
-           (events & ZMQ_POLLIN) != 0;
+    int rc;
+
+    do { /* a signal may come when the edge was taken in, which nothing will tell again */
+        rc = zmq_getsockopt(watch->zsock, ZMQ_EVENTS, &events, &size);
+    } while (rc != 0 && zmq_errno() == EINTR);
+    return rc == 0 && (events & ZMQ_POLLIN) != 0;
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)

@@ -1,5 +1,6 @@
 #include "scheduler/guard.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -163,6 +164,15 @@ static void on_cut(int fd, const char *why, void *arg)
     gm_guard_cut(arg, fd, why);
 }
 
+static int read_part(struct gm_guard *g, void *out, size_t size)
+{
+    int rc;
+    do { /* only EAGAIN says that nothing is left (gm_zwatch_spare) */
+        rc = zmq_recv(g->monitor, out, size, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
 /* False: there is none. */
 static bool read_event(struct gm_guard *g, gm_time now)
 {
@@ -170,8 +180,8 @@ static bool read_event(struct gm_guard *g, gm_time now)
     char endpoint[8]; /* cut off, and not wanted */
     uint16_t event = 0;
     uint32_t value = 0;
-    int size = zmq_recv(g->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT);
-    if (size < 0 || zmq_recv(g->monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT) < 0) {
+    int size = read_part(g, bytes, sizeof bytes);
+    if (size < 0 || read_part(g, endpoint, sizeof endpoint) < 0) {
         return false;
     }
     if (size != EVENT_BYTES) {

@@ -49,6 +49,25 @@ static void on_sent(void *data, void *hint)
     free(sent);
 }
 
+/* A signal may keep a part from being taken: then nothing of it was. */
+static int send_id(void *router, const struct letter *l)
+{
+    int rc;
+    do {
+        rc = zmq_send(router, l->id, l->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
+static int send_body(void *router, zmq_msg_t *msg)
+{
+    int rc;
+    do {
+        rc = zmq_msg_send(msg, router, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
 /* Takes the letter's batch. 0, or libzmq's number of what went wrong. */
 static int send_letter(void *router, struct letter *l)
 {
@@ -68,8 +87,7 @@ static int send_letter(void *router, struct letter *l)
     }
     l->batch = (struct gm_batch){0};
     gm_unsent_bytes_take(sent->bytes, size);
-    if (zmq_send(router, l->id, l->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-        zmq_msg_send(&msg, router, ZMQ_DONTWAIT) < 0) {
+    if (send_id(router, l) < 0 || send_body(router, &msg) < 0) {
         int code = zmq_errno();
         (void)zmq_msg_close(&msg);
         return code;

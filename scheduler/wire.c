@@ -280,6 +280,15 @@ static int on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
     }
 }
 
+static int receive_part(struct gm_daemon *d, zmq_msg_t *part)
+{
+    int rc;
+    do { /* only EAGAIN says that nothing is left (gm_zwatch_spare) */
+        rc = zmq_msg_recv(part, d->router, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
 /* One whole message; its parts past the second are dropped. Returns how many envelopes it brought,
  * 0 when there is none. */
 static int receive(struct gm_daemon *d)
@@ -292,7 +301,7 @@ static int receive(struct gm_daemon *d)
         zmq_msg_t extra;
         zmq_msg_t *part = count < 2 ? &parts[count] : &extra;
         (void)zmq_msg_init(part);
-        if (zmq_msg_recv(part, d->router, ZMQ_DONTWAIT) < 0) {
+        if (receive_part(d, part) < 0) {
             (void)zmq_msg_close(part);
             break;
         }

@@ -181,6 +181,54 @@ static void a_watch_that_spares_looks_loses_nothing(void **state)
     pair_close(&p);
 }
 
+/* So many looks a signal ends, which have taken the edge in. */
+static int signals;
+
+int __real_zmq_getsockopt(void *sock, int option, void *value, size_t *size);
+int __wrap_zmq_getsockopt(void *sock, int option, void *value, size_t *size);
+int __wrap_zmq_getsockopt(void *sock, int option, void *value, size_t *size)
+{
+    int rc = __real_zmq_getsockopt(sock, option, value, size);
+
+    if (option != ZMQ_EVENTS || signals == 0) {
+        return rc;
+    }
+    signals--;
+    errno = EINTR;
+    return -1;
+}
+
+static void on_too_late(uv_timer_t *timer)
+{
+    struct pair *p = timer->data;
+
+    gm_zwatch_stop(&p->watch);
+}
+
+static void a_signal_in_a_look_loses_nothing(void **state)
+{
+    struct pair p;
+    uv_timer_t timer;
+    struct gm_err err;
+
+    (void)state;
+    pair_open(&p);
+    p.want = 3;
+    send_numbers(p.there, 0, p.want);
+    assert_int_equal(gm_zwatch_start(&p.loop, p.here, on_spared, &p, &p.watch, &err), 0);
+    gm_zwatch_spare(p.watch);
+    signals = 2;
+    assert_int_equal(uv_timer_init(&p.loop, &timer), 0);
+    timer.data = &p;
+    assert_int_equal(uv_timer_start(&timer, on_too_late, 2000, 0), 0);
+    uv_unref((uv_handle_t *)&timer);
+    uv_run(&p.loop, UV_RUN_DEFAULT);
+    assert_int_equal(signals, 0);
+    assert_int_equal(p.got, p.want);
+    uv_close((uv_handle_t *)&timer, NULL);
+    pair_close(&p);
+}
+
 static void watching_no_socket_fails(void **state)
 {
     struct pair p;
@@ -355,6 +403,7 @@ int main(void)
         cmocka_unit_test(no_message_stays_behind),
         cmocka_unit_test(an_edge_that_a_send_took_is_not_lost),
         cmocka_unit_test(a_watch_that_spares_looks_loses_nothing),
+        cmocka_unit_test(a_signal_in_a_look_loses_nothing),
         cmocka_unit_test(watching_no_socket_fails),
         cmocka_unit_test(posts_of_many_threads_run_on_the_loop),
         cmocka_unit_test(a_post_wakes_a_waiting_loop),
