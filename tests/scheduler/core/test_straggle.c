@@ -102,17 +102,24 @@ static uint32_t strikes_of(const struct tail *t, const struct gm_cnode *node)
     return w ? gm_health_strikes(&w->health) : 0;
 }
 
-/* The task of the lease on its node stands still, or goes on. */
-static void hang(struct sim *sim, const struct gm_lease *lease, bool hung)
+static struct sim_task *find_task(struct sim *sim, const struct gm_lease *lease)
 {
     for (uint32_t n = 0; n < sim->params.nodes; n++) {
         for (size_t i = 0; i < SIM_TASKS; i++) {
             struct sim_task *task = &sim->nodes[n].tasks[i];
             if (task->assign && task->assign->task_id == lease->task_id) {
-                task->hung = hung;
+                return task;
             }
         }
     }
+    fail_msg("no node has the task");
+    return NULL;
+}
+
+/* The task of the lease on its node stands still, or goes on. */
+static void hang(struct sim *sim, const struct gm_lease *lease, bool hung)
+{
+    find_task(sim, lease)->hung = hung;
 }
 
 static void a_run_that_stands_still_is_copied_and_the_copy_wins(void **arg)
@@ -296,6 +303,61 @@ static void the_last_of_both_is_charged(void **arg)
         assert_int_equal(strikes_of(&t, n), 0); /* it failed in two places */
     }
     sim_destroy(t.sim);
+}
+
+/* How many ways of naming the objects of that chunk of `video` are in the store. */
+static uint32_t ways_of(const struct sim *sim, uint32_t chunk)
+{
+    char part[48];
+    bool plain = false, other = false;
+    (void)snprintf(part, sizeof(part), "video/0/0-%u", chunk);
+    for (const struct sim_object *o = sim->objects; o; o = o->hh.next) {
+        const char *at = strstr(o->id, part);
+        if (at) {
+            bool strays = strstr(at, "-other") != NULL;
+            plain = plain || !strays;
+            other = other || strays;
+        }
+    }
+    return (plain ? 1u : 0u) + (other ? 1u : 0u);
+}
+
+/* Both have stored the chunk, under names of their own, before one of them says so. */
+static void what_the_loser_named_otherwise_is_deleted(void **arg)
+{
+    (void)arg;
+    uint32_t both = 0;
+    for (uint32_t seed = 1; seed < 12; seed++) {
+        struct sim_params params = {.seed = seed, .nodes = 3, .slots = 1};
+        struct tail t = tail_open(&params);
+        sim_until(t.sim, is_copied, 30);
+        sim_commit(t.sim);
+        uint32_t chunk = t.slow->twin->first_chunk;
+        struct sim_task *copy = find_task(t.sim, t.slow->twin);
+        if (t.task->grant_asked || copy->grant_asked) { /* by the names that they had */
+            sim_destroy(t.sim);
+            continue;
+        }
+        t.sim->jobs[0].strays = true;
+        copy->assign->spec->attempt = 2; /* that one's names are others */
+        t.task->assign->spec->attempt = 3;
+        t.sim->params.put_ms = 900;
+        t.task->hung = false;
+        uint32_t most = 0;
+        for (int i = 0; i < 3000 && !sim_all_final(t.sim); i++) {
+            uint32_t ways = ways_of(t.sim, chunk);
+            most = ways > most ? ways : most;
+            sim_step(t.sim);
+        }
+        sim_run(t.sim, 30);
+        sim_commit(t.sim);
+        sim_check_done(t.sim, &t.sim->jobs[0]);
+        sim_objects_check(t.sim); /* each is one that the job publishes */
+        assert_int_equal(ways_of(t.sim, chunk), 1);
+        both += most == 2 ? 1 : 0;
+        sim_destroy(t.sim);
+    }
+    assert_true(both > 0);
 }
 
 static struct gm_lease *find_epoch(struct sim *sim, uint64_t epoch)
@@ -656,6 +718,7 @@ int main(void)
         cmocka_unit_test(both_may_commit_and_each_chunk_is_committed_once),
         cmocka_unit_test(one_that_fails_leaves_the_units_to_the_other),
         cmocka_unit_test(the_last_of_both_is_charged),
+        cmocka_unit_test(what_the_loser_named_otherwise_is_deleted),
         cmocka_unit_test(both_go_on_when_the_scheduler_starts_anew),
         cmocka_unit_test(what_the_copy_never_had_stays_with_the_first_one),
         cmocka_unit_test(a_job_that_is_cancelled_takes_both_along),
