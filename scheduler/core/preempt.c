@@ -163,14 +163,24 @@ void gm_core_preempt(struct gm_core *core)
     }
 }
 
-static bool is_waited_for(const struct gm_core *core, const struct gm_lease *lease)
+/* By a job of a higher class that has use for its slot, and not by one alone that waits for
+ * something else. */
+static bool is_waited_for(struct gm_core *core, const struct gm_lease *lease)
 {
-    for (int c = GM_CLASSES - 1; c > (int)lease->job->turn.class_; c--) {
-        if (gm_core_order_first(core, (enum gm_job_class)c)) {
-            return true;
+    bool found = false;
+    for (int c = GM_CLASSES - 1; !found && c > (int)lease->job->turn.class_; c--) {
+        struct gm_cjob *job;
+        for (int i = 0; i < ASKED && !found; i++) {
+            struct need need;
+            if ((job = gm_core_order_first(core, (enum gm_job_class)c)) == NULL) {
+                break;
+            }
+            found = find_need(core, job, &need) && makes_room(lease, &need);
+            gm_core_order_aside(core, job);
         }
     }
-    return false;
+    gm_core_order_back(core);
+    return found;
 }
 
 void gm_core_preempt_border(struct gm_core *core, struct gm_lease *lease)

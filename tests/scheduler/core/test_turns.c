@@ -367,6 +367,64 @@ static void a_run_yields_at_its_next_chunk(void **arg)
     sim_destroy(sim);
 }
 
+static struct gm_cjob *job_named(struct sim *sim, const char *id)
+{
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(sim->core->jobs, id, job);
+    assert_non_null(job);
+    return job;
+}
+
+/* Who asked for its slot is gone when it comes to its border; the other one of that class waits for
+ * a device that is nowhere. */
+static void a_run_goes_on_where_nobody_can_use_its_slot(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 4,
+                                .nodes = 1,
+                                .slots = 1,
+                                .put_ms = 2000,
+                                .preempt_ms = 3000,
+                                .device_wait_ms = 3600 * 1000};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    (void)sim_submit(sim, "stuck", 2, 0, 90);
+    struct gm_cjob *stuck = job_named(sim, "stuck");
+    for (int i = 0; i < 600 && !stuck->chain; i++) {
+        sim_step(sim);
+    }
+    assert_non_null(stuck->chain);
+    assert_string_equal(stuck->chain->fingerprint, ""); /* a processor's, which nobody owns */
+    stuck->chain->fingerprint = gm_mem_strdup("nowhere");
+    (void)sim_submit(sim, "batch", 24, 0, 10);
+    struct gm_cjob *batch = job_named(sim, "batch");
+    struct gm_lease *run = NULL;
+    for (int i = 0; i < 3000 && !run; i++) {
+        sim_step(sim);
+        run = batch->leases && batch->leases->chunk_count > 4 ? batch->leases : NULL;
+    }
+    assert_non_null(run);
+    assert_true(stuck->turn.line.at != 0); /* it has something ready */
+    uint64_t epoch = run->epoch;
+    run->yields = true;
+    uint64_t before = chunks_done(sim, "batch");
+    for (int i = 0; i < 600 && chunks_done(sim, "batch") == before; i++) {
+        sim_step(sim);
+    }
+    assert_true(chunks_done(sim, "batch") > before);
+    HASH_FIND(hh, sim->core->leases, &epoch, sizeof(epoch), run);
+    assert_non_null(run);
+    assert_false(run->yields || run->cancelling);
+    (void)sim_submit(sim, "high", 1, 0, 90); /* one that can */
+    run->yields = true;
+    before = chunks_done(sim, "batch");
+    for (int i = 0; i < 600 && chunks_done(sim, "batch") == before; i++) {
+        sim_step(sim);
+    }
+    assert_int_equal(count_attempts(sim, "batch", "video", GM_ATTEMPT_CANCELLED, GM_OK), 1);
+    sim_destroy(sim);
+}
+
 /* Four runs, nothing else. */
 static bool is_full(struct sim *sim)
 {
@@ -670,6 +728,7 @@ int main(void)
         cmocka_unit_test(rows_without_a_tenant_are_of_the_default_one),
         cmocka_unit_test(a_deadline_that_comes_near_is_worth_the_highest_class),
         cmocka_unit_test(a_run_yields_at_its_next_chunk),
+        cmocka_unit_test(a_run_goes_on_where_nobody_can_use_its_slot),
         cmocka_unit_test(no_more_runs_yield_than_jobs_wait),
         cmocka_unit_test(a_run_that_stands_still_keeps_no_other_from_yielding),
         cmocka_unit_test(a_run_goes_on_where_nobody_waits_any_more),
