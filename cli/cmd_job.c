@@ -142,7 +142,7 @@ static void note_warnings(struct run *r)
     }
     json_array_foreach(json_object_get(encoding, "given_up"), i, warning)
     {
-        gm_term_warn(r->term, "%s was given up: %s: %s%s%s", gm_job_text(warning, "chain"),
+        gm_term_warn(r->term, "%s was given up: %s: %s%s%s", gm_print_given_up(warning),
                      gm_job_text(warning, "code"), gm_job_text(warning, "text"),
                      chain[0] != '\0' ? "; all is encoded on " : "", chain); /* "": not planned */
     }

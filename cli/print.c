@@ -195,6 +195,12 @@ static void print_encoders(FILE *file, const json_t *devices)
     }
 }
 
+const char *gm_print_given_up(const json_t *lost)
+{
+    const char *chain = gm_job_text(lost, "chain");
+    return strcmp(chain, "cpu") == 0 ? "a build of cpu" : chain;
+}
+
 /* What was wanted, what encodes and why, what did, and what the job gave up. */
 static void print_encoding(FILE *file, const json_t *encoding)
 {
@@ -218,7 +224,7 @@ static void print_encoding(FILE *file, const json_t *encoding)
     json_array_foreach(json_object_get(encoding, "given_up"), i, lost)
     {
         fputs("gave up      ", file);
-        gm_print_text(file, gm_job_text(lost, "chain"), 0);
+        gm_print_text(file, gm_print_given_up(lost), 0);
         fputs(": ", file);
         gm_print_text(file, gm_job_text(lost, "code"), 0);
         fputs(": ", file);

@@ -23,6 +23,8 @@ int gm_print_json(FILE *file, const json_t *json);
 int gm_print_error(FILE *file, const struct gm_err *err);
 /* " (N times)" of a warning that came more than once and whose text gives no number; else "". */
 const char *gm_print_times(const json_t *warning, char *out, size_t size);
+/* What an entry of `given_up` names: "nvenc"; of the processors a build alone is. Borrowed. */
+const char *gm_print_given_up(const json_t *lost);
 /* bytes as "1.5 GB" (powers of 1000) into out of at least 24 bytes. */
 const char *gm_print_bytes(double bytes, char *out, size_t size);
 

@@ -458,6 +458,25 @@ void gm_agent_device_prove(struct gm_agent *agent, const Gm__Prove *prove)
     next_proof(agent, gm_time_now());
 }
 
+/* What was proved was of libraries that are there no more. */
+void gm_agent_devices_renew(struct gm_agent *agent)
+{
+    for (size_t i = 1; agent->params.prover.prove != NULL && i < agent->device_count; i++) {
+        struct gm_agent_device *d = &agent->devices[i];
+        if (d->state != GM_AGENT_LISTED) {
+            d->distrusted = true;
+            d->forget_due = agent->params.prover.forget != NULL;
+            d->prove_due = true; /* one that is under way began before */
+            d->prove_at = gm_time_now();
+        }
+        if (d->state == GM_AGENT_OFFERED) {
+            stop_using(agent, d, "another build was installed");
+            d->dirty = true;
+        }
+    }
+    next_proof(agent, gm_time_now());
+}
+
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
                             const struct gm_task *task, const struct gm_err *why)
 {

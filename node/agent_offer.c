@@ -120,14 +120,18 @@ static void add_notes(const struct gm_agent *agent, const struct gm_agent_device
                                      "now",
                                      d->sessions);
         }
-        if (d->allowed < d->slot_count) {
+        if (gm_agent_build_turns(agent)) {
+            (void)gm_device_add_note(NULL, to, GM_NOTE_WARN,
+                                     "takes nothing until the node's tasks are over: another build "
+                                     "was installed");
+        } else if (d->allowed < d->slot_count) {
             (void)gm_device_add_note(NULL, to, GM_NOTE_WARN,
                                      "its memory is full: %u of %u slots are offered for now",
                                      d->allowed, d->slot_count);
         } else if (gm_agent_slots_usable(agent, d) < gm_agent_room_slots(d)) {
             (void)gm_device_add_note(NULL, to, GM_NOTE_ERROR,
-                                     "worker processes do not start, or do not end: the node's log "
-                                     "says why");
+                                     "worker processes do not start, do not end, or are of another "
+                                     "build: the node's log says why");
         }
         break;
     }
@@ -260,7 +264,7 @@ static void offer_device(struct gm_agent *agent, struct gm_agent_device *d, uint
         scratch > d->offered_scratch ? scratch - d->offered_scratch : d->offered_scratch - scratch;
     bool slots = usable.slots != d->offered_slots || usable.sessions != d->offered_sessions;
     /* Notes tell why a device offers less. */
-    bool facts = !d->is_cpu && (always || d->dirty || slots);
+    bool facts = d->is_cpu ? d->dirty : always || d->dirty || slots;
     if (!always && !facts && !slots && usable.memory_bytes == d->offered_memory &&
         change <= agent->scratch_whole / 8) {
         return;

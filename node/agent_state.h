@@ -24,6 +24,7 @@
  *   agent_room.c    devices that are full: what they take until memory is free again
  *   agent_assist.c  devices that decode: for tasks of the processors, VA drivers for their own too
  *   agent_handle.c  messages of the scheduler
+ *   agent_build.c   what the workers' software is, and turning to another one
  *   agent_worker.c  slots and the messages of their workers
  *   agent_task.c    a task from Assign to its last acknowledgement
  *   agent_item.c    what a worker announced: open, hash, verify, store
@@ -71,6 +72,7 @@ struct gm_agent_assist {
     uint32_t failures; /* in a row */
 };
 
+#define GM_BUILD_MAX 401                 /* WReady.build: proto/check.c */
 #define GM_AGENT_SESSIONS_ANY UINT32_MAX /* no limit is known */
 
 /* The first one is the cpu, which is always OFFERED. */
@@ -117,7 +119,9 @@ struct gm_agent_slot {
     bool stuck;                     /* it was killed, and does not end: takes nothing */
     bool seen;                      /* it was ready, or failed, once */
     bool broken;                    /* several starts failed in a row */
-    bool fell;                      /* the last that failed was ready: being so says nothing */
+    bool foreign;             /* its worker is of another build than the node's: takes nothing */
+    char build[GM_BUILD_MAX]; /* of the last worker that was ready */
+    bool fell;                /* the last that failed was ready: being so says nothing */
     gm_time ready_at;
 };
 
@@ -189,9 +193,12 @@ struct gm_agent {
     uint32_t idle_ms; /* between Renews of a node without work; at least heartbeat_ms */
     bool draining;
     bool signalled;
-    bool restarting; /* the scheduler wants it to start anew: it ends when it has nothing to do */
-    gm_time stop_by; /* SIGTERM came: it ends when it has nothing to do, then at latest; 0: not */
-    bool announced;  /* on_ready was called */
+    bool restarting;  /* the scheduler wants it to start anew: it ends when it has nothing to do */
+    gm_time stop_by;  /* SIGTERM came: it ends when it has nothing to do, then at latest; 0: not */
+    bool announced;   /* on_ready was called */
+    bool build_known; /* a worker was ready: */
+    char build[GM_BUILD_MAX]; /* the one that its processors offer, and all slots but foreign ones
+                                 have */
 
     struct gm_agent_slot *slots; /* slot_count + 1: the cpu's, the devices', the verifier */
     uint32_t slot_count;
@@ -377,6 +384,8 @@ const char *gm_agent_device_id(const struct gm_agent_device *device);
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *device,
                             const struct gm_task *task, const struct gm_err *why);
 void gm_agent_device_prove(struct gm_agent *agent, const Gm__Prove *prove);
+/* All of them are to be proved again, by what is installed now. */
+void gm_agent_devices_renew(struct gm_agent *agent);
 void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *device);
 /* A slot of it is free again. */
 void gm_agent_device_released(struct gm_agent_slot *slot);
@@ -429,6 +438,16 @@ uint32_t gm_agent_assist_own(const struct gm_agent_device *d);
 bool gm_agent_assist_tick(struct gm_agent *agent, gm_time now); /* true: something changed */
 /* --- agent_handle.c */
 void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env); /* takes env */
+/* --- agent_build.c */
+/* Its worker says its build. The first one's is the node's. */
+void gm_agent_build_ready(struct gm_agent_slot *slot, const char *build);
+/* With nothing to do, and workers of another build: that is the node's from now on. */
+void gm_agent_build_turn(struct gm_agent *agent);
+bool gm_agent_build_turns(const struct gm_agent *agent); /* it takes nothing for that */
+void gm_agent_build_tell(struct gm_agent *agent); /* once more: the scheduler asked for another */
+/* Its worker is of the build that was asked for. */
+bool gm_agent_build_makes(const struct gm_task *task);
+
 /* --- agent_worker.c */
 /* What ties a worker to the GPU; NULL: to none. Borrowed from gpu. */
 struct gm_slot_device gm_agent_tie(const struct gm_device *gpu);

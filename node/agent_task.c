@@ -87,7 +87,7 @@ static struct gm_agent_slot *find_free_slot(struct gm_agent *agent,
     bool takes = device != NULL && device->state == GM_AGENT_OFFERED;
     for (uint32_t i = 0; takes && i < device->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
-        if (slot->task == NULL && slot->process != NULL && !slot->stuck &&
+        if (slot->task == NULL && slot->process != NULL && !slot->stuck && !slot->foreign &&
             (found == NULL || fitness(slot, spec) > fitness(found, spec))) {
             found = slot;
         }
@@ -236,6 +236,13 @@ static int send_start(struct gm_task *task, struct gm_err *err)
 void gm_task_start(struct gm_task *task)
 {
     struct gm_err err;
+    if (!gm_agent_build_makes(task)) { /* nobody's failure */
+        gm_err_set(&err, GM_E_CANCELLED, 0,
+                   "the node's worker is of another build than was asked for");
+        gm_task_end_failed(task, &err, -1, NULL);
+        gm_agent_build_tell(task->agent);
+        return;
+    }
     task->state = GM_TASK_RUNNING;
     task->life = gm_time_now();
     if (send_start(task, &err) < 0) {

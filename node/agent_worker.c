@@ -43,6 +43,7 @@ static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg
     note_missing(agent, ready);
     slot->seen = true;
     slot->ready_at = gm_time_now();
+    gm_agent_build_ready(slot, ready->build);
     slot->broken = slot->broken && slot->fell;
     gm_link_offer(agent, false);
     gm_agent_check_ready(agent);
@@ -314,17 +315,18 @@ bool gm_agent_slots_seen(const struct gm_agent *agent)
     return true;
 }
 
-/* Without a verifier, or a thread to reach stores, nothing can be finished. */
+/* Without a verifier, or a thread to reach stores, nothing can be finished; a node that turns to
+ * another build begins nothing. */
 uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_agent_device *device)
 {
     uint32_t usable = 0;
     uint32_t allowed = gm_agent_room_slots(device);
     for (uint32_t i = 0; i < device->slot_count; i++) {
         const struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
-        usable += slot->process == NULL || slot->broken || slot->stuck ? 0 : 1;
+        usable += slot->process == NULL || slot->broken || slot->stuck || slot->foreign ? 0 : 1;
     }
     const struct gm_agent_slot *verifier = &agent->slots[agent->slot_count];
-    if (verifier->broken || verifier->stuck || agent->threads_held ||
+    if (verifier->broken || verifier->stuck || agent->threads_held || gm_agent_build_turns(agent) ||
         device->state != GM_AGENT_OFFERED) {
         return 0;
     }
@@ -357,6 +359,7 @@ static void fail_stuck(struct gm_agent_slot *slot, gm_time dying)
 
 void gm_agent_slots_tick(struct gm_agent *agent, gm_time now)
 {
+    gm_agent_build_turn(agent);
     for (uint32_t i = 0; i <= agent->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[i];
         gm_time since = slot->process == NULL ? 0 : gm_slot_dying(slot->process);

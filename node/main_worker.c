@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "media/av.h"
+#include "media/prove/build.h"
 #include "media/task_io.h"
 #include "node/worker.h"
 
@@ -35,5 +36,5 @@ int main(int argc, char **argv)
     }
     gm_av_init();
     /* The sandbox leaves nothing that an exit handler could need. */
-    _exit(gm_worker_main(gm_task_type_find));
+    _exit(gm_worker_main(gm_task_type_find, gm_media_build));
 }

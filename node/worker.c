@@ -11,10 +11,13 @@
 
 #include "common/crash.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "node/packet.h"
 #include "node/sandbox.h"
 #include "node/worker_io.h"
 #include "proto/envelope.h"
+
+#define BUILD_MAX 401 /* proto/check.c */
 
 /* Adds what the launcher found missing: a comma-separated list that is cut up in place. */
 static void add_launcher_missing(char *list, struct gm_sandbox_missing *missing)
@@ -27,15 +30,19 @@ static void add_launcher_missing(char *list, struct gm_sandbox_missing *missing)
     }
 }
 
-static int say_ready(int sock, const struct gm_sandbox_missing *missing, struct gm_err *err)
+static int say_ready(int sock, const struct gm_sandbox_missing *missing, const char *build,
+                     struct gm_err *err)
 {
     char *names[GM_SANDBOX_MISSING_MAX];
+    char line[BUILD_MAX]; /* distributors may write what they like into a version */
+    gm_ascii_copy(line, sizeof(line), build);
     for (size_t i = 0; i < missing->count; i++) {
         names[i] = (char *)(uintptr_t)missing->names[i];
     }
     Gm__WReady ready = GM__WREADY__INIT;
     ready.missing = names;
     ready.n_missing = missing->count;
+    ready.build = line;
     Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
     msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
     msg.ready = &ready;
@@ -106,7 +113,7 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
     return rc;
 }
 
-int gm_worker_run(int sock, gm_worker_find_fn find, struct gm_err *err)
+int gm_worker_run(int sock, gm_worker_find_fn find, const char *build, struct gm_err *err)
 {
     struct gm_sandbox_missing missing = {.count = 0};
     struct gm_sandbox_device device;
@@ -121,7 +128,7 @@ int gm_worker_run(int sock, gm_worker_find_fn find, struct gm_err *err)
     }
     if (rc == 0) {
         add_launcher_missing(list, &missing);
-        rc = say_ready(sock, &missing, err);
+        rc = say_ready(sock, &missing, build, err);
         GM_CRASH("worker.ready");
     }
     while (rc == 0) {
@@ -155,13 +162,19 @@ int gm_worker_run(int sock, gm_worker_find_fn find, struct gm_err *err)
     return rc;
 }
 
-int gm_worker_main(gm_worker_find_fn find)
+int gm_worker_main(gm_worker_find_fn find, gm_worker_build_fn build)
 {
     const char *name = getenv("GOPMILL_LOG");
     int level = name == NULL ? -1 : gm_log_parse_level(name);
     gm_log_init("worker", level < 0 ? GM_LOG_WARN : (enum gm_log_level)level, false);
     struct gm_err err = {.code = GM_OK};
-    int rc = gm_worker_run(GM_WORKER_SOCKET, find, &err);
+    struct gm_buf text = {0};
+    int rc = build == NULL ? 0 : build(&text, &err);
+    if (rc == 0) {
+        rc =
+            gm_worker_run(GM_WORKER_SOCKET, find, text.data == NULL ? "" : (char *)text.data, &err);
+    }
+    gm_buf_fini(&text);
     if (rc < 0) {
         gm_log_err(GM_LOG_ERROR, "worker-failed", &err, "pid=%" PRId64, (int64_t)getpid());
     }

@@ -10,6 +10,7 @@
 #include "proto/envelope.h"
 
 #define KEY_MAX_BYTES 1024
+#define CHAIN_PRINT_MAX 400                  /* bytes of a chain's fingerprint */
 #define RATE_MAX (UINT64_C(1) << 50)         /* pixels a second: 10^8 times a device of today */
 #define UNIX_MS_MAX INT64_C(253402300800000) /* the year 10000 */
 
@@ -131,7 +132,8 @@ static bool are_chains(size_t count, Gm__Chain *const *list)
 {
     for (size_t i = 0; i < count; i++) {
         const Gm__Chain *c = list[i];
-        bool ok = is_short(c->name, 15) && is_short(c->fingerprint, 400) && c->n_codecs <= 16;
+        bool ok =
+            is_short(c->name, 15) && is_short(c->fingerprint, CHAIN_PRINT_MAX) && c->n_codecs <= 16;
         for (size_t k = 0; ok && k < c->n_codecs; k++) {
             ok = is_short(c->codecs[k], 15);
         }
@@ -432,6 +434,16 @@ static int check_worker_produced(const Gm__WProduced *produced, struct gm_err *e
     return rc < 0 ? rc : check_worker_files(produced->n_files, produced->files, err);
 }
 
+/* It becomes a chain's fingerprint, and stands in logs as it is. */
+static bool is_build(const char *s)
+{
+    size_t n = 0;
+    while (s[n] >= ' ' && s[n] <= '~' && n <= CHAIN_PRINT_MAX) {
+        n++;
+    }
+    return s[n] == '\0' && n <= CHAIN_PRINT_MAX;
+}
+
 int gm_check_worker_message(const Gm__WorkerMessage *msg, struct gm_err *err)
 {
     switch (msg->body_case) {
@@ -455,10 +467,11 @@ int gm_check_worker_message(const Gm__WorkerMessage *msg, struct gm_err *err)
         return (uint32_t)msg->open->kind <= GM__WOBJECT__WOBJECT_RESULT
                    ? 0
                    : fail(err, "WOpen.kind", "is unknown");
+    case GM__WORKER_MESSAGE__BODY_READY:
+        return is_build(msg->ready->build) ? 0 : fail(err, "WReady.build", "is no build");
     case GM__WORKER_MESSAGE__BODY_FEED:
     case GM__WORKER_MESSAGE__BODY_INPUTS_END:
     case GM__WORKER_MESSAGE__BODY_STORED:
-    case GM__WORKER_MESSAGE__BODY_READY:
     case GM__WORKER_MESSAGE__BODY_PROGRESS:
         return 0;
     default:

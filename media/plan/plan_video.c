@@ -432,7 +432,9 @@ int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, const G
     if (policy->scaler[0] != '\0') {
         gm_buf_printf(&text, ":%s", policy->scaler);
     }
-    if (chain != NULL && chain->fingerprint[0] != '\0') {
+    /* Software is named by what stands above: its fingerprint in the chain has libraries that made
+     * nothing of these renditions. */
+    if (chain != NULL && chain->fingerprint[0] != '\0' && strcmp(chain->name, "cpu") != 0) {
         gm_buf_printf(&text, ":%s", chain->fingerprint);
     }
     if (rc == 0) {

@@ -10,8 +10,11 @@
  * sessions as a run of the job takes at once, or when it fails in a way
  * that would fail the job. Then `fallback` decides: wait for it (a failure is final then), fail, or
  * software: the job forgets all that came after inspect and is planned again without it (replan.c).
- * A device that fails `plan` offers less or nothing then, and the next one plans: its chain is lost
- * too when that one is the processor.
+ * The processors' chain is of a build (builds.c): libraries and media code of the node's workers.
+ * It is lost when nodes of other builds alone are there, or it fails and others are; then the job
+ * is planned again by one of those, whatever `fallback` says. While no node is there at all it
+ * waits. A device that fails `plan` offers less or nothing then, and the next one plans: its chain
+ * is lost too when that one is the processor.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,6 +22,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/place.h"
@@ -198,10 +202,13 @@ static bool needs_software(const struct gm_cjob *job)
 }
 
 /* A device that can plan for that chain, and make the runs then. */
-static struct gm_chain_wish to_plan(const struct gm_cjob *job, const char *name)
+static struct gm_chain_wish to_plan(const struct gm_core *core, const struct gm_cjob *job,
+                                    const char *name)
 {
     struct gm_chain_wish wish = {.name = name, .params = params_of(job)};
-    if (!is_cpu(name)) {
+    if (is_cpu(name)) {
+        wish.fingerprint = gm_core_build_choose(core, job, &job->plan->insts[0].unit);
+    } else {
         wish.sessions = PLAN_SESSIONS;
         wish.least = job->rungs > PLAN_SESSIONS ? job->rungs : PLAN_SESSIONS;
     }
@@ -217,13 +224,13 @@ static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct g
     bool hardware = p && !needs_software(job);
     for (size_t i = 0; i < count; i++) {
         const char *name = listed ? p->devices[i] : usual_order[i];
-        struct gm_chain_wish wish = to_plan(job, name);
+        struct gm_chain_wish wish = to_plan(core, job, name);
         if (is_cpu(name) || (hardware && !is_lost(job, name) && is_offered(core, &wish))) {
             *out = wish;
             return true;
         }
     }
-    *out = (struct gm_chain_wish){.name = CPU, .params = p};
+    *out = to_plan(core, job, CPU);
     return !p || falls_back_to_software(job);
 }
 
@@ -242,7 +249,7 @@ static bool why_not(const struct gm_core *core, const struct gm_cjob *job, const
                     char out[160])
 {
     struct gm_chain_wish any = {.name = name};
-    struct gm_chain_wish fit = to_plan(job, name);
+    struct gm_chain_wish fit = to_plan(core, job, name);
     bool there = false, open = false, fits = false;
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         for (size_t i = 0; n->connected && i < n->device_count; i++) {
@@ -316,14 +323,24 @@ bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
         break;
     }
     *out = (struct gm_chain_wish){.name = CPU};
+    if (inst->unit.avoid_count > 0) { /* it may be the build that fails it */
+        out->fingerprint = gm_core_build_choose(core, job, &inst->unit);
+    }
     return true;
 }
 
-/* Remembers why; the same chain is not tried again for this job. */
+/* Remembers why; the same chain is not tried again for this job. A build of the processors' is
+ * remembered alone: they are tried again, and the last that went is told. */
 static void lose(struct gm_core *core, struct gm_cjob *job, const char *name,
                  const struct gm_err *why)
 {
-    if (job->lost_count < GM_CORE_MAX_CHAINS) {
+    size_t known = 0;
+    while (known < job->lost_count && strcmp(job->lost[known].name, name) != 0) {
+        known++;
+    }
+    if (known < job->lost_count) {
+        job->lost[known].why = *why;
+    } else if (job->lost_count < GM_CORE_MAX_CHAINS) {
         job->lost[job->lost_count++] =
             (struct gm_lost_chain){.name = gm_mem_strdup(name), .why = *why};
     }
@@ -339,10 +356,14 @@ static bool is_of_job(enum gm_code code)
            strncmp(gm_code_get((int)code)->id, "input.", strlen("input.")) == 0;
 }
 
-bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code)
+bool gm_core_chain_can_go(const struct gm_core *core, const struct gm_lease *lease,
+                          const struct gm_unit *guilty, enum gm_code code)
 {
-    return lease->chain && !is_cpu(lease->chain->name) && falls_back_to_software(lease->job) &&
-           !is_of_job(code) && !is_lost(lease->job, lease->chain->name);
+    if (lease->chain && is_cpu(lease->chain->name)) {
+        return !is_of_job(code) && gm_core_build_can_go(core, lease, guilty);
+    }
+    return lease->chain && falls_back_to_software(lease->job) && !is_of_job(code) &&
+           !is_lost(lease->job, lease->chain->name);
 }
 
 bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain)
@@ -350,7 +371,8 @@ bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain)
     const struct gm_cjob *job = inst->task->job;
     switch (inst->task->type->role) {
     case GM_ROLE_PLAN:
-        return chain && !is_lost(job, chain->name);
+        return chain && (is_cpu(chain->name) ? !gm_core_build_failed(job, chain->fingerprint)
+                                             : !is_lost(job, chain->name));
     case GM_ROLE_ANALYZE:
     case GM_ROLE_ENCODE:
         return chain && job->chain && strcmp(chain->name, job->chain->name) == 0 &&
@@ -364,10 +386,13 @@ bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain)
     }
 }
 
-void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,
+void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain,
                           const struct gm_err *why)
 {
-    lose(core, job, name, why);
+    if (is_cpu(chain->name)) {
+        gm_core_build_fail(job, chain->fingerprint);
+    }
+    lose(core, job, chain->name, why);
     gm_core_job_replan(core, job);
 }
 
@@ -383,7 +408,8 @@ static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
         return job->plan->insts[0].unit.state == GM_TASK_READY && !pick(core, job, out);
     }
     *out = wish_of(job);
-    return !is_cpu(out->name) && !is_offered(core, out);
+    return is_cpu(out->name) ? gm_core_build_is_gone(core, out) && !gm_core_build_works(job)
+                             : !is_offered(core, out);
 }
 
 static bool is_of_device(const struct gm_attempt *attempt)
@@ -417,12 +443,24 @@ void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Cha
     gm_core_job_touch(core, job);
 }
 
+static const char *build_text(const char *fingerprint)
+{
+    return fingerprint[0] != '\0' ? fingerprint : "one that does not tell what it is";
+}
+
 static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_chain_wish *wish)
 {
     struct gm_err err = {.code = GM_OK};
     char why[160];
-    const struct gm_err *cause = job->chain ? last_device_error(job, wish->name) : NULL;
-    if (job->chain && gm_core_chain_is_short(core, wish, why)) {
+    const bool software = job->chain && is_cpu(wish->name);
+    const struct gm_err *cause =
+        job->chain && !software ? last_device_error(job, wish->name) : NULL;
+    if (software) {
+        (void)gm_err_set(&err, GM_E_NO_DEVICE, 0,
+                         "the nodes that are there are of other builds than the one that the "
+                         "renditions began with: %.250s",
+                         build_text(wish->fingerprint));
+    } else if (job->chain && gm_core_chain_is_short(core, wish, why)) {
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0, "%s", why);
     } else if (cause) {
         (void)gm_err_set(&err, cause->code, cause->native, "%.300s; no node offers `%s` any more",
@@ -436,8 +474,12 @@ static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_c
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0,
                          "none of the pipeline's `devices` can be had: %.170s", all);
     }
-    if (job->chain && falls_back_to_software(job)) {
-        gm_core_chain_failed(core, job, wish->name, &err);
+    if (software || (job->chain && falls_back_to_software(job))) {
+        if (software) {
+            gm_core_build_count(job);
+        }
+        lose(core, job, wish->name, &err);
+        gm_core_job_replan(core, job);
     } else {
         gm_core_job_fail(core, job, &err);
     }
@@ -448,14 +490,16 @@ void gm_core_chain_tick(struct gm_core *core)
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         struct gm_chain_wish wish;
         const Gm__EncodeParams *p = params_of(job);
-        if (!p || strcmp(p->fallback, "wait") == 0) {
+        const bool software = job->chain && is_cpu(job->chain->name);
+        if (!p || (!software && strcmp(p->fallback, "wait") == 0)) {
             continue;
         }
         if (!find_absent(core, job, &wish)) {
             job->chain_absent_since = 0;
         } else if (job->chain_absent_since == 0) {
             job->chain_absent_since = core->now;
-        } else if (core->now - job->chain_absent_since >= core->device_wait) {
+        } else if (core->now - job->chain_absent_since >=
+                   (software ? gm_core_build_patience(core, job) : core->device_wait)) {
             give_up(core, job, &wish);
         }
     }

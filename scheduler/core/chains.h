@@ -33,10 +33,12 @@ void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__C
  * where the processor took over. */
 void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain);
 /* A failure with that code costs the job its chain, not its life. */
-bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code);
+bool gm_core_chain_can_go(const struct gm_core *core, const struct gm_lease *lease,
+                          const struct gm_unit *guilty, enum gm_code code);
 /* What is under way with `chain` (NULL: it was told of none) may go on for the instance. */
 bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain);
-void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,
+/* The job is planned again without it: of the processors', without that build. */
+void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain,
                           const struct gm_err *why);
 void gm_core_chain_tick(struct gm_core *core);
 

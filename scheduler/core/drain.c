@@ -11,6 +11,7 @@
 #include "scheduler/core/node.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
 #include "scheduler/core/watch.h"
 
 static struct gm_drained *find(const struct gm_core *core, const char *node_id)
@@ -149,7 +150,8 @@ static int check_others(const struct gm_core *core, const struct gm_cnode *node,
     const Gm__Chain *good = NULL; /* jobs of one chain follow each other, as a rule */
     bool looked = false, any = false;
     for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
-        const Gm__Chain *chain = job->chain;
+        bool encodes = job->encode && !gm_core_task_is_done(job->encode);
+        const Gm__Chain *chain = encodes ? job->chain : NULL;
         if (is_final(job)) {
             continue;
         }
@@ -198,7 +200,7 @@ int gm_core_node_restart(struct gm_core *core, const char *node_id, bool force, 
                           "restart its service, resume it",
                           node_id, node->build);
     }
-    if (!force && gm_core_node_is_open(node) && check_others(core, node, err) < 0) {
+    if (!force && takes_tasks(node) && check_others(core, node, err) < 0) {
         return -GM_E_CONFLICT;
     }
     bool stays = drained != NULL;

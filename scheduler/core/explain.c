@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/keep.h"
 #include "scheduler/core/place.h"
@@ -105,6 +106,17 @@ static bool explain_kept(const struct gm_core *core, const struct gm_inst *inst,
     return kept != NULL;
 }
 
+static void explain_build(const struct gm_core *core, const struct gm_cjob *job,
+                          const struct gm_chain_wish *wish, struct gm_explain_row *row)
+{
+    gm_time since = job->chain_absent_since ? job->chain_absent_since : core->now;
+    say(row,
+        "It is ready and waits for a node of the build that the renditions began with (%.160s); "
+        "others take tasks, and without one the job is planned again in %d s.",
+        wish->fingerprint[0] != '\0' ? wish->fingerprint : "it is not told",
+        seconds(since + gm_core_build_patience(core, job) - core->now));
+}
+
 /* Why no device took a unit that is ready. */
 static void explain_ready(const struct gm_core *core, const struct gm_inst *inst,
                           const struct gm_unit *unit, struct gm_explain_row *row)
@@ -129,6 +141,8 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
     } else if (connected > 0 && slots == 0 && strcmp(wish.name, "cpu") != 0) {
         say(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.", wish.name,
             wish.fingerprint ? " " : "", wish.fingerprint ? wish.fingerprint : "");
+    } else if (slots == 0 && gm_core_build_is_gone(core, &wish)) {
+        explain_build(core, inst->task->job, &wish, row);
     } else if (slots == 0) {
         say(row, connected == 0 ? "It is ready, but no node is connected."
                                 : "It is ready, but the connected nodes are drained, in quarantine "

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "scheduler/core/builds.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/task.h"
@@ -74,6 +75,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     for (size_t i = 0; i < job->lost_count; i++) {
         free(job->lost[i].name);
     }
+    gm_core_builds_fini(job);
     free(job->id);
     free(job);
 }

@@ -9,6 +9,7 @@
 #include "proto/envelope.h"
 #include "proto/scan.h"
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
@@ -199,6 +200,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
         }
         job->lost_count++;
     }
+    gm_core_builds_load(job, row);
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->loaded_jobs = gm_mem_grow(core->loaded_jobs, core->loaded_job_count,
                                     &core->loaded_job_cap, sizeof(struct gm_cjob *));

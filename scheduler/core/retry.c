@@ -305,7 +305,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
         gm_core_charge(guilty, lease->node->id, &error);
         gm_core_watch_failed(core, lease, guilty, chunk, f);
         fails = is_final(core, lease, guilty, chunk, &error);
-        if (fails && gm_core_chain_can_go(lease, error.code)) {
+        if (fails && gm_core_chain_can_go(core, lease, guilty, error.code)) {
             gone = gm_core_chain_dup(lease->chain);
             gm_core_unit_move(core, job, guilty, GM_UNIT_RETURN);
         } else if (fails) {
@@ -318,7 +318,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
     }
     let_go(core, lease, f);
     if (gone) {
-        gm_core_chain_failed(core, job, gone->name, &error);
+        gm_core_chain_failed(core, job, gone, &error);
         gm__chain__free_unpacked(gone, NULL);
     } else if (fails) {
         gm_core_job_fail(core, job, &error);

@@ -90,6 +90,11 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     }
     row.lost = parts->list;
     row.n_lost = job->lost_count;
+    if (job->builds) {
+        row.build_replans = job->builds->replans;
+        row.bad_builds = job->builds->bad;
+        row.n_bad_builds = job->builds->bad_count;
+    }
     return row;
 }
 

@@ -31,6 +31,7 @@
 #define GM_CORE_MAX_NODES 10000u
 #define GM_CORE_MAX_DEVICES 64u
 #define GM_CORE_MAX_CHAINS 8u    /* of a device; lost to a job */
+#define GM_CORE_MAX_BUILDS 4u    /* of software that a job may fail on; then failures are final */
 #define GM_CORE_MAX_GRANTS 4096u /* of a request; objects of an item or result */
 #define GM_CORE_MAX_GRANT_SIZE (UINT64_C(8) << 30)
 #define GM_CORE_MAX_AVOID 16u       /* nodes remembered as having failed a unit */
@@ -180,6 +181,12 @@ struct gm_lost_chain {
     char *name; /* owned */
     struct gm_err why;
 };
+/* What builds of software did to a job. builds.c. */
+struct gm_job_builds {
+    uint32_t replans;              /* its build was gone, and it was planned again by another one */
+    char *bad[GM_CORE_MAX_BUILDS]; /* owned: it failed on these */
+    size_t bad_count;
+};
 /* What the renditions of one codec and depth are together. */
 struct gm_cwork {
     char codec[16];
@@ -203,10 +210,11 @@ struct gm_cjob {
     Gm__Chain *chain; /* owned; NULL until plan is done */
     struct gm_lost_chain lost[GM_CORE_MAX_CHAINS];
     size_t lost_count;
-    char chain_reason[240];     /* why plan did not get a chain that comes before its own */
-    gm_time chain_absent_since; /* 0: it is there */
-    bool planned;               /* before: expand holds, though there may be no plan */
-    bool expanded;              /* instances were made of expand */
+    char chain_reason[240];       /* why plan did not get a chain that comes before its own */
+    gm_time chain_absent_since;   /* 0: it is there */
+    struct gm_job_builds *builds; /* owned; NULL: nothing */
+    bool planned;                 /* before: expand holds, though there may be no plan */
+    bool expanded;                /* instances were made of expand */
     uint64_t source_size;
     uint64_t source_version;
     int32_t priority;

@@ -96,7 +96,7 @@ void gm_core_twin_committed(struct gm_core *core, struct gm_lease *lease)
 }
 
 /* A unit of the job waits for a device of that chain. */
-static bool waits_for(const struct gm_core *core, const struct gm_cjob *job, const char *chain)
+static bool waits_for(const struct gm_core *core, const struct gm_cjob *job, const Gm__Chain *chain)
 {
     for (uint32_t t = 0; job->ready_units > 0 && t < job->task_count; t++) {
         const struct gm_ctask *task = &job->tasks[t];
@@ -105,7 +105,9 @@ static bool waits_for(const struct gm_core *core, const struct gm_cjob *job, con
             struct gm_chain_wish wish;
             bool ready = task->type->fan != GM_FAN_RUNS ? inst->unit.state == GM_TASK_READY
                                                         : inst->sums.ready > 0;
-            if (ready && gm_core_chain_wish(core, inst, &wish) && strcmp(wish.name, chain) == 0) {
+            if (ready && gm_core_chain_wish(core, inst, &wish) &&
+                strcmp(wish.name, chain->name) == 0 &&
+                (!wish.fingerprint || strcmp(wish.fingerprint, chain->fingerprint) == 0)) {
                 return true;
             }
         }
@@ -113,7 +115,7 @@ static bool waits_for(const struct gm_core *core, const struct gm_cjob *job, con
     return false;
 }
 
-static bool is_wanted(const struct gm_core *core, const char *chain)
+static bool is_wanted(const struct gm_core *core, const Gm__Chain *chain)
 {
     for (size_t i = 0; i < core->order.waiting.count; i++) {
         const struct gm_cjob *job = gm_core_order_waiting(core, i);
@@ -222,7 +224,7 @@ static void copy(struct gm_core *core, struct gm_lease *lease, gm_time left)
                               .chunk_count = lease->first_chunk + lease->chunk_count - open,
                               .copy_of = lease};
     if (gm_core_tenant_is_full(lease->job->tenant) ||
-        !gm_core_chain_wish(core, lease->inst, &wish) || is_wanted(core, wish.name)) {
+        !gm_core_chain_wish(core, lease->inst, &wish) || is_wanted(core, lease->chain)) {
         return;
     }
     a.demand = gm_core_demand_on(core, lease->inst, &wish);

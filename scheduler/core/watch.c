@@ -154,7 +154,8 @@ void gm_core_watch_apply(struct gm_core *core, const struct gm_cwatch *watch)
     }
 }
 
-/* Another device that takes tasks, and is not itself on trial, makes that chain. */
+/* Another device that takes tasks, and is not itself on trial, makes that chain; of the processors
+ * whichever build, as what is pinned to this one can be planned again by another. */
 static bool is_made_elsewhere(const struct gm_core *core, const struct gm_cdevice *but,
                               const Gm__Chain *chain)
 {
@@ -164,8 +165,10 @@ static bool is_made_elsewhere(const struct gm_core *core, const struct gm_cdevic
             bool good =
                 d != but && d->usable.slots > 0 && !(d->watch && d->watch->state == GM_WATCH_TRIAL);
             for (size_t c = 0; good && c < d->chain_count; c++) {
-                if (strcmp(d->chains[c]->name, chain->name) == 0 &&
-                    strcmp(d->chains[c]->fingerprint, chain->fingerprint) == 0) {
+                const Gm__Chain *other = d->chains[c];
+                if (strcmp(other->name, chain->name) == 0 &&
+                    (strcmp(other->name, "cpu") == 0 ||
+                     strcmp(other->fingerprint, chain->fingerprint) == 0)) {
                     return true;
                 }
             }

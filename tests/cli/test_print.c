@@ -74,9 +74,11 @@ static void what_was_given_up_is_told(void **state)
     char *text = printed(
         gm_print_job,
         "{'id': 'j', 'encoding': {'resolved': {'chain': 'cpu', 'fingerprint': null}, 'given_up': "
-        "[{'chain': 'nvenc', 'code': 'device.lost', 'text': 'it went'}]}}");
+        "[{'chain': 'nvenc', 'code': 'device.lost', 'text': 'it went'}, {'chain': 'cpu', 'code': "
+        "'farm.no_device', 'text': 'others are there'}]}}");
     has(text, "encodes on   cpu\n");
     has(text, "gave up      nvenc: device.lost: it went\n");
+    has(text, "gave up      a build of cpu: farm.no_device: others are there\n");
     free(text);
     text = printed(gm_print_job, "{'id': 'j', 'encoding': {'resolved': {'chain': 'nvenc', "
                                  "'fingerprint': 'L4, 1'}, 'given_up': []}}");

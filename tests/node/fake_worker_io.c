@@ -476,6 +476,18 @@ const struct gm_task_type *fake_task_find(const char *type)
     return NULL;
 }
 
+/* "one" or "two", by the farm's file of that name; "odd": what no message may have; none where
+ * neither is. It can't be read here. */
+static int fake_build(struct gm_buf *out, struct gm_err *err)
+{
+    gm_buf_str(out, access("../../two", F_OK) == 0 ? "two" : "");
+    gm_buf_str(out, access("../../one", F_OK) == 0 ? "one" : "");
+    if (access("../../odd", F_OK) == 0) {
+        gm_buf_printf(out, "\xc3\xa9\n%0500d", 0);
+    }
+    return gm_buf_check(out, err);
+}
+
 void fake_worker_main(void)
 {
     if (getenv("GOPMILL_MISSING") != NULL) {
@@ -483,6 +495,6 @@ void fake_worker_main(void)
             _exit(3);
         }
         die_idle(getenv("GM_TEST_DIES_IDLE"));
-        _exit(gm_worker_main(fake_task_find));
+        _exit(gm_worker_main(fake_task_find, fake_build));
     }
 }

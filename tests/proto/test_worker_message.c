@@ -26,6 +26,28 @@ static int code_of(const Gm__WorkerMessage *msg)
     return -rc;
 }
 
+static void a_build_is_a_short_line(void **state)
+{
+    (void)state;
+    char longest[402];
+    memset(longest, 'b', sizeof(longest));
+    longest[401] = '\0';
+    const struct {
+        char *build;
+        bool is;
+    } rows[] = {{(char *)"", true},     {(char *)"gm1 x264-164", true}, {longest, false},
+                {longest + 1, true},    {(char *)"a\nb", false},        {(char *)"\xc3\xa9", false},
+                {(char *)"\x7f", false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+        Gm__WReady ready = GM__WREADY__INIT;
+        ready.build = rows[i].build;
+        msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
+        msg.ready = &ready;
+        assert_int_equal(code_of(&msg), rows[i].is ? 0 : GM_E_PROTO);
+    }
+}
+
 static void names_are_told_apart(void **state)
 {
     (void)state;
@@ -168,6 +190,7 @@ static void truncations_and_bit_flips_never_crash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_build_is_a_short_line),
         cmocka_unit_test(names_are_told_apart),
         cmocka_unit_test(a_worker_cannot_name_files_elsewhere),
         cmocka_unit_test(parts_that_must_be_there_are_asked_for),

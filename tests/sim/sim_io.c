@@ -197,6 +197,7 @@ struct sim *sim_create(const struct sim_params *params)
     for (uint32_t i = 0; i < sim->params.nodes; i++) {
         struct sim_node *node = &sim->nodes[i];
         node->number = i;
+        node->build = params->builds > 0 ? i % params->builds : 0;
         node->drift_ppm = params->drift_ppm == 0 ? 0
                                                  : (int64_t)sim_random(sim, 2 * params->drift_ppm) -
                                                        (int64_t)params->drift_ppm;
@@ -545,6 +546,7 @@ void sim_check_done(struct sim *sim, const struct sim_job *job)
                                  job->chunks * job->texts,
                                  plain ? 0 : job->chunks * pictures,
                                  0};
+    sim_build_check(sim, job);
     for (size_t t = 0; t < 6; t++) {
         assert_int_equal(gm_view_items(sim->core, job->id, tasks[t], &items, &err), 0);
         assert_int_equal(items.count, expected[t]);

@@ -76,6 +76,10 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t clean_fails;      /* the same for deleting */
     bool manifests;            /* a failed publishing may have left one */
     uint32_t store_ms;         /* a step of publishing or deleting takes up to so long */
+    uint32_t builds;      /* nodes tell that many builds of software by turns; 0: they tell none */
+    uint32_t bad_build;   /* nodes of that number + 1 fail to plan and encode; 0: none do */
+    const char *bad_task; /* or that type alone */
+    uint32_t turns;       /* an idle node has another build from now on, and most that start */
     uint32_t gpus; /* nodes below this number have the device "gpu" too, which offers nvenc */
     uint64_t
         rates[SIM_NODES];   /* of each node's cpu: pixels a second of one slot; 0: not measured */
@@ -134,6 +138,7 @@ struct sim_put {
 };
 struct sim_task {
     Gm__Assign *assign; /* owned */
+    uint32_t build;     /* of the node that works at it */
     struct sim_job *job;
     Gm__TaskInput **inputs; /* owned */
     size_t input_count, input_cap;
@@ -154,6 +159,7 @@ struct sim_task {
 struct sim_node {
     char id[16];
     uint32_t number;
+    uint32_t build; /* of its software, where it tells one */
     uint64_t instance, term;
     bool alive, parted, welcomed, drained;
     int64_t told_unix_ms; /* the scheduler's clock, and when it was told; 0: not yet */
@@ -417,6 +423,16 @@ void sim_node_drop_all(struct sim_node *node);
 void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
 /* With facts: the chain nvenc of that fingerprint, "" for no chain; NULL: without facts. */
 void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain);
+/* The fingerprint of its software, where it tells one; returns out. */
+char *sim_node_build(const struct sim_node *node, char out[32]);
+/* Its workers are of that build from now on, and it says so; it has nothing to do. */
+void sim_node_turn(struct sim *sim, struct sim_node *node, uint32_t build);
+/* What turns by chance. */
+void sim_build_step(struct sim *sim, struct sim_node *node);
+/* Fails what another build was to do, and says again which one it is. */
+bool sim_build_refuses(struct sim *sim, struct sim_node *node, struct sim_task *task);
+/* All parts of its renditions are of one build, which is its chain's. */
+void sim_build_check(struct sim *sim, const struct sim_job *job);
 /* It tells what its devices share, and that is this. */
 bool sim_node_shares(const struct sim *sim, const struct sim_node *node);
 Gm__Capacity sim_node_whole(const struct sim *sim);

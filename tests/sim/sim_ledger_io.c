@@ -34,6 +34,7 @@ static void check_chain(struct sim *sim, const Gm__Assign *m)
     assert_int_equal(gm_view_job(sim->core, m->spec->job_id, &job, &err), 0);
     if (is_of_chunks(m->spec)) {
         assert_string_equal(m->spec->chain->name, job.chain);
+        assert_string_equal(m->spec->chain->fingerprint, job.chain_fingerprint);
     }
     assert_true(job.state == GM_JOB_RUNNING);
     gm_view_job_fini(&job);

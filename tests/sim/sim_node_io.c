@@ -262,13 +262,18 @@ static void check_whole(const struct sim_task *task)
 }
 
 /* What encodes is on a device of the chain, what does not on the processor. */
-static void check_chain(const Gm__Assign *m)
+static void check_chain(const struct sim *sim, const struct sim_node *node, const Gm__Assign *m)
 {
+    char build[32];
     const char *type = m->spec->type;
     bool encodes = strcmp(type, "encode") == 0 || strcmp(type, "analyze") == 0;
     bool gpu = strcmp(m->device, "gpu") == 0;
     assert_true((m->spec->chain != NULL) == (encodes || strcmp(type, "plan") == 0));
     assert_true(m->spec->chain ? (strcmp(m->spec->chain->name, "nvenc") == 0) == gpu : !gpu);
+    if (m->spec->chain && !gpu) {
+        assert_string_equal(m->spec->chain->fingerprint,
+                            sim->params.builds > 0 ? sim_node_build(node, build) : "");
+    }
 }
 
 static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign *m)
@@ -302,8 +307,12 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
         add_input(task, m->spec->inputs[i]);
     }
     task->complete = m->spec->inputs_complete;
+    task->build = node->build;
     node->assigned++;
-    check_chain(m);
+    if (sim_build_refuses(sim, node, task)) {
+        return;
+    }
+    check_chain(sim, node, m);
     check_assign(task);
     check_whole(task);
 }

@@ -35,8 +35,9 @@ static void hello(struct sim *sim, struct sim_node *node)
     Gm__Hello m = GM__HELLO__INIT;
     Gm__Device device = GM__DEVICE__INIT, gpu = GM__DEVICE__INIT;
     Gm__Device *devices[] = {&device, &gpu};
-    Gm__Chain nvenc = GM__CHAIN__INIT;
-    Gm__Chain *chains[] = {&nvenc};
+    Gm__Chain nvenc = GM__CHAIN__INIT, software = GM__CHAIN__INIT;
+    Gm__Chain *chains[] = {&nvenc}, *softwares[] = {&software};
+    char build[32];
     char *codecs[] = {(char *)"h264", (char *)"hevc10"};
     Gm__Capacity capacity = GM__CAPACITY__INIT;
     Gm__Measured measured = GM__MEASURED__INIT;
@@ -44,6 +45,10 @@ static void hello(struct sim *sim, struct sim_node *node)
     device.id = (char *)"cpu";
     device.kind = (char *)"cpu";
     device.capacity = &capacity;
+    software.name = (char *)"cpu";
+    software.fingerprint = sim_node_build(node, build);
+    device.chains = softwares;
+    device.n_chains = sim->params.builds > 0 ? 1 : 0;
     rate.what = (char *)"encode";
     rate.api = (char *)"software";
     rate.codec = (char *)"h264";
@@ -240,6 +245,9 @@ void sim_node_step(struct sim *sim, struct sim_node *node)
         node->parted = false;
         node->back_at = 0;
         if (!node->alive) {
+            if (sim->params.turns > 0) {
+                node->build = sim_random(sim, sim->params.builds);
+            }
             sim_node_start(sim, node);
         }
     }
@@ -269,6 +277,7 @@ void sim_node_step(struct sim *sim, struct sim_node *node)
     }
     sim_sessions_step(sim, node);
     prove(sim, node);
+    sim_build_step(sim, node);
     for (size_t i = 0; i < SIM_TASKS && node->welcomed; i++) {
         if (node->tasks[i].assign) {
             sim_task_work(sim, node, &node->tasks[i]);

@@ -165,6 +165,15 @@ static size_t item_meta(const struct sim_task *task, uint32_t index, uint8_t out
         Gm__AnalyzeItemMeta meta = GM__ANALYZE_ITEM_META__INIT;
         meta.chunk = index;
         meta.frames = index + 1;
+        meta.duration_ts = 1 + (int64_t)task->build;
+        return pack(&meta.base, out);
+    }
+    if (sim_task_is(task, "encode") && strcmp(task->assign->spec->chain->name, "cpu") == 0) {
+        char build[32];
+        Gm__EncodeItemMeta meta = GM__ENCODE_ITEM_META__INIT;
+        (void)snprintf(build, sizeof(build), "build %u", task->build);
+        meta.chunk = index;
+        meta.decoder = build;
         return pack(&meta.base, out);
     }
     return 0;
@@ -368,6 +377,14 @@ static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *ta
         bool other = job->poison_code != GM_OK;
         sim_task_fail(sim, node, task, other ? job->poison_code : GM_E_WORKER_DIED,
                       other ? job->poison_native : SIGSEGV, -1);
+        return true;
+    }
+    const char *bad_task = sim->params.bad_task;
+    bool broken = bad_task ? sim_task_is(task, bad_task)
+                           : sim_task_is(task, "plan") || sim_task_is(task, "encode");
+    if (sim->params.bad_build == task->build + 1 && !on_gpu && broken &&
+        (p->item || !sim_task_is(task, "encode"))) {
+        sim_task_fail(sim, node, task, GM_E_WORKER_DIED, SIGSEGV, -1);
         return true;
     }
     bool bad = node->number + 1 == sim->params.bad_node && sim_task_is(task, "encode") && p->item;

@@ -187,6 +187,10 @@ static struct sim_params params_of(uint32_t seed)
         p.rates[n] = seed % 5 == 3 || n % 2 ? 1000000 + n * 90000 : 0;
     }
     p.sessions = seed % 8 == 7 ? 3 : 0;
+    /* Some farms are of two or three builds, some of these are updated, of some one is broken. */
+    p.builds = seed % 6 == 4 ? 2 + seed / 6 % 2 : 0;
+    p.turns = p.builds > 0 && seed / 12 % 2 ? 30 : 0;
+    p.bad_build = seed % 30 == 10 ? 1 : 0;
     /* Of some the gpus have memory for two runs at once, for one, or for less than one. */
     p.device_memory = seed % 12 == 3 ? 300 : seed % 12 == 7 ? 200 : seed % 24 == 11 ? 100 : 0;
     /* Of some farms a node swallows what it encodes, or fails at some of it, of some before Prove.
