@@ -80,14 +80,18 @@ static bool begins(const struct gm_stream *s, size_t index)
     return false;
 }
 
-/* Of an item that is new. The next one, which may be there already, keeps its own. */
+/* Of an item that is new. The next one that is there already, be it behind a gap, keeps its own. */
 static void note_term(struct gm_stream *s, size_t index, uint64_t term)
 {
     uint64_t before = gm_core_stream_term(s, index);
     if (before != term) {
+        size_t next = index + 1;
         set_since(s, index, term);
-        if (index + 1 < s->size && s->items[index + 1].block > 0 && !begins(s, index + 1)) {
-            set_since(s, index + 1, before);
+        while (next < s->size && !gm_core_stream_has(s, next) && !begins(s, next)) {
+            next++;
+        }
+        if (next < s->size && !begins(s, next)) {
+            set_since(s, next, before);
         }
     }
 }
