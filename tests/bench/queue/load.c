@@ -315,13 +315,14 @@ static void run_depth(struct bench *b)
     until(b, "a first run", any_run);
     int64_t first = f->first_run;
     uint64_t restarted = bq_server_bytes(b->pid);
+    double cpu = bq_server_cpu_s(b->pid);
     print_head(b);
     printf(", \"tasks\": %llu, \"queued_s\": %.2f, \"bytes_a_task\": %.0f, \"rss_bytes\": %llu, "
-           "\"restart_ready_s\": %.3f, \"restart_first_run_s\": %.3f, \"restart_bytes_a_task\": "
-           "%.0f}\n",
+           "\"restart_ready_s\": %.3f, \"restart_first_run_s\": %.3f, \"restart_cpu_s\": %.3f, "
+           "\"restart_bytes_a_task\": %.0f}\n",
            (unsigned long long)b->o.tasks, queued_s, (double)(after - before) / (double)b->o.tasks,
            (unsigned long long)after, (double)(served - began) / 1e9, (double)(first - began) / 1e9,
-           ((double)restarted - (double)before) / (double)b->o.tasks);
+           cpu, ((double)restarted - (double)before) / (double)b->o.tasks);
 }
 
 static void run_idle(struct bench *b)
