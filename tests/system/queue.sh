@@ -20,6 +20,8 @@ if "$tools/bench_disk" "$work/d" >/dev/null 2>"$work/said"; then
   check "the bare prototype" status 0 "$tools/bench_bare_load" --dir "$work/d" --nodes 4 --slots 2 --tasks 500 life
   check "counts the same" figure '.tasks == 500 and .tasks_s > 0'
   check "nothing is left" test -z "$(ls "$work/d")"
+  check "a scheduler that is none" status 1 queue --scheduler /bin/false life
+  check "is told" said "did not start"
 else
   echo "SKIPPED here: $(cat "$work/said")"
 fi
@@ -27,6 +29,4 @@ if memory; then
   check "memory is no disk" status 1 "$tools/bench_disk" /dev/shm
   check "and is named" said "tmpfs, which keeps nothing"
 fi
-check "a scheduler that is none" status 1 queue --scheduler /bin/false life
-check "is told" said "did not start"
 finish
