@@ -308,7 +308,7 @@ static void announce_due(struct bq_farm *f)
         for (uint32_t i = 0; i < f->job_count; i++) {
             struct bq_job *j = &f->jobs[i];
             int64_t due = f->start + (int64_t)(f->interval * (double)f->announced);
-            if (j->split == NULL || j->next == j->total || j->next - j->acked >= BQ_UNACKED_MAX ||
+            if (j->split == NULL || j->next == j->total || j->next - j->first >= BQ_AHEAD_MAX ||
                 f->announced - f->done >= f->window || (f->interval > 0 && due > bq_now())) {
                 continue;
             }
@@ -552,6 +552,9 @@ static void take_ack(struct bq_farm *f, struct bq_node *n, const uint8_t *data, 
         j->tasks[index].acked = 1;
         j->acked++;
         f->acked++;
+        while (j->first < j->next && j->tasks[j->first].acked != 0) {
+            j->first++;
+        }
         l->said = bq_now();
         bq_samples_add(&f->accept, bq_now() - j->tasks[index].announced);
         end_split(f, j);

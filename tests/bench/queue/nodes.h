@@ -10,9 +10,9 @@
 #include "bench/queue/server.h"
 #include "bench/queue/words.h"
 
-#define BQ_PAYLOAD 200u      /* bytes of what a task carries */
-#define BQ_JOB_MAX 250000u   /* tasks of a job: GM_CORE_MAX_ITEMS is 262,144 */
-#define BQ_UNACKED_MAX 1000u /* of a split: GM_CORE_MAX_AHEAD is 1,024 */
+#define BQ_PAYLOAD 200u    /* bytes of what a task carries */
+#define BQ_JOB_MAX 250000u /* tasks of a job: GM_CORE_MAX_ITEMS is 262,144 */
+#define BQ_AHEAD_MAX 1000u /* of the first unacknowledged one: GM_CORE_MAX_AHEAD is 1,024 */
 
 enum bq_lease_state { BQ_FREE, BQ_OPEN, BQ_SPLITS, BQ_WORKS, BQ_STORES, BQ_ENDS };
 
@@ -48,6 +48,7 @@ struct bq_job {
     char id[64];
     uint32_t total;         /* tasks to announce */
     uint32_t next, acked;   /* announced; acknowledged */
+    uint32_t first;         /* that is not acknowledged */
     struct bq_task *tasks;  /* owned */
     struct bq_lease *split; /* NULL: nobody splits it */
     struct bq_node *splitter;
