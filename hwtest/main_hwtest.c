@@ -11,6 +11,7 @@
 #include "common/spawn.h"
 #include "hwtest/run.h"
 #include "hwtest/save.h"
+#include "hwtest/temp.h"
 #include "hwtest/try.h"
 #include "media/av.h"
 
@@ -104,6 +105,7 @@ static int test(const struct gm_hwtest_options *o, bool *out_good, struct gm_err
         rc = load(o->baseline, &baseline, err);
     }
     if (rc == 0) {
+        gm_hwtest_temp_sweep(gm_hwtest_temp_home());
         rc = gm_hwtest_run(o, &report, err);
     }
     if (rc == 0 && o->baseline != NULL) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
+#include "hwtest/temp.h"
 #include "node/devices/prove.h"
 #include "node/program.h"
 
@@ -71,20 +71,16 @@ static int tell(const struct gm_device *before, const struct gm_device *after,
 static int open_all(struct gm_device_list *list, const struct gm_node_config *config,
                     const struct gm_hwtest_until *until, struct untried *out, struct gm_err *err)
 {
-    char folder[4096], *launcher = NULL, *program = NULL, *whole = NULL;
-    const char *home = getenv("TMPDIR");
+    char folder[4096] = "", *launcher = NULL, *program = NULL, *whole = NULL;
+    int lock = -1;
     int rc = gm_program_find("gopmill-launcher", &launcher, err);
     if (rc == -GM_E_NOT_INSTALLED) {
         out->why = "gopmill-launcher is not beside this program: no node can work here";
         return 0;
     }
     rc = rc == 0 ? gm_program_find("gopmill-prove", &program, err) : rc;
-    rc = rc == 0 ? gm_fs_path(folder, sizeof(folder), err, "%s/gopmill-hwtest-XXXXXX",
-                              home == NULL || home[0] == '\0' ? "/tmp" : home)
+    rc = rc == 0 ? gm_hwtest_temp_make(GM_HWTEST_TEMP_PREFIX, folder, sizeof(folder), &lock, err)
                  : rc;
-    if (rc == 0 && mkdtemp(folder) == NULL) {
-        rc = gm_err_sys(err, errno, "could not make `%.200s`", folder);
-    }
     if (rc == 0 && (whole = realpath(folder, NULL)) == NULL) {
         rc = gm_err_sys(err, errno, "could not look at `%.200s`", folder);
     }
@@ -98,7 +94,9 @@ static int open_all(struct gm_device_list *list, const struct gm_node_config *co
                         .paths = (const char *const *)config->device_paths,
                         .opened = &out->opened}}; /* empty: as of a node that begins */
         rc = gm_prove_starts(list, &params, err);
-        GM_IGNORE(gm_fs_remove_tree(whole, NULL), "it goes with TMPDIR's next cleaning");
+    }
+    if (lock >= 0) {
+        gm_hwtest_temp_remove(folder, &lock);
     }
     if (rc == -GM_E_CANCELLED) {
         out->why = gm_hwtest_until_why(until);

@@ -18,6 +18,7 @@
 #include "common/spawn.h"
 #include "common/utf8.h"
 #include "hwtest/daemon.h"
+#include "hwtest/temp.h"
 #include "node/program.h"
 
 #define READY_MS 20000
@@ -32,6 +33,7 @@
 #define COMM "gopmill-worker"
 
 struct gm_hwtest_farm {
+    int lock;          /* owned; of home */
     char home[80];     /* all of it; its logs lie here, all else in folder */
     char folder[96];   /* sockets lie in it: their paths are short */
     char *programs[3]; /* owned: scheduler, node, CLI */
@@ -147,17 +149,10 @@ static int start_both(struct gm_hwtest_farm *f, const struct gm_hwtest_farm_para
  * they name is removed at the end. */
 static int make_folders(struct gm_hwtest_farm *f, struct gm_err *err)
 {
-    const char *tmp = getenv("TMPDIR");
-    char home[sizeof(f->home)];
-    tmp = tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp;
-    int rc = gm_fs_path(home, sizeof(home), err, "%s/gopmill-soak-XXXXXX", tmp);
-    if (rc == 0 && mkdtemp(home) == NULL) {
-        rc = gm_err_sys(err, errno, "no folder could be made in %s", tmp);
-    }
+    int rc = gm_hwtest_temp_make(GM_HWTEST_TEMP_SOAK, f->home, sizeof(f->home), &f->lock, err);
     if (rc < 0) {
         return rc;
     }
-    memcpy(f->home, home, sizeof(home));
     (void)snprintf(f->folder, sizeof(f->folder), "%s/farm", f->home);
     return gm_fs_mkdirs(f->folder, err);
 }
@@ -290,9 +285,11 @@ void gm_hwtest_farm_destroy(struct gm_hwtest_farm **farm, bool keep_logs)
     if (f == NULL) {
         return;
     }
-    const char *all = keep_logs ? f->folder : f->home;
-    if (all[0] != '\0') {
-        GM_IGNORE(gm_fs_remove_tree(all, NULL), "it goes with TMPDIR's next cleaning");
+    if (f->home[0] != '\0' && keep_logs) {
+        GM_IGNORE(gm_fs_remove_tree(f->folder, NULL), "it goes with TMPDIR's next cleaning");
+        gm_hwtest_temp_keep(f->home, &f->lock);
+    } else if (f->home[0] != '\0') {
+        gm_hwtest_temp_remove(f->home, &f->lock);
     }
     for (size_t i = 0; i < 3; i++) {
         free(f->programs[i]);

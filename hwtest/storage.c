@@ -9,6 +9,7 @@
 
 #include "common/fs.h"
 #include "common/time.h"
+#include "hwtest/temp.h"
 
 #define BLOCK ((size_t)1 << 20)
 #define BLOCKS 256
@@ -74,7 +75,7 @@ static int open_file(const char *folder, int *out_fd, struct gm_err *err)
 {
     char path[4096];
     *out_fd = -1;
-    int rc = gm_fs_path(path, sizeof(path), err, "%s/gopmill-hwtest-XXXXXX", folder);
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/" GM_HWTEST_TEMP_PREFIX "XXXXXX", folder);
     if (rc < 0) {
         return rc;
     }
@@ -89,11 +90,10 @@ static int open_file(const char *folder, int *out_fd, struct gm_err *err)
 
 int gm_hwtest_storage(bool quick, struct gm_hwtest_report *report, struct gm_err *err)
 {
-    const char *folder = getenv("TMPDIR");
+    const char *folder = gm_hwtest_temp_home();
     struct gm_err why = {.code = GM_OK};
     gm_time took = 0;
     const int count = quick ? BLOCKS_QUICK : BLOCKS; /* a MiB each */
-    folder = folder == NULL || folder[0] == '\0' ? "/tmp" : folder;
     uint8_t *block = malloc(BLOCK);
     if (block == NULL) {
         return gm_err_nomem(err);
