@@ -49,20 +49,23 @@ static void check_peer(struct gm_peers *p, struct gm_peer *peer, gm_time now, in
 static void check_some(struct gm_peers *p, gm_time now, int64_t unix_ms,
                        const struct gm_peers_hands *hands)
 {
-    gm_time passed = now - p->checked_at;
-    if (p->checked_at == 0 || passed >= CHECK_EVERY) {
+    bool anew = p->checked_at == 0 || now - p->checked_at >= CHECK_EVERY;
+    gm_time passed = anew ? CHECK_EVERY : now - p->checked_at;
+    if (anew) {
         p->checked = NULL;
-        passed = CHECK_EVERY;
     }
+    size_t count = HASH_COUNT(p->peers);
     if (p->checked == NULL) {
         p->checked = p->peers;
-        p->round = HASH_COUNT(p->peers);
+        p->round = count;
     }
+    p->round = p->round > count ? p->round : count; /* newcomers are of this round */
     size_t due = (size_t)((uint64_t)passed * p->round / CHECK_EVERY);
     if (due == 0 && p->round > 0) {
         return; /* the time adds up */
     }
-    p->checked_at = now;
+    bool part = !anew && p->round > 0; /* what is over of the time adds up, too */
+    p->checked_at = part ? p->checked_at + (gm_time)(due * CHECK_EVERY / p->round) : now;
     for (; due > 0 && p->checked != NULL; due--) {
         struct gm_peer *peer = p->checked;
         p->checked = peer->hh.next;

@@ -684,7 +684,18 @@ static void a_goodbye_needs_no_welcome(void **state)
     gm_allow_fini(&allow);
 }
 
-#define CROWD 200
+#define CROWD 199 /* no whole number of them a sweep */
+
+static size_t known_of(const struct gm_peers *p, int count)
+{
+    char id[16];
+    size_t known = 0;
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(id, sizeof id, "p%d", i);
+        known += gm_peers_find(p, (struct gm_peer_id){id, strlen(id)}) != NULL ? 1 : 0;
+    }
+    return known;
+}
 
 /* Of a crowd a few are looked at each time, and all within 5 s: then those that are silent are cut,
  * and those that are gone forgotten. */
@@ -718,10 +729,31 @@ static void a_crowd_is_looked_at_in_parts(void **state)
         now += 50 * GM_MS;
         assert_int_equal(sweep(p), 0);
     }
+    assert_int_equal(known_of(p, CROWD), 0);
+}
+
+/* Many come while a few are being looked at, as after a restart. */
+static void a_crowd_that_came_at_once_is_looked_at_as_soon(void **state)
+{
+    struct gm_peers *p = *state;
+    char id[16], node[16];
     for (int i = 0; i < CROWD; i++) {
+        for (; i == 20 && now < 1001 * GM_SEC; now += 50 * GM_MS) {
+            assert_int_equal(sweep(p), 0);
+        }
         (void)snprintf(id, sizeof id, "p%d", i);
-        assert_null(gm_peers_find(p, (struct gm_peer_id){id, strlen(id)}));
+        (void)snprintf(node, sizeof node, "n%d", i);
+        (void)welcome(p, id, 100 + i, NULL, node);
     }
+    for (int i = 0; i < CROWD; i++) {
+        gm_peers_closed(p, 100 + i, now);
+    }
+    assert_int_equal(known_of(p, CROWD), CROWD);
+    for (int i = 0; i < 302; i++) { /* GM_PEERS_GONE_TIME and a look; the last few take another */
+        now += 50 * GM_MS;
+        assert_int_equal(sweep(p), 0);
+    }
+    assert_int_equal(known_of(p, CROWD), 0);
 }
 
 /* Answers go to who was heard last without a search, others as before. */
@@ -776,6 +808,7 @@ int main(void)
         TEST(a_goodbye_needs_no_welcome),
         TEST(a_node_that_says_nothing_is_cut),
         TEST(a_crowd_is_looked_at_in_parts),
+        TEST(a_crowd_that_came_at_once_is_looked_at_as_soon),
         TEST(who_was_heard_last_is_not_taken_for_another),
     };
     return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
