@@ -20,9 +20,9 @@
 #define GM_PEERS_GONE_TIME (5 * GM_SEC)   /* what a closed connection said may still be unread */
 #define GM_PEERS_ID_BYTES 255             /* libzmq takes no longer routing id */
 #define GM_PEERS_STRANGERS_MAX 4096
+#define GM_PEERS_PART_BYTES ((uint64_t)64 << 20) /* of a message: two of the largest envelopes */
 /* A peer that has more to read is looked at, and cut when it reads nothing for 5 s; it is told more
  * while it reads: up to a node's whole work behind a slow link, but all peers together no more. */
-#define GM_PEERS_PART_BYTES ((uint64_t)64 << 20) /* two of the largest envelopes */
 #define GM_PEERS_UNSENT_BYTES ((size_t)8 << 20)
 #define GM_PEERS_UNSENT_MOST ((size_t)64 << 20)
 #define GM_PEERS_UNSENT_ALL ((size_t)256 << 20)
