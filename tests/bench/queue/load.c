@@ -306,6 +306,9 @@ static void run_depth(struct bench *b)
     pass(b, 0.5);
     uint64_t after = bq_server_bytes(b->pid);
     f->announcing = false;
+    if (any_run(b)) {
+        bq_die("a run came while all slots were to split");
+    }
     bq_server_stop(b->pid, SIGKILL);
     bq_farm_forget(f);
     int64_t began = bq_now();

@@ -513,6 +513,9 @@ static void take_assign(struct bq_farm *f, struct bq_node *n, const uint8_t *dat
 static void release(struct bq_farm *f, struct bq_lease *l)
 {
     if (f->jobs[l->job].split == l) {
+        if (f->split_stays && f->announcing) {
+            bq_die("the split of job %s was taken away", f->jobs[l->job].id);
+        }
         f->jobs[l->job].split = NULL;
     }
     l->state = BQ_FREE;
