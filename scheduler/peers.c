@@ -274,9 +274,35 @@ static bool is_within_budget(struct gm_peers *p, struct gm_peer *peer, size_t si
            may_say(p, peer, 1, now);
 }
 
+/* True: it is within budget. */
+static bool count_dropped(struct gm_peers *p, const struct gm_peer *peer, bool is_within)
+{
+    if (!is_within && peer->node != NULL) {
+        peer->node->dropped++;
+        p->dropped = true;
+    }
+    return is_within;
+}
+
 bool gm_peers_more(struct gm_peers *p, struct gm_peer *peer, uint32_t more, gm_time now)
 {
-    return more == 0 || may_say(p, peer, more, now);
+    return more == 0 || count_dropped(p, peer, may_say(p, peer, more, now));
+}
+
+void gm_peers_each_dropped(struct gm_peers *p, gm_time now,
+                           void (*fn)(const char *node_id, uint64_t dropped, void *arg), void *arg)
+{
+    if (!p->dropped || (p->dropped_at != 0 && now - p->dropped_at < GM_PEERS_DROPPED_TIME)) {
+        return;
+    }
+    p->dropped = false;
+    p->dropped_at = now;
+    for (struct node *node = p->nodes; node != NULL; node = node->hh.next) {
+        if (node->dropped > 0) {
+            fn(node->id, node->dropped, arg);
+            node->dropped = 0;
+        }
+    }
 }
 
 /* By a routing id that the socket gave, which begins with a zero byte as none that a peer chooses
@@ -344,8 +370,9 @@ enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h
         from_strangers(p, peer);
         to_strangers(p, peer);
     }
-    return !peer->replaced && is_within_budget(p, peer, h->size, h->now) ? GM_PEER_TAKE
-                                                                         : GM_PEER_IGNORE;
+    bool is_within =
+        !peer->replaced && count_dropped(p, peer, is_within_budget(p, peer, h->size, h->now));
+    return is_within ? GM_PEER_TAKE : GM_PEER_IGNORE;
 }
 
 /* ---- what they say */

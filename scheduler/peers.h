@@ -21,6 +21,7 @@
 #define GM_PEERS_ID_BYTES 255             /* libzmq takes no longer routing id */
 #define GM_PEERS_STRANGERS_MAX 4096
 #define GM_PEERS_PART_BYTES ((uint64_t)64 << 20) /* of a message: two of the largest envelopes */
+#define GM_PEERS_DROPPED_TIME GM_SEC             /* between tellings of what was dropped */
 /* A peer that has more to read is looked at, and cut when it reads nothing for 5 s; it is told more
  * while it reads: up to a node's whole work behind a slow link, but all peers together no more. */
 #define GM_PEERS_UNSENT_BYTES ((size_t)8 << 20)
@@ -86,6 +87,11 @@ enum gm_peer_verdict gm_peers_heard(struct gm_peers *peers, const struct gm_hear
 /* The message that was heard last brings `more` envelopes beside its first one. False: they are too
  * many, it is as lost. */
 bool gm_peers_more(struct gm_peers *peers, struct gm_peer *peer, uint32_t more, gm_time now);
+/* Calls fn for each node of which messages were as lost because they were too many since the last
+ * time, with how many; a batch is one. At most once a second: else, and where there is none,
+ * nothing happens. */
+void gm_peers_each_dropped(struct gm_peers *peers, gm_time now,
+                           void (*fn)(const char *node_id, uint64_t dropped, void *arg), void *arg);
 /* What it says: NULL where it does not decode, and *err says why. TAKE: *out_node is the node id
  * to give it to the core under, and after that gm_peers_settle; borrowed as peer, or from env.
  * REFUSE, CUT: *err is filled. */

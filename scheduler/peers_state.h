@@ -36,6 +36,7 @@ struct gm_peer {
 struct node {
     char id[GM_CURVE_NAME];
     struct gm_peer *peer; /* bound; never NULL outside gm_peers_route */
+    uint64_t dropped;     /* of its messages, and not told yet */
     UT_hash_handle hh;
 };
 
@@ -57,6 +58,8 @@ struct gm_peers {
     size_t round;
     gm_time silence;
     gm_time swept_at, hears_since;
+    gm_time dropped_at; /* when it was told last; 0: never */
+    bool dropped;       /* some node has something to tell of */
 };
 
 /* Forgets it, and its connection's, if it has one. */

@@ -349,8 +349,18 @@ void gm_wire_flush(void *arg)
     }
 }
 
+static void log_dropped(const char *node_id, uint64_t dropped, void *arg)
+{
+    struct gm_daemon *d = arg;
+    if (may_log(d)) {
+        gm_log(GM_LOG_WARN, "node_over_budget", "node=%s dropped=%llu unlogged=%llu", node_id,
+               (unsigned long long)dropped, take_unlogged(d));
+    }
+}
+
 void gm_wire_tick(struct gm_daemon *d)
 {
     gm_guard_tick(d->guard, is_deaf(d), gm_time_now(), gm_time_unix_ms());
+    gm_peers_each_dropped(d->peers, gm_time_now(), log_dropped, d);
     report(d);
 }

@@ -410,6 +410,49 @@ static void envelopes_of_a_batch_are_counted(void **state)
     assert_false(gm_peers_more(p, peer, 1023, now));
 }
 
+static uint64_t dropped_of[2]; /* n1's, n2's */
+
+static void on_dropped(const char *node_id, uint64_t dropped, void *arg)
+{
+    assert_ptr_equal(arg, dropped_of);
+    assert_true(strcmp(node_id, "n1") == 0 || strcmp(node_id, "n2") == 0);
+    dropped_of[node_id[1] - '1'] += dropped;
+}
+
+static void check_dropped(struct gm_peers *p, uint64_t first, uint64_t second)
+{
+    memset(dropped_of, 0, sizeof dropped_of);
+    gm_peers_each_dropped(p, now, on_dropped, dropped_of);
+    assert_int_equal(dropped_of[0], first);
+    assert_int_equal(dropped_of[1], second);
+}
+
+/* Nobody would know why its leases end. */
+static void what_is_dropped_of_a_node_is_told(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = NULL;
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
+    assert_int_equal(flood(p, "a", 4, 10, 1000), 200); /* a stranger */
+    check_dropped(p, 0, 0);
+    (void)welcome(p, "b", 5, NULL, "n1");
+    assert_int_equal(flood(p, "b", 5, 32u << 20, 5), 2);
+    check_dropped(p, 3, 0);
+    assert_int_equal(flood(p, "b", 5, 32u << 20, 4), 0);
+    (void)welcome(p, "c", 6, NULL, "n2");
+    assert_int_equal(flood(p, "c", 6, 10, 199900), 199900);
+    assert_int_equal(hear(p, "c", 6, NULL, 10, &peer), GM_PEER_TAKE);
+    assert_false(gm_peers_more(p, peer, 1023, now));
+    check_dropped(p, 0, 0); /* a second has not passed */
+    now += GM_PEERS_DROPPED_TIME;
+    check_dropped(p, 4, 1);
+    now += GM_PEERS_DROPPED_TIME;
+    check_dropped(p, 0, 0);
+    (void)welcome(p, "d", 7, NULL, "n2");
+    assert_int_equal(flood(p, "c", 6, 10, 300000), 0); /* it was replaced */
+    check_dropped(p, 0, 0);
+}
+
 /* However often, it costs no more than any other message; of nobody it is as what is known. */
 static void messages_of_a_newer_release_are_passed_over(void **state)
 {
@@ -797,6 +840,7 @@ int main(void)
         TEST(garbage_is_answered_now_and_then_and_cut_at_last),
         TEST(budgets_hold),
         TEST(envelopes_of_a_batch_are_counted),
+        TEST(what_is_dropped_of_a_node_is_told),
         TEST(messages_of_a_newer_release_are_passed_over),
         TEST(who_said_that_he_reads_batches_is_known),
         TEST(strangers_are_forgotten_before_they_are_too_many),
