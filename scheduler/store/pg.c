@@ -20,20 +20,38 @@ void gm_pg_close(struct gm_pg *pg)
     pg->kept = NULL;
 }
 
+/* Whether an option is what a password becomes whose @, : or / was not written with %: libpq would
+ * name it where it can't connect. */
+static bool is_torn(const PQconninfoOption *o)
+{
+    if (o->val == NULL) {
+        return false;
+    }
+    if (strcmp(o->keyword, "port") == 0) {
+        return o->val[strspn(o->val, "0123456789,")] != '\0';
+    }
+    return strcmp(o->keyword, "host") == 0 && o->val[0] != '/' && o->val[0] != '@' &&
+           strchr(o->val, '@') != NULL;
+}
+
+/* What libpq says of an address holds the address, and so the password. */
 int gm_pg_check_url(const char *url, struct gm_err *err)
 {
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &why);
-    if (options == NULL) {
-        int rc = why == NULL ? gm_err_nomem(err)
-                             : gm_err_set(err, GM_E_CONFIG, 0,
-                                          "state: PostgreSQL can't read that address: %.*s",
-                                          (int)strcspn(why, "\n"), why);
-        PQfreemem(why);
-        return rc;
+    bool torn = options == NULL && why != NULL;
+    int rc = options == NULL && why == NULL ? gm_err_nomem(err) : 0;
+    for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        torn = torn || is_torn(o);
     }
+    if (torn) {
+        rc = gm_err_set(err, GM_E_CONFIG, 0,
+                        "state: PostgreSQL can't read that address: look at its parameters, and "
+                        "write %%, @, : and / of a password as %%25, %%40, %%3A and %%2F");
+    }
+    PQfreemem(why);
     PQconninfoFree(options);
-    return 0;
+    return rc;
 }
 
 /* What the connection says, in one line and without what it was asked for. Closes it. */

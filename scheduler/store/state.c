@@ -12,7 +12,8 @@ bool gm_state_is_shared(const char *where)
     return strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0;
 }
 
-/* Without user, password and parameters. See:
+/* Without user, password and parameters. Where an @ stands behind the first / or ?, a part of a
+ * password may have been read as something else, and nothing is shown. See:
  * https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING */
 char *gm_state_plain(const char *where)
 {
@@ -20,9 +21,13 @@ char *gm_state_plain(const char *where)
         return strdup(where);
     }
     const char *rest = strstr(where, "://") + 3;
-    const char *at = strchr(rest, '@');
+    const char *at = strrchr(rest, '@');
     struct gm_buf out = {0};
-    rest = at != NULL ? at + 1 : rest;
+    if (at != NULL && at >= rest + strcspn(rest, "/?")) {
+        rest = "...";
+    } else if (at != NULL) {
+        rest = at + 1;
+    }
     gm_buf_printf(&out, "postgresql://%.*s", (int)strcspn(rest, "?"), rest);
     return (char *)out.data;
 }

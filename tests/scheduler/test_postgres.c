@@ -396,13 +396,46 @@ static void what_can_not_be_read_is_refused(void **state)
 {
     struct gm_err err = {0};
     struct gm_state *s = NULL;
-    char *plain = gm_state_plain("postgresql://user:secret@host:5432/farm?password=secret");
     (void)state;
     assert_int_equal(gm_state_open("postgresql://x?no_such_option=1", &s, &err), -GM_E_CONFIG);
-    assert_string_equal(plain, "postgresql://host:5432/farm");
-    free(plain);
     assert_true(gm_state_is_shared("postgres://h/db"));
     assert_false(gm_state_is_shared("/var/lib/postgresql"));
+}
+
+static void no_password_is_shown(void **state)
+{
+    static const char *const shown[][2] = {
+        {"postgresql://user:secret@host:5432/farm?password=secret", "postgresql://host:5432/farm"},
+        {"postgres://host/farm?password=secret", "postgresql://host/farm"},
+        {"postgresql://user:sec@ret@host/farm", "postgresql://host/farm"},
+        {"postgresql://host/farm?user=u&password=sec@ret", "postgresql://..."},
+        {"postgresql://host?password=sec@ret", "postgresql://..."},
+        {"postgresql://user:sec/ret@host/farm", "postgresql://..."},
+        {"/var/lib/gopmill", "/var/lib/gopmill"},
+    };
+    static const char *const refused[] = {
+        "postgresql://user:100%sure@host/farm",    "postgresql://user:secret@[::1]x/farm",
+        "postgresql://user:sec/ret@host/farm",     "postgresql://user:sec@ret@host/farm",
+        "postgresql://host/farm?password=10%sure",
+    };
+    static const char *const parts[] = {"100",  "sure", "10", "secret",
+                                        "sec/", "ret@", "\"", "sec@"};
+    (void)state;
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        char *plain = gm_state_plain(shown[i][0]);
+        assert_string_equal(plain, shown[i][1]);
+        free(plain);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        struct gm_err err = {0};
+        struct gm_state *s = NULL;
+        assert_int_equal(gm_state_open(refused[i], &s, &err), -GM_E_CONFIG);
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+            if (strstr(err.text, parts[k]) != NULL) {
+                fail_msg("%s: %s", refused[i], err.text);
+            }
+        }
+    }
 }
 
 int main(void)
@@ -420,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_batch_whose_answer_is_lost_is_stored_once),
         cmocka_unit_test(a_commit_reads_no_table_through),
         cmocka_unit_test(what_can_not_be_read_is_refused),
+        cmocka_unit_test(no_password_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
