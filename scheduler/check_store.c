@@ -69,8 +69,7 @@ static void check_whole(struct check *c)
 
 static const char *const KINDS[] = {"other", "job", "task", "item", "object", "attempt", "node"};
 
-static void print_text(FILE *out, const char *state, const struct check *c,
-                       const struct gm_state_facts *facts)
+static void print_told(FILE *out, const struct check *c)
 {
     for (size_t i = 0; i < c->told_count; i++) {
         (void)fprintf(out, "%s\n", c->told[i]);
@@ -78,6 +77,12 @@ static void print_text(FILE *out, const char *state, const struct check *c,
     if (c->count > c->told_count) {
         (void)fprintf(out, "and %zu more\n", c->count - c->told_count);
     }
+}
+
+static void print_text(FILE *out, const char *state, const struct check *c,
+                       const struct gm_state_facts *facts)
+{
+    print_told(out, c);
     (void)fprintf(out, "%s: schema %d, term %llu, %llu events, rows:", state, GM_STATE_SCHEMA,
                   (unsigned long long)facts->term, (unsigned long long)facts->events);
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
@@ -92,22 +97,27 @@ static void print_text(FILE *out, const char *state, const struct check *c,
     }
 }
 
+static json_t *told_json(const struct check *c)
+{
+    json_t *problems = json_array();
+    for (size_t i = 0; i < c->told_count; i++) {
+        problems = gm_json_add(problems, gm_json_string(c->told[i]));
+    }
+    return problems;
+}
+
 static int print_json(FILE *out, const char *state, const struct check *c,
                       const struct gm_state_facts *facts, struct gm_err *err)
 {
     struct gm_buf text = {0};
     json_t *rows = json_object();
-    json_t *problems = json_array();
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
         (void)json_object_set_new(rows, KINDS[i], json_integer((json_int_t)facts->rows[i]));
-    }
-    for (size_t i = 0; i < c->told_count; i++) {
-        problems = gm_json_add(problems, gm_json_string(c->told[i]));
     }
     json_t *doc = json_pack("{s:o, s:i, s:I, s:I, s:o, s:I, s:o}", "state", gm_json_string(state),
                             "schema", GM_STATE_SCHEMA, "term", (json_int_t)facts->term, "events",
                             (json_int_t)facts->events, "rows", rows, "problem_count",
-                            (json_int_t)c->count, "problems", problems);
+                            (json_int_t)c->count, "problems", told_json(c));
     int rc = gm_json_text(doc, true, &text, err);
     if (rc == 0) {
         (void)fwrite(text.data, 1, text.size, out);
@@ -130,11 +140,13 @@ static int check(struct check *c, const char *where, struct gm_state_facts *fact
     return rc == 0 && c->exhausted ? gm_err_nomem(err) : rc;
 }
 
-static void print_error(FILE *out, const struct gm_err *err)
+/* With what was found before it. */
+static void print_error(FILE *out, const struct check *c, const struct gm_err *err)
 {
     struct gm_buf text = {0};
     struct gm_err own;
-    json_t *doc = json_pack("{s:o}", "error", gm_json_error((int)err->code, err->text));
+    json_t *doc = json_pack("{s:o, s:I, s:o}", "error", gm_json_error((int)err->code, err->text),
+                            "problem_count", (json_int_t)c->count, "problems", told_json(c));
     if (gm_json_text(doc, true, &text, &own) == 0) {
         (void)fwrite(text.data, 1, text.size, out);
     }
@@ -149,7 +161,9 @@ int gm_check_store(const char *where, bool json, FILE *out, size_t *out_problems
     char *plain = gm_state_plain(where);
     int rc = plain == NULL ? gm_err_nomem(err) : check(&c, where, &facts, err);
     if (rc < 0 && json) {
-        print_error(out, err);
+        print_error(out, &c, err);
+    } else if (rc < 0) {
+        print_told(out, &c);
     } else if (rc == 0 && json) {
         rc = print_json(out, plain, &c, &facts, err);
     } else if (rc == 0) {

@@ -140,6 +140,23 @@ static void what_is_broken_is_told(void **arg)
          " UPDATE pg_index SET indisready = true WHERE indexrelid = "
          "'gopmill_event_by_job'::regclass",
          "the index gopmill_event_by_job has ", "REINDEX TABLE gopmill_event"},
+        {"UPDATE pg_index SET indisready = false WHERE indexrelid = 'gopmill_row_pkey'::regclass",
+         "the index gopmill_row_pkey is not there, or not valid", NULL},
+        {"INSERT INTO gopmill_row VALUES(1, 3, 98, '', ''); UPDATE pg_index SET indisready = true"
+         " WHERE indexrelid = 'gopmill_row_pkey'::regclass",
+         "the index gopmill_row_pkey has ",
+         "REINDEX TABLE gopmill_row; DELETE FROM gopmill_row WHERE at = 98"},
+        /* the other index of that table has all, and is smaller */
+        {"INSERT INTO gopmill_event SELECT 1000 + i, 1, 'task', '{}', 0 FROM"
+         " generate_series(1, 20000) AS i; DELETE FROM gopmill_event WHERE seq > 1000 AND"
+         " seq % 300 <> 0; REINDEX INDEX gopmill_event_by_job; ANALYZE gopmill_event;"
+         " UPDATE pg_index SET indisready = false WHERE indexrelid = "
+         "'gopmill_event_pkey'::regclass",
+         "the index gopmill_event_pkey is not there, or not valid", NULL},
+        {"INSERT INTO gopmill_event VALUES(-9, 1, 'task', '{}', 0);"
+         " UPDATE pg_index SET indisready = true WHERE indexrelid = "
+         "'gopmill_event_pkey'::regclass",
+         "the index gopmill_event_pkey has ", "REINDEX TABLE gopmill_event"},
     };
     (void)arg;
     struct gm_state *s = make_state();
@@ -158,8 +175,11 @@ static void what_is_broken_is_told(void **arg)
         free(text);
         if (rows[i].back) {
             change(rows[i].back);
-            free(check(url(), false, &rc, &problems));
-            assert_int_equal(problems, 0);
+            text = check(url(), false, &rc, &problems);
+            if (problems > 0) {
+                fail_msg("%s: %s", rows[i].back, text);
+            }
+            free(text);
         }
     }
 }
@@ -194,12 +214,40 @@ static void what_can_not_be_looked_at_says_why(void **arg)
     free(text);
 }
 
+static void what_was_found_before_an_error_is_told(void **arg)
+{
+    (void)arg;
+    char *text = NULL;
+    size_t size = 0, problems = 0;
+    int rc;
+    struct gm_err err = {0};
+    struct gm_state *s = make_state();
+    gm_state_close(&s);
+    change("ALTER INDEX gopmill_row_pkey RENAME TO elsewhere;"
+           " ALTER TABLE gopmill_event RENAME COLUMN job TO gone");
+    FILE *f = open_memstream(&text, &size);
+    assert_non_null(f);
+    assert_true(gm_check_store(url(), false, f, &problems, &err) < 0);
+    assert_int_equal(fclose(f), 0);
+    assert_string_equal(text, "the index gopmill_row_pkey is not there, or not valid\n");
+    free(text);
+    text = check(url(), true, &rc, &problems);
+    assert_true(rc < 0);
+    assert_non_null(strstr(text, "\"error\": {"));
+    assert_non_null(strstr(text, "\"problem_count\": 1"));
+    assert_non_null(strstr(text, "the index gopmill_row_pkey is not there"));
+    free(text);
+    change("ALTER INDEX elsewhere RENAME TO gopmill_row_pkey;"
+           " ALTER TABLE gopmill_event RENAME COLUMN gone TO job");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_farm_stores_is_whole_also_while_one_leads),
         cmocka_unit_test(what_is_broken_is_told),
         cmocka_unit_test(what_can_not_be_looked_at_says_why),
+        cmocka_unit_test(what_was_found_before_an_error_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
