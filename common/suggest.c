@@ -28,27 +28,48 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
     return row[b_length];
 }
 
+static size_t difference(size_t a, size_t b)
+{
+    return a < b ? b - a : a - b;
+}
+
+/* The list stays sorted by distance, and among equals by when they came. */
+size_t gm_suggest_few(const char *word, const char *const *words, const char **out, size_t max)
+{
+    size_t far[GM_SUGGEST_MAX];
+    size_t count = 0;
+    size_t length = strlen(word);
+
+    if (length > WORD_MAX_LENGTH) {
+        return 0;
+    }
+    max = max < GM_SUGGEST_MAX ? max : GM_SUGGEST_MAX;
+    for (size_t i = 0; words[i] != NULL; i++) {
+        size_t other = strlen(words[i]);
+        size_t bound = count < max ? 2 + length / 3 : far[max - 1];
+        size_t d = bound;
+        size_t at;
+
+        if (other <= WORD_MAX_LENGTH && difference(length, other) < bound) {
+            d = distance(word, length, words[i], other);
+        }
+        if (d >= bound) {
+            continue;
+        }
+        at = count < max ? count++ : max - 1;
+        for (; at > 0 && far[at - 1] > d; at--) {
+            far[at] = far[at - 1];
+            out[at] = out[at - 1];
+        }
+        far[at] = d;
+        out[at] = words[i];
+    }
+    return count;
+}
+
 const char *gm_suggest(const char *word, const char *const *words)
 {
     const char *best = NULL;
-    size_t length = strlen(word);
-    size_t best_distance = 2 + length / 3;
 
-    if (length > WORD_MAX_LENGTH) {
-        return NULL;
-    }
-    for (size_t i = 0; words[i] != NULL; i++) {
-        size_t other = strlen(words[i]);
-        size_t d;
-
-        if (other > WORD_MAX_LENGTH) {
-            continue;
-        }
-        d = distance(word, length, words[i], other);
-        if (d < best_distance) {
-            best_distance = d;
-            best = words[i];
-        }
-    }
-    return best;
+    return gm_suggest_few(word, words, &best, 1) == 1 ? best : NULL;
 }

@@ -50,5 +50,8 @@ int gm_yaml_fail(const struct gm_yaml *node, struct gm_err *err, const char *fmt
     GM_PRINTF(3, 4);
 /* The closest of the NULL-terminated words by edit distance (at most 1 + length / 3), or NULL. */
 const char *gm_suggest(const char *word, const char *const *words);
+/* The max closest of them, the closest first; max: 1 to GM_SUGGEST_MAX. Returns how many. */
+#define GM_SUGGEST_MAX ((size_t)3)
+size_t gm_suggest_few(const char *word, const char *const *words, const char **out, size_t max);
 
 #endif

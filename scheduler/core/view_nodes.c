@@ -127,25 +127,30 @@ int gm_view_nodes(const struct gm_core *core, struct gm_nodes_view *out, struct 
     return 0;
 }
 
-int gm_core_node_unknown(const struct gm_core *core, const char *node_id, struct gm_err *err)
+/* Anybody may ask for names that are none, and the core answers nothing else meanwhile. */
+#define ALIKE_NODES 1000
+
+/* The nodes that are called nearly so; in a larger farm none is looked for. */
+static size_t find_alike(const struct gm_core *core, const char *node_id,
+                         const char *near[GM_SUGGEST_MAX])
 {
-    const char *near[3] = {NULL};
-    size_t left = HASH_COUNT(core->nodes), count = 0;
-    const char **names = gm_mem_zalloc((left + 1) * sizeof(*names));
+    size_t count = 0;
+    if (HASH_COUNT(core->nodes) > ALIKE_NODES) {
+        return 0;
+    }
+    const char **names = gm_mem_zalloc((HASH_COUNT(core->nodes) + 1) * sizeof(*names));
     for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
         names[count++] = node->id;
     }
-    count = 0;
-    while (count < 3 && (near[count] = gm_suggest(node_id, names)) != NULL) {
-        size_t i = 0;
-        while (names[i] != near[count]) {
-            i++;
-        }
-        memmove(&names[i], &names[i + 1], (left - i) * sizeof(*names)); /* with the NULL behind */
-        left--;
-        count++;
-    }
+    count = gm_suggest_few(node_id, names, near, GM_SUGGEST_MAX);
     free(names);
+    return count;
+}
+
+int gm_core_node_unknown(const struct gm_core *core, const char *node_id, struct gm_err *err)
+{
+    const char *near[GM_SUGGEST_MAX] = {NULL};
+    size_t count = find_alike(core, node_id, near);
     switch (count) {
     case 0:
         return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %.64s", node_id);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/core/farm_io.h"
 #include "scheduler/core/node.h"
 
 static void explain_is(struct sim *sim, const char *task, const char *words)
@@ -394,6 +395,20 @@ static void a_node_is_shown_alone_with_what_is_left(void **arg)
     sim_destroy(sim);
 }
 
+static void in_a_large_farm_no_name_is_compared(void **arg)
+{
+    (void)arg;
+    struct farm *farm = farm_create(1, 1000, true, false);
+    struct gm_nodes_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_node(farm->core, "node-33x", &v, &err), -GM_E_NOTFOUND);
+    assert_non_null(strstr(err.text, "did you mean `node-33`"));
+    farm_hello(farm, 1000, 1);
+    assert_int_equal(gm_view_node(farm->core, "node-33x", &v, &err), -GM_E_NOTFOUND);
+    assert_string_equal(err.text, "no node is called node-33x");
+    farm_destroy(farm);
+}
+
 static void who_is_unknown_is_told_who_is_called_alike(void **arg)
 {
     (void)arg;
@@ -432,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_job_says_where_it_reads_and_writes),
         cmocka_unit_test(a_node_is_shown_alone_with_what_is_left),
         cmocka_unit_test(who_is_unknown_is_told_who_is_called_alike),
+        cmocka_unit_test(in_a_large_farm_no_name_is_compared),
         cmocka_unit_test(jobs_are_walked_in_both_directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
