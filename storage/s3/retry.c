@@ -55,11 +55,22 @@ bool gm_s3_breaker_allows(struct gm_s3_breaker *breaker, gm_time now, gm_time *o
     }
     if (now < breaker->until) {
         *out_wait = breaker->until - now < GM_MS ? GM_MS : breaker->until - now;
+        if (breaker->probing && *out_wait > GM_S3_PROBE_ASK) {
+            *out_wait = GM_S3_PROBE_ASK;
+        }
         return false;
     }
     breaker->probing = true;
-    breaker->until = now + GM_S3_BREAKER_MAX;
+    breaker->until = now + GM_S3_PROBE_TIME;
     return true;
+}
+
+void gm_s3_breaker_given_up(struct gm_s3_breaker *breaker, gm_time now)
+{
+    if (breaker->open && breaker->probing) {
+        breaker->probing = false;
+        breaker->until = now;
+    }
 }
 
 void gm_s3_breaker_told(struct gm_s3_breaker *breaker, bool ill, gm_time now, uint32_t random)

@@ -38,6 +38,10 @@ gm_time gm_s3_retry_after(const char *value);
 #define GM_S3_BREAKER_LIMIT 8
 #define GM_S3_BREAKER_FIRST (1 * GM_SEC)
 #define GM_S3_BREAKER_MAX (60 * GM_SEC)
+/* The one request alone: for so long no other goes. Longer than a connection is waited for (10 s),
+ * and a fraction of a call's usual minute. */
+#define GM_S3_PROBE_TIME (15 * GM_SEC)
+#define GM_S3_PROBE_ASK (1 * GM_SEC) /* while it is under way: its end may come at any time */
 
 struct gm_s3_breaker {
     unsigned failures; /* in a row */
@@ -47,12 +51,15 @@ struct gm_s3_breaker {
     gm_time until; /* open: nothing before */
 };
 
-/* Whether a request may go. When it may after a while of rest, it is the one that decides; should
- * its end never be told, another may go GM_S3_BREAKER_MAX later. False: *out_wait is how long to
- * wait before asking again, at least 1 ms. */
+/* Whether a request may go. When it may though the breaker is open it is the one that decides:
+ * told or given_up is to follow; where none has in GM_S3_PROBE_TIME, another may go.
+ * False: *out_wait is how long to wait before asking again, at least 1 ms. */
 bool gm_s3_breaker_allows(struct gm_s3_breaker *breaker, gm_time now, gm_time *out_wait);
 /* How a request ended that was allowed. ill false: an answer came that does not speak against the
- * endpoint, whatever else it says. */
+ * endpoint, whatever else it says; also before the request has ended. */
 void gm_s3_breaker_told(struct gm_s3_breaker *breaker, bool ill, gm_time now, uint32_t random);
+/* The one that decides was not sent, was cancelled, or ended by what is not the endpoint's: another
+ * may go at once. */
+void gm_s3_breaker_given_up(struct gm_s3_breaker *breaker, gm_time now);
 
 #endif

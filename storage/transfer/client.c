@@ -15,9 +15,19 @@ static void on_timer_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+/* The call that decides whether its endpoint lives does not say so. */
+static void give_up_probe(struct gm_s3_running *r)
+{
+    if (r->probe) {
+        r->probe = false;
+        gm_s3_breaker_given_up(&r->client->breaker, gm_time_now());
+    }
+}
+
 /* The call is no one's any more; its memory follows with its timer. */
 static void running_close(struct gm_s3_running *r)
 {
+    give_up_probe(r);
     if (r->on_wire) {
         gm_s3_wire_remove(r->client->wire, r->easy);
         r->on_wire = false;
@@ -33,6 +43,9 @@ static void running_close(struct gm_s3_running *r)
 static void finish(struct gm_s3_running *r, int rc)
 {
     r->result.rc = rc;
+    if (rc == 0) {
+        r->result.err = (struct gm_err){0}; /* of an earlier try */
+    }
     r->call.done(&r->result, r->call.arg);
     running_close(r);
 }
@@ -58,9 +71,11 @@ static int try_now(struct gm_s3_running *r, struct gm_err *err)
                               "the store at %.120s was left alone, for it failed again and again",
                               r->client->endpoint.host);
         }
-        wait_for(r, wait);
+        /* an answer to another call may end its rest sooner */
+        wait_for(r, wait < GM_S3_PROBE_ASK ? wait : GM_S3_PROBE_ASK);
         return 0;
     }
+    r->probe = r->client->breaker.open;
     rc = gm_s3_exchange_begin(r, err);
     if (rc == 0) {
         rc = gm_s3_wire_add(r->client->wire, r->easy, err);
@@ -119,7 +134,11 @@ static void on_end(CURL *easy, CURLcode result, void *arg)
     GM_ASSERT(r != NULL);
     r->on_wire = false;
     verdict = gm_s3_exchange_end(r, result);
-    gm_s3_breaker_told(&client->breaker, verdict.ill, gm_time_now(), chance());
+    if (verdict.ill || r->result.status > 0) {
+        gm_s3_breaker_told(&client->breaker, verdict.ill, gm_time_now(), chance());
+        r->probe = false;
+    }
+    give_up_probe(r); /* it was not the endpoint's end */
     if (verdict.next == GM_S3_DONE) {
         finish(r, 0);
     } else if (!goes_on(r, &verdict)) {

@@ -18,6 +18,8 @@
 #define CONNECT_S 10L
 #define SLOW_BYTES 1024L /* a second, for SLOW_S: then it counts as stalled */
 #define SLOW_S 30L
+/* More than what lies between us and a program that reads: its kernel's buffers and ours. */
+#define PROBE_SENT ((uint64_t)16 << 20)
 #define ERROR_MAX ((size_t)65536)
 #define BUFFER_IN (512L * 1024)
 #define BUFFER_OUT (1024L * 1024)
@@ -137,6 +139,15 @@ static int sign(struct gm_s3_running *r, struct gm_buf *url, struct gm_err *err)
     return rc;
 }
 
+/* The breaker needs no more of this try, whose body may go on for minutes. */
+static void probe_lives(struct gm_s3_running *r)
+{
+    if (r->probe) {
+        r->probe = false;
+        gm_s3_breaker_told(&r->client->breaker, false, gm_time_now(), 0);
+    }
+}
+
 static size_t on_read(char *out, size_t size, size_t count, void *arg)
 {
     struct gm_s3_running *r = arg;
@@ -163,6 +174,9 @@ static size_t on_read(char *out, size_t size, size_t count, void *arg)
         return CURL_READFUNC_ABORT;
     }
     r->sent += (uint64_t)n;
+    if (r->sent >= PROBE_SENT) {
+        probe_lives(r);
+    }
     return (size_t)n;
 }
 
@@ -300,6 +314,7 @@ static size_t on_write(char *data, size_t size, size_t count, void *arg)
         return 0;
     }
     if (status < 300 && r->call.wants == GM_S3_WANTS_BODY) {
+        probe_lives(r);
         return on_object(r, data, bytes) == bytes ? bytes : 0;
     }
     max = status < 300 ? GM_S3_ANSWER_MAX : ERROR_MAX;
@@ -332,7 +347,6 @@ static void set_options(struct gm_s3_running *r, const char *url)
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SLOW_S);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_IN);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_OUT);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->heard.curl_text);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);

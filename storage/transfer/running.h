@@ -32,7 +32,6 @@ struct gm_s3_heard {
     uint64_t total;
     bool begun;         /* the object's bytes were looked at: they are those asked for */
     struct gm_buf body; /* of an error, or XML */
-    char curl_text[CURL_ERROR_SIZE];
 };
 
 struct gm_s3_running {
@@ -42,6 +41,7 @@ struct gm_s3_running {
     CURL *easy;                  /* owned */
     struct curl_slist *lines;    /* owned; of this try */
     bool on_wire;
+    bool probe;       /* the breaker let it through alone, and has not been told */
     uv_timer_t timer; /* the pause before the next try */
     struct gm_s3_retry retry;
     bool clock_tried;

@@ -161,9 +161,32 @@ static void a_request_that_never_ends_is_followed_by_another(void **state)
     break_down(&breaker, GM_S3_BREAKER_LIMIT, 0);
     now = breaker.until;
     assert_true(gm_s3_breaker_allows(&breaker, now, &wait));
-    assert_false(gm_s3_breaker_allows(&breaker, now + GM_S3_BREAKER_MAX - GM_SEC, &wait));
-    assert_true(wait == GM_SEC);
-    assert_true(gm_s3_breaker_allows(&breaker, now + GM_S3_BREAKER_MAX, &wait));
+    assert_false(gm_s3_breaker_allows(&breaker, now, &wait));
+    assert_true(wait == GM_S3_PROBE_ASK); /* it may end in a moment */
+    assert_false(gm_s3_breaker_allows(&breaker, now + GM_S3_PROBE_TIME - GM_MS, &wait));
+    assert_true(wait == GM_MS);
+    assert_true(gm_s3_breaker_allows(&breaker, now + GM_S3_PROBE_TIME, &wait));
+}
+
+static void a_request_that_is_given_up_is_followed_at_once(void **state)
+{
+    struct gm_s3_breaker breaker = {0};
+    gm_time wait = 0;
+    gm_time now;
+
+    (void)state;
+    gm_s3_breaker_given_up(&breaker, 5); /* none was let through */
+    assert_true(breaker.until == 0);
+    break_down(&breaker, GM_S3_BREAKER_LIMIT, 0);
+    now = breaker.until;
+    gm_s3_breaker_given_up(&breaker, 0);
+    assert_false(gm_s3_breaker_allows(&breaker, now - GM_MS, &wait));
+    assert_true(gm_s3_breaker_allows(&breaker, now, &wait));
+    gm_s3_breaker_given_up(&breaker, now + GM_MS);
+    assert_true(gm_s3_breaker_allows(&breaker, now + GM_MS, &wait));
+    assert_false(gm_s3_breaker_allows(&breaker, now + GM_MS, &wait)); /* and again one alone */
+    break_down(&breaker, 1, now + GM_MS);
+    assert_true(breaker.until - now > GM_S3_BREAKER_FIRST / 2); /* its rest was not forgotten */
 }
 
 int main(void)
@@ -178,6 +201,7 @@ int main(void)
         cmocka_unit_test(rests_grow_while_it_fails),
         cmocka_unit_test(what_was_under_way_does_not_prolong_the_rest),
         cmocka_unit_test(a_request_that_never_ends_is_followed_by_another),
+        cmocka_unit_test(a_request_that_is_given_up_is_followed_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

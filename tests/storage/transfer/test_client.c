@@ -8,7 +8,7 @@
 
 #include "common/buf.h"
 #include "common/time.h"
-#include "storage/transfer/client.h"
+#include "storage/transfer/running.h"
 #include "storage/transfer/script_server.h"
 
 #define OK(length) "HTTP/1.1 200 OK\r\nETag: \"e1\"\r\nContent-Length: " length "\r\n\r\n"
@@ -31,7 +31,8 @@ struct fixture {
     char upload_id[64];
     struct gm_buf body;
     int ends;
-    int refuse; /* on_body's answer */
+    int refuse;    /* on_body's answer */
+    bool was_open; /* the breaker, when a body came last */
 };
 
 static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
@@ -39,6 +40,7 @@ static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
     struct fixture *f = arg;
 
     gm_buf_add(&f->body, data, size);
+    f->was_open = f->client->breaker.open;
     return f->refuse == 0 ? 0 : gm_err_set(err, GM_E_STALE, 0, "nobody wants it");
 }
 
@@ -427,6 +429,8 @@ static void a_cancelled_call_is_not_heard_of(void **state)
 static void a_dead_endpoint_is_left_alone(void **state)
 {
     struct fixture *f = *state;
+    struct gm_s3_running *running = NULL;
+    struct gm_err err = {0};
 
     make_client(f, "http://127.0.0.1:1"); /* nobody listens there */
     f->call.max_tries = 1;
@@ -437,15 +441,99 @@ static void a_dead_endpoint_is_left_alone(void **state)
         assert_int_equal(f->result.rc, -GM_E_STORE);
         assert_int_equal(f->result.tries, 1);
     }
-    struct gm_s3_running *running = NULL;
-    struct gm_err err = {0};
-
+    assert_true(f->client->breaker.open);
+    f->client->breaker.until = gm_time_now() + GM_S3_BREAKER_MAX; /* however slow this machine is */
     assert_int_equal(gm_s3_client_start(f->client, &f->call, &running, &err), -GM_E_STORE);
     assert_non_null(strstr(err.text, "left alone"));
-    f->call.max_time = 5 * GM_SEC; /* who has the time waits for the next try */
+    f->client->breaker.until = gm_time_now() + 50 * GM_MS;
+    f->call.max_time = 60 * GM_SEC; /* who has the time waits for the next try */
     f->ends = 0;
     start(f);
     assert_int_equal(f->result.tries, 1);
+}
+
+/* Eight failed, and the rest is over. */
+static void open_breaker(struct fixture *f)
+{
+    f->client->breaker = (struct gm_s3_breaker){
+        .failures = GM_S3_BREAKER_LIMIT, .openings = 1, .open = true, .until = gm_time_now()};
+}
+
+static void who_waits_for_the_one_that_decides_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("5") "hello", OK("5") "world", NULL};
+    struct gm_s3_running *running[2] = {NULL};
+    struct gm_err err = {0};
+
+    script_start(&f->server, answers);
+    make_client(f, f->server.url);
+    open_breaker(f);
+    f->call.max_time = GM_S3_PROBE_TIME - GM_SEC;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(gm_s3_client_start(f->client, &f->call, &running[i], &err), 0);
+    }
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(f->ends, 2);
+    assert_int_equal(f->result.rc, 0);
+    assert_string_equal((char *)f->body.data, "helloworld");
+    free(script_stop(&f->server));
+}
+
+static void a_body_that_comes_closes_the_breaker_before_its_end(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("5") "hello", NULL};
+
+    script_start(&f->server, answers);
+    make_client(f, f->server.url);
+    open_breaker(f);
+    f->was_open = true;
+    start(f);
+    assert_false(f->was_open);
+    free(script_stop(&f->server));
+}
+
+static void a_cancelled_one_decides_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("5") "hello", NULL};
+    struct gm_s3_running *running = NULL;
+    struct gm_err err = {0};
+
+    script_start(&f->server, answers);
+    make_client(f, f->server.url);
+    open_breaker(f);
+    assert_int_equal(gm_s3_client_start(f->client, &f->call, &running, &err), 0);
+    assert_true(f->client->breaker.probing);
+    gm_s3_cancel(&running);
+    assert_true(f->client->breaker.open);
+    assert_false(f->client->breaker.probing);
+    start(f);
+    assert_int_equal(f->result.rc, 0);
+    free(script_stop(&f->server));
+}
+
+static void what_fails_here_says_nothing_of_the_endpoint(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("0"), NULL};
+    FILE *file = tmpfile();
+
+    assert_non_null(file);
+    f->call.method = "PUT";
+    f->call.wants = GM_S3_WANTS_NOTHING;
+    f->call.fd = fileno(file);
+    f->call.body_size = 16; /* more than it has */
+    script_start(&f->server, answers);
+    make_client(f, f->server.url);
+    open_breaker(f);
+    start(f);
+    assert_int_equal(f->result.rc, -GM_E_INVAL);
+    assert_true(f->client->breaker.open);
+    assert_false(f->client->breaker.probing);
+    free(script_stop(&f->server));
+    fclose(file);
 }
 
 static void calls_that_cannot_be_sent_do_not_begin(void **state)
@@ -494,6 +582,10 @@ int main(void)
         TEST(a_url_is_sent_as_it_is_and_ends_with_its_time),
         TEST(a_cancelled_call_is_not_heard_of),
         TEST(a_dead_endpoint_is_left_alone),
+        TEST(who_waits_for_the_one_that_decides_goes_on),
+        TEST(a_body_that_comes_closes_the_breaker_before_its_end),
+        TEST(a_cancelled_one_decides_nothing),
+        TEST(what_fails_here_says_nothing_of_the_endpoint),
         TEST(calls_that_cannot_be_sent_do_not_begin),
     };
 
