@@ -179,18 +179,20 @@ static size_t item_meta(const struct sim_task *task, uint32_t index, uint8_t out
     return 0;
 }
 
-/* Each chain's plan has another one, and where that is wanted each shape of a job. */
+/* Each chain's plan has another one, and where that is wanted each shape of a job. Jobs whose
+ * attempts name objects differently share none (docs/reliability.md). */
 static void write_publication(const struct sim_job *job, const char *chain, char out[17])
 {
-    char shape[96];
+    char shape[160];
     uint8_t hash[32];
     if (!job->lifelike) {
         (void)snprintf(out, 17, "%s",
                        strcmp(chain, "nvenc") == 0 ? "ffff456789abcdef" : "0123456789abcdef");
         return;
     }
-    (void)snprintf(shape, sizeof(shape), "%d %u %u %u %u %u %s", (int)job->kind, job->chunks,
-                   job->tracks, job->texts, job->mp4s, job->renditions, chain);
+    (void)snprintf(shape, sizeof(shape), "%d %u %u %u %u %u %s%s", (int)job->kind, job->chunks,
+                   job->tracks, job->texts, job->mp4s, job->renditions, chain,
+                   job->strays ? job->id : "");
     object_hash(shape, hash);
     for (size_t i = 0; i < 8; i++) {
         (void)snprintf(out + 2 * i, 3, "%02x", hash[i]);
