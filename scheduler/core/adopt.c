@@ -360,10 +360,8 @@ static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
         !has_inputs(a->inst, held->inputs_received) || was_told_else(a, held->term)) {
         return false;
     }
-    struct gm_chain_wish wish;
-    a->chain = held->chain                                ? held->chain
-               : gm_core_chain_wish(core, a->inst, &wish) ? gm_core_device_chain(a->device, &wish)
-                                                          : NULL;
+    const struct gm_chain_wish any = {.name = "cpu"}; /* of which it was told none: whichever */
+    a->chain = held->chain ? held->chain : gm_core_device_chain(a->device, &any);
     a->demand =
         (struct gm_capacity){.cpu_milli = held->demand->cpu_milli,
                              .memory_bytes = bounded(held->demand->memory_bytes),

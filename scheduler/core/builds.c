@@ -7,47 +7,28 @@
 #include <string.h>
 
 #include "scheduler/core/builds.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/watch.h"
 
 #define CPU "cpu"
 #define LONGEST_PATIENCE (3600 * GM_SEC)
 
 static const struct gm_chain_wish any_build = {.name = CPU};
 
+static bool is_bad(const struct gm_builds *b, const char *build)
+{
+    for (size_t i = 0; b && i < b->bad_count; i++) {
+        if (strcmp(b->bad[i], build) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool gm_core_build_failed(const struct gm_cjob *job, const char *build)
 {
-    for (size_t i = 0; job->builds && i < job->builds->bad_count; i++) {
-        if (strcmp(job->builds->bad[i], build) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_of_build(const struct gm_cnode *node, const char *build)
-{
-    for (size_t i = 0; i < node->device_count; i++) {
-        const struct gm_cdevice *d = &node->devices[i];
-        for (size_t c = 0; c < d->chain_count; c++) {
-            if (strcmp(d->chains[c]->name, CPU) == 0 &&
-                strcmp(d->chains[c]->fingerprint, build) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* The unit did, on a node of it, and not because the node can't work at all. */
-static bool unit_failed(const struct gm_core *core, const struct gm_unit *unit, const char *build)
-{
-    for (uint32_t i = 0; unit && i < unit->avoid_count; i++) {
-        const struct gm_cnode *node = NULL;
-        HASH_FIND_STR(core->nodes, unit->avoid[i].node_id, node);
-        if (unit->avoid[i].evidence && node && is_of_build(node, build)) {
-            return true;
-        }
-    }
-    return false;
+    return is_bad(job->builds, build);
 }
 
 /* Asked anew each time: the list is kept only until other wishes are asked for. */
@@ -62,36 +43,79 @@ static struct gm_tally tally_of(const struct gm_core *core, const char *build)
     return gm_devices_tally(core, &wish);
 }
 
-const char *gm_core_build_choose(const struct gm_core *core, const struct gm_cjob *job,
-                                 const struct gm_unit *unit)
+/* What was found so far. */
+struct found {
+    const char *build;
+    uint32_t bad; /* 2: the job failed on it, 1: the instance did, or both */
+    bool has_room;
+    uint64_t slots;
+};
+
+static bool has_room(const struct gm_core *core, const struct gm_inst *inst, const char *build)
+{
+    const struct gm_chain_wish wish = {.name = CPU, .fingerprint = build};
+    const struct gm_capacity demand = gm_core_demand_on(core, inst, &wish);
+    return tally_of(core, build).unused > 0 && !gm_core_is_parked(core, &wish, &demand);
+}
+
+/* It takes tasks, or it is seen soon whether it does again. */
+static bool is_there(const struct gm_core *core, const char *build)
+{
+    const struct gm_chain_wish wish = {.name = CPU, .fingerprint = build};
+    return tally_of(core, build).devices > 0 || gm_core_watch_holds_other(core, &wish, NULL);
+}
+
+static bool is_better(const struct found *a, const struct found *b)
+{
+    return a->bad != b->bad             ? a->bad < b->bad
+           : a->has_room != b->has_room ? a->has_room
+                                        : a->slots >= b->slots;
+}
+
+/* job: NULL: what it failed on counts not. */
+static struct found choose(const struct gm_core *core, const struct gm_cjob *job,
+                           const struct gm_inst *inst)
 {
     const size_t count = gm_devices_classes(core, &any_build).count;
-    struct gm_tally most = {0};
-    const char *best = NULL;
+    struct found best = {0};
     for (size_t i = 0; count > 1 && i < count; i++) {
         const char *build = build_at(core, i);
-        const struct gm_tally has = tally_of(core, build);
-        bool is_free = has.unused > 0, was_free = most.unused > 0;
-        bool better = is_free != was_free ? is_free : has.slots >= most.slots;
-        if (has.slots > 0 && (!best || better) && !gm_core_build_failed(job, build) &&
-            !unit_failed(core, unit, build)) {
-            best = build;
-            most = has;
+        if (!is_there(core, build)) {
+            continue;
+        }
+        const struct found now = {.build = build,
+                                  .bad = (job && is_bad(job->builds, build) ? 2U : 0U) +
+                                         (is_bad(inst->builds, build) ? 1U : 0U),
+                                  .has_room = has_room(core, inst, build),
+                                  .slots = tally_of(core, build).slots};
+        if (!best.build || is_better(&now, &best)) {
+            best = now;
         }
     }
     return best;
 }
 
-/* One that takes tasks; `but` does not count, nor does one that the job, or the unit (NULL: none is
- * asked for), failed on where `good`. */
-static bool has_other(const struct gm_core *core, const char *but, const struct gm_cjob *good,
-                      const struct gm_unit *unit)
+const char *gm_core_build_to_plan(const struct gm_core *core, const struct gm_inst *plan)
+{
+    return choose(core, plan->task->job, plan).build;
+}
+
+const char *gm_core_build_instead(const struct gm_core *core, const struct gm_inst *inst)
+{
+    if (!inst->builds) {
+        return NULL;
+    }
+    const struct found best = choose(core, NULL, inst);
+    return best.bad == 0 ? best.build : NULL;
+}
+
+/* One that is not `but`, nor one of the bad ones. */
+static bool has_other(const struct gm_core *core, const char *but, const struct gm_builds *bad)
 {
     const size_t count = gm_devices_classes(core, &any_build).count;
     for (size_t i = 0; i < count; i++) {
         const char *build = build_at(core, i);
-        if (strcmp(build, but) != 0 && tally_of(core, build).devices > 0 &&
-            !(good && gm_core_build_failed(good, build)) && !unit_failed(core, unit, build)) {
+        if (strcmp(build, but) != 0 && !is_bad(bad, build) && is_there(core, build)) {
             return true;
         }
     }
@@ -101,8 +125,7 @@ static bool has_other(const struct gm_core *core, const char *but, const struct 
 bool gm_core_build_is_gone(const struct gm_core *core, const struct gm_chain_wish *wish)
 {
     return strcmp(wish->name, CPU) == 0 && wish->fingerprint &&
-           tally_of(core, wish->fingerprint).devices == 0 &&
-           has_other(core, wish->fingerprint, NULL, NULL);
+           !is_there(core, wish->fingerprint) && has_other(core, wish->fingerprint, NULL);
 }
 
 static bool encodes(const struct gm_inst *inst)
@@ -136,37 +159,71 @@ gm_time gm_core_build_patience(const struct gm_core *core, const struct gm_cjob 
     return wait < most ? wait : most;
 }
 
-static struct gm_job_builds *builds_of(struct gm_cjob *job)
+static struct gm_builds *made(struct gm_builds **builds)
 {
-    if (!job->builds) {
-        job->builds = gm_mem_zalloc(sizeof(*job->builds));
+    if (!*builds) {
+        *builds = gm_mem_zalloc(sizeof(**builds));
     }
-    return job->builds;
+    return *builds;
 }
 
 void gm_core_build_count(struct gm_cjob *job)
 {
-    struct gm_job_builds *b = builds_of(job);
+    struct gm_builds *b = made(&job->builds);
     b->replans += b->replans < UINT32_MAX ? 1 : 0;
 }
 
-bool gm_core_build_can_go(const struct gm_core *core, const struct gm_lease *lease,
-                          const struct gm_unit *guilty)
+/* False: there are too many. */
+static bool can_note(const struct gm_builds *b, const char *build)
+{
+    return !b || b->bad_count < GM_CORE_MAX_BUILDS || is_bad(b, build);
+}
+
+static void note(struct gm_builds **builds, const char *build)
+{
+    struct gm_builds *b = made(builds);
+    if (b->bad_count < GM_CORE_MAX_BUILDS && !is_bad(b, build)) {
+        b->bad[b->bad_count++] = gm_mem_strdup(build);
+    }
+}
+
+static bool is_pinned(const struct gm_lease *lease)
+{
+    return lease->inst->task == lease->job->plan || encodes(lease->inst);
+}
+
+bool gm_core_build_can_go(const struct gm_core *core, const struct gm_lease *lease)
 {
     const struct gm_cjob *job = lease->job;
-    bool pinned = lease->inst->task == job->plan || encodes(lease->inst);
-    bool full = job->builds && job->builds->bad_count == GM_CORE_MAX_BUILDS;
-    return pinned && job->encode && lease->chain && strcmp(lease->chain->name, CPU) == 0 &&
-           (!full || gm_core_build_failed(job, lease->chain->fingerprint)) &&
-           has_other(core, lease->chain->fingerprint, job, guilty);
+    const char *build = lease->chain->fingerprint;
+    return job->encode && is_pinned(lease) && can_note(job->builds, build) &&
+           has_other(core, build, job->builds);
+}
+
+bool gm_core_build_tries_on(struct gm_core *core, const struct gm_lease *lease)
+{
+    struct gm_inst *inst = lease->inst;
+    const char *build = lease->chain->fingerprint;
+    if (!is_pinned(lease) && can_note(inst->builds, build)) {
+        note(&inst->builds, build);
+        if (has_other(core, build, inst->builds)) {
+            gm_core_unit_clear(&inst->unit);
+            return true;
+        }
+    }
+    return false;
+}
+
+void gm_core_build_charge(const struct gm_lease *lease)
+{
+    if (lease->chain && strcmp(lease->chain->name, CPU) == 0) {
+        note(&lease->inst->builds, lease->chain->fingerprint);
+    }
 }
 
 void gm_core_build_fail(struct gm_cjob *job, const char *build)
 {
-    struct gm_job_builds *b = builds_of(job);
-    if (b->bad_count < GM_CORE_MAX_BUILDS && !gm_core_build_failed(job, build)) {
-        b->bad[b->bad_count++] = gm_mem_strdup(build);
-    }
+    note(&job->builds, build);
 }
 
 void gm_core_builds_load(struct gm_cjob *job, const Gm__JobRow *row)
@@ -175,15 +232,15 @@ void gm_core_builds_load(struct gm_cjob *job, const Gm__JobRow *row)
         gm_core_build_fail(job, row->bad_builds[i]);
     }
     if (row->build_replans > 0) {
-        builds_of(job)->replans = row->build_replans;
+        made(&job->builds)->replans = row->build_replans;
     }
 }
 
-void gm_core_builds_fini(struct gm_cjob *job)
+void gm_core_builds_fini(struct gm_builds **builds)
 {
-    for (size_t i = 0; job->builds && i < job->builds->bad_count; i++) {
-        free(job->builds->bad[i]);
+    for (size_t i = 0; *builds && i < (*builds)->bad_count; i++) {
+        free((*builds)->bad[i]);
     }
-    free(job->builds);
-    job->builds = NULL;
+    free(*builds);
+    *builds = NULL;
 }

@@ -207,7 +207,7 @@ static struct gm_chain_wish to_plan(const struct gm_core *core, const struct gm_
 {
     struct gm_chain_wish wish = {.name = name, .params = params_of(job)};
     if (is_cpu(name)) {
-        wish.fingerprint = gm_core_build_choose(core, job, &job->plan->insts[0].unit);
+        wish.fingerprint = gm_core_build_to_plan(core, &job->plan->insts[0]);
     } else {
         wish.sessions = PLAN_SESSIONS;
         wish.least = job->rungs > PLAN_SESSIONS ? job->rungs : PLAN_SESSIONS;
@@ -322,10 +322,7 @@ bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
     default:
         break;
     }
-    *out = (struct gm_chain_wish){.name = CPU};
-    if (inst->unit.avoid_count > 0) { /* it may be the build that fails it */
-        out->fingerprint = gm_core_build_choose(core, job, &inst->unit);
-    }
+    *out = (struct gm_chain_wish){.name = CPU, .fingerprint = gm_core_build_instead(core, inst)};
     return true;
 }
 
@@ -357,13 +354,22 @@ static bool is_of_job(enum gm_code code)
 }
 
 bool gm_core_chain_can_go(const struct gm_core *core, const struct gm_lease *lease,
-                          const struct gm_unit *guilty, enum gm_code code)
+                          enum gm_code code)
 {
     if (lease->chain && is_cpu(lease->chain->name)) {
-        return !is_of_job(code) && gm_core_build_can_go(core, lease, guilty);
+        return !is_of_job(code) && gm_core_build_can_go(core, lease);
     }
     return lease->chain && falls_back_to_software(lease->job) && !is_of_job(code) &&
            !is_lost(lease->job, lease->chain->name);
+}
+
+bool gm_core_chain_tries_on(struct gm_core *core, const struct gm_lease *lease, enum gm_code code)
+{
+    if (!lease->chain || !is_cpu(lease->chain->name) || is_of_job(code)) {
+        return false;
+    }
+    bool waits = core->unheard && gm_code_get((int)code)->retry != GM_RETRY_NEVER;
+    return gm_core_build_tries_on(core, lease) || waits;
 }
 
 bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain)

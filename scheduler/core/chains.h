@@ -34,7 +34,10 @@ void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__C
 void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain);
 /* A failure with that code costs the job its chain, not its life. */
 bool gm_core_chain_can_go(const struct gm_core *core, const struct gm_lease *lease,
-                          const struct gm_unit *guilty, enum gm_code code);
+                          enum gm_code code);
+/* It goes on: another build is there to try, or may be, as nodes were not heard of. Told after
+ * gm_core_chain_can_go. */
+bool gm_core_chain_tries_on(struct gm_core *core, const struct gm_lease *lease, enum gm_code code);
 /* What is under way with `chain` (NULL: it was told of none) may go on for the instance. */
 bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain);
 /* The job is planned again without it: of the processors', without that build. */

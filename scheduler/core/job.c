@@ -16,6 +16,7 @@
 static void inst_fini(struct gm_inst *inst)
 {
     gm_core_unit_clear(&inst->unit);
+    gm_core_builds_fini(&inst->builds);
     free(inst->meta);
     for (size_t i = 0; i < inst->object_count; i++) {
         gm__object__free_unpacked(inst->objects[i], NULL);
@@ -75,7 +76,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     for (size_t i = 0; i < job->lost_count; i++) {
         free(job->lost[i].name);
     }
-    gm_core_builds_fini(job);
+    gm_core_builds_fini(&job->builds);
     free(job->id);
     free(job);
 }

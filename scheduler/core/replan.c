@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/builds.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/node.h"
@@ -25,6 +26,7 @@ static void forget_units(struct gm_core *core, struct gm_inst *inst)
     inst->chunk_cap = inst->chunk_count = inst->chunk_done = inst->first_open = 0;
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESET);
     gm_core_unit_clear(&inst->unit);
+    gm_core_builds_fini(&inst->builds);
 }
 
 static void forget_results(struct gm_core *core, struct gm_inst *inst)

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
@@ -55,6 +56,12 @@ static bool is_evidence(const struct gm_err *error)
     default:
         return !is_from_outside(error) && gm_code_get((int)error->code)->blame != GM_BLAME_STORAGE;
     }
+}
+
+/* So may the build that the node works with: it may not read what another one wrote. */
+static bool is_of_build(const struct gm_err *error)
+{
+    return is_evidence(error) || error->code == GM_E_MEDIA_CHUNK;
 }
 
 /* Distinct nodes. */
@@ -268,6 +275,18 @@ static void tell_watch(struct gm_core *core, const struct gm_lease *lease,
     }
 }
 
+static void charge(struct gm_lease *lease, struct gm_unit *unit, int64_t chunk,
+                   const struct gm_err *error)
+{
+    lease->attempt->charged = true;
+    lease->attempt->charged_chunk = chunk;
+    lease->inst->task->failures++;
+    gm_core_charge(unit, lease->node->id, error);
+    if (chunk < 0 && is_of_build(error)) {
+        gm_core_build_charge(lease);
+    }
+}
+
 void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
                         const struct gm_lease_failure *f)
 {
@@ -288,6 +307,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
     a->blamed_chunk = f->chunk;
     if (guilty && chunk < 0 && a->progressed) {
         gm_core_unit_clear(guilty);
+        gm_core_builds_fini(&lease->inst->builds);
     }
     if (!guilty) {
         if (had_twin) {
@@ -299,19 +319,18 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
         pause_unit(core, job, guilty, REFUSAL_PAUSE);
         return_rest(core, lease, false);
     } else {
-        a->charged = true;
-        a->charged_chunk = chunk;
-        lease->inst->task->failures++;
-        gm_core_charge(guilty, lease->node->id, &error);
+        charge(lease, guilty, chunk, &error);
         gm_core_watch_failed(core, lease, guilty, chunk, f);
+        gm_time pause = pause_after(guilty, error.code);
         fails = is_final(core, lease, guilty, chunk, &error);
-        if (fails && gm_core_chain_can_go(core, lease, guilty, error.code)) {
+        if (fails && gm_core_chain_can_go(core, lease, error.code)) {
             gone = gm_core_chain_dup(lease->chain);
             gm_core_unit_move(core, job, guilty, GM_UNIT_RETURN);
-        } else if (fails) {
+        } else if (fails && !gm_core_chain_tries_on(core, lease, f->error.code)) {
             gm_core_unit_move(core, job, guilty, GM_UNIT_FAIL);
         } else {
-            pause_unit(core, job, guilty, pause_after(guilty, error.code));
+            fails = false;
+            pause_unit(core, job, guilty, pause);
             gm_core_fx_retry(core, job, lease->inst->task->name, lease->node->id, &error);
         }
         return_rest(core, lease, true);

@@ -101,12 +101,19 @@ struct gm_stream {
     size_t committed; /* contiguous from 0 */
     int64_t last;     /* index of the last item, -1: unknown */
 };
+/* What builds of software did to a job, or to an instance of a task. builds.c. */
+struct gm_builds {
+    uint32_t replans; /* of a job: its build was gone, and it was planned again by another one */
+    char *bad[GM_CORE_MAX_BUILDS]; /* owned: it failed on these */
+    size_t bad_count;
+};
 struct gm_inst {
     struct gm_ctask *task; /* borrowed */
     uint32_t number;
-    struct gm_unit unit; /* runs: only BLOCKED, READY (chunks speak), DONE, ENDED */
-    uint64_t done_term;  /* that stored its result; 0: not known */
-    uint8_t *meta;       /* owned; done */
+    struct gm_builds *builds; /* owned; NULL: it failed on none; runs: NULL, the job's speak */
+    struct gm_unit unit;      /* runs: only BLOCKED, READY (chunks speak), DONE, ENDED */
+    uint64_t done_term;       /* that stored its result; 0: not known */
+    uint8_t *meta;            /* owned; done */
     size_t meta_size;
     Gm__Object **objects; /* owned */
     size_t object_count;
@@ -181,12 +188,6 @@ struct gm_lost_chain {
     char *name; /* owned */
     struct gm_err why;
 };
-/* What builds of software did to a job. builds.c. */
-struct gm_job_builds {
-    uint32_t replans;              /* its build was gone, and it was planned again by another one */
-    char *bad[GM_CORE_MAX_BUILDS]; /* owned: it failed on these */
-    size_t bad_count;
-};
 /* What the renditions of one codec and depth are together. */
 struct gm_cwork {
     char codec[16];
@@ -210,11 +211,11 @@ struct gm_cjob {
     Gm__Chain *chain; /* owned; NULL until plan is done */
     struct gm_lost_chain lost[GM_CORE_MAX_CHAINS];
     size_t lost_count;
-    char chain_reason[240];       /* why plan did not get a chain that comes before its own */
-    gm_time chain_absent_since;   /* 0: it is there */
-    struct gm_job_builds *builds; /* owned; NULL: nothing */
-    bool planned;                 /* before: expand holds, though there may be no plan */
-    bool expanded;                /* instances were made of expand */
+    char chain_reason[240];     /* why plan did not get a chain that comes before its own */
+    gm_time chain_absent_since; /* 0: it is there */
+    struct gm_builds *builds;   /* owned; NULL: nothing */
+    bool planned;               /* before: expand holds, though there may be no plan */
+    bool expanded;              /* instances were made of expand */
     uint64_t source_size;
     uint64_t source_version;
     int32_t priority;

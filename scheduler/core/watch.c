@@ -295,7 +295,7 @@ bool gm_core_watch_holds_other(const struct gm_core *core, const struct gm_chain
         const struct gm_cnode *node = w->held_until != 0 ? find_node(core, w->node_id) : NULL;
         const struct gm_cdevice *d = find_device(node, w->device);
         if (node && d && gm_core_node_is_open(node) && d->offered.slots > 0 &&
-            !gm_core_avoids(unit, node->id) && gm_core_device_chain(d, wish)) {
+            !(unit && gm_core_avoids(unit, node->id)) && gm_core_device_chain(d, wish)) {
             return true;
         }
     }

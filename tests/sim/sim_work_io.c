@@ -386,7 +386,9 @@ static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *ta
                            : sim_task_is(task, "plan") || sim_task_is(task, "encode");
     if (sim->params.bad_build == task->build + 1 && !on_gpu && broken &&
         (p->item || !sim_task_is(task, "encode"))) {
-        sim_task_fail(sim, node, task, GM_E_WORKER_DIED, SIGSEGV, -1);
+        enum gm_code code = sim->params.bad_build_code;
+        sim_task_fail(sim, node, task, code != GM_OK ? code : GM_E_WORKER_DIED,
+                      code != GM_OK ? 0 : SIGSEGV, -1);
         return true;
     }
     bool bad = node->number + 1 == sim->params.bad_node && sim_task_is(task, "encode") && p->item;

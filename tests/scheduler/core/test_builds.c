@@ -213,6 +213,32 @@ static void a_broken_build_fails_no_job(void **arg)
     }
 }
 
+/* By what says nothing of it, and by the code of what it can't read. */
+static void what_fails_on_one_build_is_tried_on_another(void **arg)
+{
+    (void)arg;
+    static const char *const tasks[] = {"inspect", "plan", "split", "audio", "encode"};
+    static const enum gm_code codes[] = {GM_E_NO_SCRATCH, GM_E_NODE_GRANT, GM_E_SANDBOX,
+                                         GM_E_MEDIA_CHUNK};
+    for (size_t i = 0; i < 5 * 4 * 2; i++) {
+        struct sim_params params = {.seed = 1,
+                                    .nodes = i < 20 ? 2 : 7,
+                                    .slots = 2,
+                                    .builds = 2,
+                                    .bad_build = i < 20 ? 2 : 1,
+                                    .bad_task = tasks[i % 5],
+                                    .bad_build_code = codes[i / 5 % 4],
+                                    .max_attempts = i < 20 ? 8 : 2};
+        struct sim *sim = sim_create(&params);
+        sim_run(sim, 2);
+        struct sim_job *job = sim_submit(sim, "job", 30, 6, 50);
+        sim_until(sim, sim_all_final, 1800);
+        assert_int_equal(view(sim)->state, GM_JOB_DONE);
+        sim_check_done(sim, job);
+        sim_destroy(sim);
+    }
+}
+
 /* One that fails it is never tried again, and no build is left: then a failure is final. */
 static void a_job_that_all_builds_fail_ends(void **arg)
 {
@@ -358,7 +384,7 @@ static void patience_grows_with_what_would_be_lost(void **arg)
     assert_int_equal(gm_core_build_patience(&core, &job), 3600 * GM_SEC);
     core.device_wait = 7200 * GM_SEC; /* as it was set */
     assert_int_equal(gm_core_build_patience(&core, &job), 7200 * GM_SEC);
-    gm_core_builds_fini(&job);
+    gm_core_builds_fini(&job.builds);
 }
 
 static bool second_node_has_turned(struct sim *sim)
@@ -451,6 +477,35 @@ static void the_last_node_of_a_broken_build_is_closed(void **arg)
     sim_destroy(sim);
 }
 
+static bool is_held(struct sim *sim)
+{
+    const struct gm_cwatch *w = gm_core_watch_find(sim->core, "node-1", "cpu");
+    return w && w->held_until != 0;
+}
+
+/* It is seen within a minute whether its last node works: nothing is planned again for that. */
+static void a_build_that_is_held_is_waited_for(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1,
+                                .nodes = 2,
+                                .slots = 2,
+                                .builds = 2,
+                                .bad_node = 2,
+                                .bad_code = GM_E_MEDIA_VERIFY};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    struct sim_job *job = sim_submit(sim, "job", 30, 0, 50);
+    sim_until(sim, is_held, 60);
+    assert_string_equal(view(sim)->chain_fingerprint, "build 1");
+    sim->params.bad_node = 0;
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_int_equal(job->plans, 1);
+    assert_string_equal(view(sim)->chain_fingerprint, "build 1");
+    sim_destroy(sim);
+}
+
 static bool is_copied(struct sim *sim)
 {
     for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
@@ -515,11 +570,13 @@ int main(void)
         cmocka_unit_test(what_flaps_is_planned_less_and_less),
         cmocka_unit_test(patience_grows_with_what_would_be_lost),
         cmocka_unit_test(a_broken_build_fails_no_job),
+        cmocka_unit_test(what_fails_on_one_build_is_tried_on_another),
         cmocka_unit_test(a_job_that_all_builds_fail_ends),
         cmocka_unit_test(what_comes_too_late_for_a_build_is_charged_to_nobody),
         cmocka_unit_test(who_encodes_no_more_keeps_no_node),
         cmocka_unit_test(a_node_that_takes_nothing_may_restart),
         cmocka_unit_test(the_last_node_of_a_broken_build_is_closed),
+        cmocka_unit_test(a_build_that_is_held_is_waited_for),
         cmocka_unit_test(what_waits_for_another_build_wants_no_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
