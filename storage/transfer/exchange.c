@@ -18,6 +18,10 @@
 #define CONNECT_S 10L
 #define SLOW_BYTES 1024L /* a second, for SLOW_S: then it counts as stalled */
 #define SLOW_S 30L
+/* For what takes a server as long as its objects are large: AWS names minutes for
+ * CompleteMultipartUpload, and sends white space meanwhile. */
+#define SLOW_ANSWER_S 600L
+#define ALIVE_S 30L /* after so long without a byte the other side's kernel is asked */
 /* More than what lies between us and a program that reads: its kernel's buffers and ours. */
 #define PROBE_SENT ((uint64_t)16 << 20)
 #define ERROR_MAX ((size_t)65536)
@@ -330,6 +334,14 @@ static size_t on_write(char *data, size_t size, size_t count, void *arg)
     return heard->body.failed ? 0 : bytes;
 }
 
+long gm_s3_exchange_stall_s(const struct gm_s3_call *call)
+{
+    bool slow = call->wants == GM_S3_WANTS_XML &&
+                (call->kind == GM_S3_COMPLETE || call->kind == GM_S3_COPY);
+
+    return slow ? SLOW_ANSWER_S : SLOW_S;
+}
+
 static void set_options(struct gm_s3_running *r, const char *url)
 {
     const struct gm_s3_call *call = &r->call;
@@ -344,7 +356,10 @@ static void set_options(struct gm_s3_running *r, const char *url)
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->lines);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SLOW_S);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, gm_s3_exchange_stall_s(call));
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, ALIVE_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, ALIVE_S);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_IN);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_OUT);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

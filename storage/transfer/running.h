@@ -59,6 +59,9 @@ int gm_s3_exchange_begin(struct gm_s3_running *r, struct gm_err *err) GM_MUST_CH
 /* What the try that ended with `result` means; r->result has what it brought, r->result.answer too.
  * What r->own says comes before all else. */
 struct gm_s3_verdict gm_s3_exchange_end(struct gm_s3_running *r, CURLcode result);
+/* After how many seconds with less than 1 KiB each a try counts as stalled; waiting for an answer
+ * is counted, too. */
+long gm_s3_exchange_stall_s(const struct gm_s3_call *call);
 /* Frees what one try leaves behind. */
 void gm_s3_exchange_fini(struct gm_s3_running *r);
 

@@ -385,6 +385,20 @@ static void a_complete_that_fails_late_is_tried_again(void **state)
     free(asked);
 }
 
+static void what_a_server_does_for_long_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(gm_s3_exchange_stall_s(&f->call), 30);
+    f->call.wants = GM_S3_WANTS_XML;
+    f->call.kind = GM_S3_LIST;
+    assert_int_equal(gm_s3_exchange_stall_s(&f->call), 30);
+    f->call.kind = GM_S3_COMPLETE;
+    assert_int_equal(gm_s3_exchange_stall_s(&f->call), 600);
+    f->call.kind = GM_S3_COPY;
+    assert_int_equal(gm_s3_exchange_stall_s(&f->call), 600);
+}
+
 static void a_url_is_sent_as_it_is_and_ends_with_its_time(void **state)
 {
     struct fixture *f = *state;
@@ -579,6 +593,7 @@ int main(void)
         TEST(a_file_is_sent_whole_each_time),
         TEST(a_file_that_is_shorter_is_not_sent),
         TEST(a_complete_that_fails_late_is_tried_again),
+        TEST(what_a_server_does_for_long_is_waited_for),
         TEST(a_url_is_sent_as_it_is_and_ends_with_its_time),
         TEST(a_cancelled_call_is_not_heard_of),
         TEST(a_dead_endpoint_is_left_alone),
