@@ -360,6 +360,7 @@ static void set_options(struct gm_s3_running *r, const char *url)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, ALIVE_S);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, ALIVE_S);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* no wait for a name that is looked up */
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_IN);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_OUT);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
