@@ -13,7 +13,8 @@
  * resumed where a download broke off, none sent while the endpoint's breaker is open.
  *
  * Memory: a request holds curl's buffers (GM_S3_BUFFERS at most), an XML answer as far as it is
- * one, and nothing of a body Thread: the loop's own only
+ * one, and nothing of a body.
+ * Thread: the loop's own only
  */
 #define GM_S3_BUFFERS ((size_t)1536 << 10) /* 512 KiB in, 1 MiB out */
 
@@ -88,8 +89,10 @@ struct gm_s3_call {
 
 struct gm_s3_running; /* opaque: a call until its end */
 
-/* *out is the call's name for gm_s3_cancel, not valid any more once `done` has begun. Errors: INVAL
- * (what can't be signed or sent), NOMEM: `done` is not called then. */
+/* *out is the call's name for gm_s3_cancel, not valid any more once `done` has begun. Not from
+ * within on_body. Errors: INVAL (what can't be signed or sent), LIMIT (more fields than can be
+ * signed), STORE (the endpoint is left alone for longer than the call has time), NOMEM: `done` is
+ * not called then. */
 int gm_s3_client_start(struct gm_s3_client *client, const struct gm_s3_call *call,
                        struct gm_s3_running **out, struct gm_err *err) GM_MUST_CHECK;
 /* Ends a call whose `done` is not called any more. Not from within on_body. NULL is fine. */

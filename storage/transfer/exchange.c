@@ -253,7 +253,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
     if (bytes > 5 && strncmp(line, "HTTP/", 5) == 0) { /* another answer, after one of 1xx */
         heard->etag[0] = heard->date[0] = '\0';
         heard->retry_after = 0;
-        heard->has_range = false;
+        heard->has_range = heard->chunked = false;
     } else if (take_header(line, bytes, "ETag", heard->etag, sizeof(heard->etag)) ||
                take_header(line, bytes, "Date", heard->date, sizeof(heard->date))) {
         /* taken */
@@ -261,6 +261,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
         heard->retry_after = gm_s3_retry_after(text);
     } else if (take_header(line, bytes, "Content-Range", text, sizeof(text))) {
         take_range(heard, text);
+    } else if (take_header(line, bytes, "Transfer-Encoding", text, sizeof(text))) {
+        heard->chunked = strcasecmp(text, "chunked") == 0;
     }
     return bytes;
 }
@@ -422,16 +424,40 @@ static bool read_answer(struct gm_s3_running *r, struct gm_err *err)
     return gm_s3_answer_read(kind, heard->body.data, heard->body.size, &r->result.answer, err) == 0;
 }
 
+/* Of the answer's body; below 0: it does not say. */
+static curl_off_t length_of(const struct gm_s3_running *r)
+{
+    curl_off_t length = -1;
+
+    curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return length;
+}
+
 /* The whole object's size, where the answer said it. */
 static uint64_t size_of(const struct gm_s3_running *r)
 {
-    curl_off_t length = -1;
+    curl_off_t length = length_of(r);
 
     if (r->heard.has_range) {
         return r->heard.total;
     }
-    curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     return length < 0 ? r->got : (uint64_t)length;
+}
+
+/* What curl calls a whole download: an empty one has been looked at by nobody, and without a length
+ * an end may be a cut. */
+static int check_last(struct gm_s3_running *r, struct gm_err *err)
+{
+    bool part = r->got > 0 || r->call.range_from > 0 || r->call.range_size > 0;
+
+    if (!r->heard.begun && part && check_first(r, err) < 0) {
+        return -GM_E_STORE;
+    }
+    if (!r->heard.has_range && !r->heard.chunked && length_of(r) < 0) {
+        return gm_err_set(err, GM_E_STORE_CORRUPT, r->heard.status,
+                          "the store did not say how long the object is");
+    }
+    return 0;
 }
 
 /* Whether a download that curl calls whole lacks something. */
@@ -456,14 +482,16 @@ static void describe(struct gm_s3_running *r, CURLcode result, enum gm_code code
     const char *bucket = named ? call->bucket : "a granted object";
     const char *slash = named && call->key != NULL ? "/" : "";
     const char *key = named && call->key != NULL ? call->key : "";
+    const char *region = answer->is_error ? answer->region : "";
 
     if (r->heard.status >= 300 || (r->heard.status >= 200 && result == CURLE_OK)) {
         GM_IGNORE(gm_err_set(&r->result.err, code, native,
-                             "could not %s `%s%s%.80s`: the store answered %d%s%.40s%s%.60s",
+                             "could not %s `%s%s%.80s`: the store answered %d%s%.40s%s%.60s%s%.40s",
                              call->method, bucket, slash, key, r->heard.status,
                              answer->is_error ? " " : "", answer->is_error ? answer->code : "",
                              answer->is_error && answer->message[0] != '\0' ? ": " : "",
-                             answer->is_error ? answer->message : ""),
+                             answer->is_error ? answer->message : "",
+                             region[0] != '\0' ? ", its region is " : "", region),
                   "it is the result");
     } else {
         GM_IGNORE(gm_err_set(&r->result.err, code, native, "could not %s `%s%s%.80s`: %.80s",
@@ -492,7 +520,7 @@ struct gm_s3_verdict gm_s3_exchange_end(struct gm_s3_running *r, CURLcode result
         outcome.code = read && r->result.answer.is_error ? r->result.answer.code : "";
         outcome.wrong_body = !read && status < 300;
     } else if (r->call.wants == GM_S3_WANTS_BODY && result == CURLE_OK) {
-        outcome.wrong_body = is_short(r);
+        outcome.wrong_body = check_last(r, &r->own) == 0 && is_short(r);
     }
     verdict = gm_s3_judge(&outcome);
     if (r->own.code != 0) {
@@ -503,6 +531,8 @@ struct gm_s3_verdict gm_s3_exchange_end(struct gm_s3_running *r, CURLcode result
         describe(r, result, verdict.code, gm_s3_native(&outcome));
     } else if (verdict.next != GM_S3_DONE && outcome.wrong_body && why.code != 0) {
         r->result.err = why;
+        verdict.code = why.code;
+        verdict.next = why.code == GM_E_NOMEM ? GM_S3_FAILED : verdict.next;
     } else if (verdict.next != GM_S3_DONE) {
         describe(r, result, verdict.code, gm_s3_native(&outcome));
     }

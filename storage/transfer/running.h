@@ -27,6 +27,7 @@ struct gm_s3_heard {
     char etag[128];
     char date[40];
     gm_time retry_after;
+    bool chunked;   /* the answer says itself where it ends */
     bool has_range; /* Content-Range: bytes first-.../total */
     uint64_t first;
     uint64_t total;

@@ -241,6 +241,71 @@ static void other_bytes_than_asked_for_are_not_taken(void **state)
     free(asked);
 }
 
+/* Emptied while it was read, and the server knows no If-Match. */
+static void an_empty_answer_is_no_rest(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("10") "0123", OK("0"), NULL};
+    char *asked = run(f, answers);
+
+    assert_int_equal(f->result.rc, -GM_E_STORE);
+    assert_string_equal(f->result.err.text,
+                        "the store answered with other bytes than were asked for");
+    free(asked);
+}
+
+static void without_a_length_an_end_may_be_a_cut(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n0123", NULL};
+    char *asked = run(f, answers);
+
+    assert_int_equal(f->result.rc, -GM_E_STORE_CORRUPT);
+    assert_int_equal(f->result.err.code, GM_E_STORE_CORRUPT);
+    free(asked);
+}
+
+static void chunks_say_where_they_end(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n0\r\n\r\n", NULL};
+    char *asked = run(f, answers);
+
+    assert_int_equal(f->result.rc, 0);
+    assert_string_equal((char *)f->body.data, "0123");
+    free(asked);
+}
+
+static void an_answer_that_is_no_xml_has_one_code(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("5") "<Cut>", NULL};
+    char *asked;
+
+    f->call.wants = GM_S3_WANTS_XML;
+    f->call.kind = GM_S3_LIST;
+    f->call.max_tries = 1;
+    asked = run(f, answers);
+    assert_true(f->result.rc < 0);
+    assert_int_equal(f->result.rc, -(int)f->result.err.code);
+    free(asked);
+}
+
+static void another_region_is_named(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {
+        "HTTP/1.1 400 Bad\r\nConnection: close\r\n\r\n<Error><Code>AuthorizationHeaderMalformed"
+        "</Code><Message>m</Message><Region>eu-north-1</Region></Error>",
+        NULL};
+    char *asked = run(f, answers);
+
+    assert_int_equal(f->result.rc, -GM_E_STORE_DENIED);
+    assert_non_null(strstr(f->result.err.text, "its region is eu-north-1"));
+    free(asked);
+}
+
 static void a_range_is_asked_for_and_kept_to(void **state)
 {
     struct fixture *f = *state;
@@ -585,6 +650,11 @@ int main(void)
         TEST(a_download_goes_on_where_it_broke_off),
         TEST(the_rest_of_another_object_is_not_taken),
         TEST(other_bytes_than_asked_for_are_not_taken),
+        TEST(an_empty_answer_is_no_rest),
+        TEST(without_a_length_an_end_may_be_a_cut),
+        TEST(chunks_say_where_they_end),
+        TEST(an_answer_that_is_no_xml_has_one_code),
+        TEST(another_region_is_named),
         TEST(a_range_is_asked_for_and_kept_to),
         TEST(more_than_the_range_is_not_taken),
         TEST(who_takes_the_body_may_end_it),
