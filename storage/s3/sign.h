@@ -7,7 +7,8 @@
  * of a URL that somebody else may use for a while. No I/O; what is signed is what must be sent.
  *
  * Thread: one at a time per signer
- * Errors: INVAL (what can't be sent as it stands, or names what the signer writes itself), NOMEM
+ * Errors: INVAL (what can't be sent as it stands, or names what the signer writes itself), LIMIT
+ * (too many fields), NOMEM
  * Source: S3 API reference, "Authenticating Requests (AWS Signature Version 4)"
  */
 #define GM_S3_UNSIGNED "UNSIGNED-PAYLOAD"
