@@ -55,6 +55,7 @@ struct gm_parked {
     bool any_print;   /* the wish names no fingerprint */
     uint64_t least;   /* of the wish */
     gm_time sampled_at;
+    bool full; /* and no device that could hold it has a slot: keep.c has none to keep */
     struct gm_capacity demand;
 };
 /* Measured: pixels a second of one slot, for each codec and depth (speed.c). */

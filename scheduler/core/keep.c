@@ -29,16 +29,17 @@ struct ask {
     bool other; /* nodes that failed the unit are out */
 };
 
-/* False: nothing of the instance is to be placed now, or no device of its is there. */
-static bool find_ask(const struct gm_core *core, struct gm_inst *inst, struct ask *out)
+/* False: nothing of the instance is to be placed now, or no device of its is there. out_unused:
+ * free slots that it could use. */
+static bool find_ask(const struct gm_core *core, struct gm_inst *inst, struct ask *out,
+                     uint64_t *out_unused)
 {
-    uint64_t unused;
     *out = (struct ask){.inst = inst, .unit = &inst->unit};
-    if (!gm_core_inst_may_start(inst, 2) || !gm_core_chain_wish(core, inst, &out->wish)) {
+    if (!gm_core_chain_wish(core, inst, &out->wish)) {
         return false;
     }
+    uint64_t slots = gm_core_slots(core, &out->wish, out_unused);
     if (inst->task->type->fan == GM_FAN_RUNS) {
-        uint64_t slots = gm_core_slots(core, &out->wish, &unused);
         struct gm_run run = gm_core_inst_run(inst, slots, false);
         if (run.count == 0) {
             return false;
@@ -139,12 +140,24 @@ static bool is_better(const struct gm_cdevice *d, const struct gm_cdevice *best,
     return d->order < best->order;
 }
 
-/* The device to keep; NULL: none, for one is kept already, or nothing but slots lacks. */
-static struct gm_cdevice *choose(const struct gm_core *core, const struct ask *ask)
+static bool has_room(const struct gm_cdevice *d, const struct gm_capacity *demand)
+{
+    const struct gm_capacity room = gm_devices_room(d);
+    bool has = true;
+    for (int i = 0; i < GM_DIMS; i++) {
+        has = has && demand->v[i] <= room.v[i];
+    }
+    return has;
+}
+
+/* The device to keep; NULL: none, for one is kept already, or one has room and a rule is in the
+ * way, or nothing but slots lacks: then *out_full. */
+static struct gm_cdevice *choose(const struct gm_core *core, const struct ask *ask, bool *out_full)
 {
     const struct gm_classes classes = gm_devices_classes(core, &ask->wish);
     struct gm_cdevice *best = NULL;
     bool best_could = false, has_slot = false;
+    *out_full = false;
     for (size_t c = 0; c < classes.count; c++) {
         const struct gm_class *class = classes.list[c];
         for (size_t i = 0; i < class->count; i++) {
@@ -155,6 +168,9 @@ static struct gm_cdevice *choose(const struct gm_core *core, const struct ask *a
             bool could = is_allowed(ask, d) && could_hold(d, &ask->demand);
             if (!is_allowed(ask, d) || (best_could && !could)) {
                 continue;
+            }
+            if (could && has_room(d, &ask->demand)) {
+                return NULL;
             }
             if (could != best_could) { /* those that could not do not count any more */
                 best = NULL;
@@ -168,18 +184,41 @@ static struct gm_cdevice *choose(const struct gm_core *core, const struct ask *a
             }
         }
     }
+    *out_full = !has_slot;
     return has_slot ? best : NULL;
+}
+
+/* The device to keep; NULL: none. What can be known without a walk over devices is looked at
+ * first: any number of jobs may be aged. */
+static struct gm_cdevice *find(const struct gm_core *core, struct gm_inst *inst, struct ask *ask)
+{
+    uint64_t unused;
+    bool full;
+    if (!find_ask(core, inst, ask, &unused) || unused == 0 ||
+        !gm_core_inst_may_start(inst, unused) || gm_core_keep_find(core, &ask->wish)) {
+        return NULL;
+    }
+    struct gm_parked *parked =
+        ask->unit->avoid_count == 0 ? gm_core_parked(core, &ask->wish, &ask->demand) : NULL;
+    if (parked && parked->full) {
+        return NULL;
+    }
+    struct gm_cdevice *d = choose(core, ask, &full);
+    if (parked) {
+        parked->full = full;
+    }
+    return d;
 }
 
 void gm_core_keep(struct gm_core *core, struct gm_cjob *job)
 {
     struct ask ask;
-    struct gm_cdevice *d = NULL;
+    struct gm_cdevice *d;
     struct gm_inst *inst =
         core->now - job->turn.since >= GM_ORDER_AGE && !gm_core_tenant_is_full(job->tenant)
             ? gm_core_job_next_inst(job)
             : NULL;
-    if (!inst || !find_ask(core, inst, &ask) || (d = choose(core, &ask)) == NULL) {
+    if (!inst || (d = find(core, inst, &ask)) == NULL) {
         return;
     }
     core->kept = gm_mem_grow(core->kept, core->kept_count, &core->kept_cap, sizeof(*core->kept));
@@ -196,21 +235,19 @@ enum due { WAITS, FITS, OVER };
 static enum due look_at(const struct gm_core *core, struct gm_kept *k, struct gm_inst **out)
 {
     struct ask ask;
+    uint64_t unused;
     const struct gm_cdevice *d = k->device;
     const struct gm_ctask *task = &k->job->tasks[k->task];
     *out = k->inst < task->inst_count ? &task->insts[k->inst] : NULL;
     if (!*out || core->now - k->job->turn.since < GM_ORDER_AGE ||
-        gm_core_tenant_is_full(k->job->tenant) || !find_ask(core, *out, &ask) ||
-        !gm_core_device_chain(d, &ask.wish) || !is_allowed(&ask, d)) {
+        gm_core_tenant_is_full(k->job->tenant) || !gm_core_inst_may_start(*out, 2) ||
+        !find_ask(core, *out, &ask, &unused) || !gm_core_device_chain(d, &ask.wish) ||
+        !is_allowed(&ask, d)) {
         return OVER;
     }
-    const struct gm_capacity room = gm_devices_room(d);
     const struct gm_capacity demand =
         could_hold(d, &ask.demand) ? ask.demand : gm_core_given(d, &ask.demand);
-    bool fits = could_hold(d, &ask.demand) || d->used.slots == 0;
-    for (int i = 0; i < GM_DIMS; i++) {
-        fits = fits && demand.v[i] <= room.v[i];
-    }
+    bool fits = (could_hold(d, &ask.demand) || d->used.slots == 0) && has_room(d, &demand);
     k->whole = k->whole || lacks_shared(d, &ask.demand);
     bool idle = k->whole ? d->node->lease_count == 0 : d->used.slots == 0;
     return fits ? FITS : idle ? OVER : WAITS;
@@ -236,6 +273,15 @@ struct gm_inst *gm_core_keep_next(struct gm_core *core)
         }
     }
     return NULL;
+}
+
+bool gm_core_keep_is_over(const struct gm_core *core)
+{
+    bool over = false;
+    for (size_t i = 0; i < core->kept_count; i++) {
+        over = over || core->now - core->kept[i].job->turn.since < GM_ORDER_AGE;
+    }
+    return over;
 }
 
 void gm_core_keep_forget_job(struct gm_core *core, const struct gm_cjob *job)

@@ -8,11 +8,15 @@
 /* keep.c */
 /* Nothing of the job could be placed, whose turn it was: where it is aged, and what is next of it
  * needs more than any device has left beside what runs there, one of those takes nothing from now
- * on. No more than one of the devices that offer its chain, and of a node, is kept. */
+ * on. Nothing is kept where a device has room and only a rule lets the job not have it. No more
+ * than one of the devices that offer its chain, and of a node, is kept. */
 void gm_core_keep(struct gm_core *core, struct gm_cjob *job);
 /* Gives up what is kept in vain. An instance for which there is room now, whose device is not kept
  * any more: it is to be placed before all others. NULL: none. */
 struct gm_inst *gm_core_keep_next(struct gm_core *core);
+/* Somebody for whom a device is kept has got something since: the next gm_core_keep_next gives it
+ * up. */
+bool gm_core_keep_is_over(const struct gm_core *core);
 /* What is kept for the job, or the device with what is kept of it, is free again. */
 void gm_core_keep_forget_job(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_keep_forget_device(struct gm_core *core, const struct gm_cdevice *device);

@@ -265,11 +265,11 @@ void gm_core_place(struct gm_core *core)
         place_all(core, unused);
     }
     forget_changed(order);
-    order->settled = true;
     order->room = room_of(core);
+    order->settled = order->room.grown == room.grown; /* else who had a device kept got another */
     for (struct gm_cjob *job = core->jobs; core->split_stopped && job; job = job->hh.next) {
         take_back_tracks(core, job);
     }
     core->split_stopped = false;
-    core->place_dirty = false;
+    core->place_dirty = !order->settled || gm_core_keep_is_over(core);
 }

@@ -43,6 +43,9 @@ bool gm_core_is_idle(const struct gm_cdevice *device, const struct gm_capacity *
  * room since. */
 bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
                        const struct gm_capacity *demand);
+/* What is known of that; borrowed until the next search. NULL: it is not parked. */
+struct gm_parked *gm_core_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
+                                 const struct gm_capacity *demand);
 bool gm_core_avoids(const struct gm_unit *unit, const char *node_id);
 /* a track whose inputs still come takes no last slot */
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);

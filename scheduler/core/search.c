@@ -490,18 +490,23 @@ static bool is_same(const struct gm_parked *a, const struct gm_parked *b)
            memcmp(&a->demand, &b->demand, sizeof(a->demand)) == 0;
 }
 
-bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
-                       const struct gm_capacity *demand)
+struct gm_parked *gm_core_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
+                                 const struct gm_capacity *demand)
 {
-    struct gm_parked now;
+    struct gm_parked now, *parked = NULL;
     struct gm_class *class;
-    bool parked = false;
     if (make_parked(core, wish, demand, &class, &now)) {
         for (uint32_t i = 0; i < GM_PARKED && !parked; i++) {
-            parked = is_same(&class->parked[i], &now);
+            parked = is_same(&class->parked[i], &now) ? &class->parked[i] : NULL;
         }
     }
     return parked;
+}
+
+bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
+                       const struct gm_capacity *demand)
+{
+    return gm_core_parked(core, wish, demand) != NULL;
 }
 
 static void park(const struct search *s)

@@ -21,12 +21,12 @@ static struct gm_cjob *job_of(struct sim *sim, const char *id)
     return job;
 }
 
-static struct crowd crowd_open(uint32_t mib, uint32_t device_memory, bool shares)
+static struct crowd crowd_beside(uint32_t gpus, uint32_t mib, uint32_t device_memory, bool shares)
 {
     struct sim_params params = {.seed = 2,
                                 .nodes = 2,
                                 .slots = 4,
-                                .gpus = 1,
+                                .gpus = gpus,
                                 .shares = shares,
                                 .fallback = "fail",
                                 .device = "nvenc",
@@ -34,6 +34,11 @@ static struct crowd crowd_open(uint32_t mib, uint32_t device_memory, bool shares
     struct crowd c = {.sim = sim_create(&params)};
     sim_run(c.sim, 2);
     sim_node_offer_gpu(c.sim, &c.sim->nodes[0], 2);
+    if (gpus > 1) { /* which holds nobody's runs */
+        c.sim->params.device_memory = 100;
+        sim_node_offer_gpu(c.sim, &c.sim->nodes[1], 1);
+        c.sim->params.device_memory = device_memory;
+    }
     (void)sim_submit(c.sim, "small", 3000, 0, 50);
     (void)sim_submit(c.sim, "other", 3000, 0, 50);
     sim_until(c.sim, encode_runs, 60);
@@ -68,6 +73,11 @@ static gm_time wait_of(struct crowd *c, uint32_t seconds, uint32_t *kept)
         sim_step(c->sim);
     }
     return 0;
+}
+
+static struct crowd crowd_open(uint32_t mib, uint32_t device_memory, bool shares)
+{
+    return crowd_beside(1, mib, device_memory, shares);
 }
 
 static void a_run_that_needs_the_whole_device_is_not_passed_over_for_ever(void **arg)
@@ -136,7 +146,10 @@ static void a_device_is_kept_no_longer_than_for_somebody(void **arg)
         for (int i = 0; i < 600 && c.sim->core->kept_count > 0; i++) {
             sim_step(c.sim);
         }
-        assert_int_equal(c.sim->core->kept_count, 0);
+        for (int i = 0; i < 100; i++) { /* and not again */
+            assert_int_equal(c.sim->core->kept_count, 0);
+            sim_step(c.sim);
+        }
         assert_false(d->kept);
         sim_destroy(c.sim);
     }
@@ -153,12 +166,104 @@ static void nothing_is_kept_where_slots_alone_lack(void **arg)
     sim_destroy(c.sim);
 }
 
+static bool is_known_full(const struct gm_core *core)
+{
+    bool full = false;
+    for (const struct gm_class *c = core->devices->classes; c; c = c->hh.next) {
+        for (uint32_t i = 0; i < GM_PARKED; i++) {
+            full = full || (c->parked[i].full && c->parked[i].grown == c->grown);
+        }
+    }
+    return full;
+}
+
+static void hang(struct sim_node *node, bool hung)
+{
+    for (size_t t = 0; t < SIM_TASKS; t++) {
+        node->tasks[t].hung = node->tasks[t].assign && hung;
+    }
+}
+
+/* A slot is free all the time, on a device that holds nobody's runs: devices are not looked at
+ * again and again for one to keep, and yet when something may have changed. */
+static void that_no_device_is_to_be_kept_is_remembered_until_one_gets_free(void **arg)
+{
+    (void)arg;
+    struct crowd c = crowd_beside(2, 200, 270, false);
+    while (c.sim->now - c.big->turn.since < GM_ORDER_AGE - 5 * GM_SEC) {
+        sim_step(c.sim);
+    }
+    for (int i = 0; i < 100; i++) { /* it is aged meanwhile; where it could go stays taken */
+        hang(&c.sim->nodes[0], true);
+        sim_step(c.sim);
+    }
+    assert_true(is_known_full(c.sim->core));
+    assert_int_equal(c.sim->core->kept_count, 0);
+    hang(&c.sim->nodes[0], false);
+    (void)wait_for_kept(&c);
+    assert_string_equal(c.sim->core->kept[0].device->node->id, "node-0");
+    sim_destroy(c.sim);
+}
+
+/* Who waits has its slot with the next step. */
+static void a_device_is_free_again_at_once_when_another_took_the_run(void **arg)
+{
+    (void)arg;
+    struct crowd c = crowd_beside(2, 200, 270, false);
+    const struct gm_cdevice *d = wait_for_kept(&c)->device;
+    assert_int_equal(d->used.slots, 1);
+    hang(&c.sim->nodes[0], true);
+    sim_node_offer_gpu(c.sim, &c.sim->nodes[1], 1);
+    for (int i = 0; i < 100 && !c.big->encode->insts[0].chunks[0].unit.lease; i++) {
+        sim_step(c.sim);
+    }
+    assert_non_null(c.big->encode->insts[0].chunks[0].unit.lease);
+    sim_step(c.sim);
+    assert_false(d->kept);
+    assert_int_equal(d->used.slots, 2);
+    sim_destroy(c.sim);
+}
+
+/* A track that its split still feeds is not given the last slot: others are. */
+static void nothing_is_kept_where_a_rule_is_in_the_way(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 1, .slots = 2, .stall_ms = 100000000};
+    struct sim *sim = sim_create(&params);
+    struct sim_task *split = NULL;
+    struct sim_node *node;
+    (void)sim_submit_kind(sim, "sound", SIM_SOUND, 12, 1, 0);
+    for (int i = 0; i < 600 && (!split || split->position == 0); i++) {
+        sim_step(sim);
+        split = sim_find_running(sim, "split", &node);
+    }
+    assert_non_null(split);
+    split->hung = true;
+    (void)sim_submit(sim, "other", 1500, 0, 50);
+    sim_until(sim, encode_runs, 2000);
+    sim_run(sim, 310);
+    const struct gm_cjob *sound = job_of(sim, "sound");
+    assert_int_equal(sound->lease_count, 1);
+    assert_true(sound->ready_units > 0);
+    assert_true(sim->now - sound->turn.since > GM_ORDER_AGE);
+    uint32_t before = node->assigned;
+    for (int i = 0; i < 600; i++) {
+        sim_step(sim);
+        assert_int_equal(sim->core->kept_count, 0);
+    }
+    assert_true(node->assigned > before + 5);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_that_needs_the_whole_device_is_not_passed_over_for_ever),
         cmocka_unit_test(a_device_is_kept_no_longer_than_for_somebody),
         cmocka_unit_test(nothing_is_kept_where_slots_alone_lack),
+        cmocka_unit_test(that_no_device_is_to_be_kept_is_remembered_until_one_gets_free),
+        cmocka_unit_test(a_device_is_free_again_at_once_when_another_took_the_run),
+        cmocka_unit_test(nothing_is_kept_where_a_rule_is_in_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
