@@ -25,6 +25,9 @@ struct gm_bodies {
     uint32_t oldest, newest; /* the queue's ends */
     size_t queued;           /* blocks */
     size_t live;             /* bodies */
+    uint8_t *read;           /* owned; a block's room; NULL: nothing was read yet */
+    uint32_t looked;         /* of which block something is in it; 0: none */
+    bool whole;              /* all of it */
 };
 
 struct gm_bodies *gm_bodies_create(const struct gm_core_shelf *shelf)
@@ -44,6 +47,7 @@ void gm_bodies_destroy(struct gm_bodies **bodies)
     }
     if (b) {
         free(b->blocks);
+        free(b->read);
     }
     free(b);
     *bodies = NULL;
@@ -157,6 +161,7 @@ static void give_block(struct gm_bodies *b, uint32_t number)
     if (block->queued) {
         leave(b, number);
     }
+    b->looked = b->looked == number ? 0 : b->looked;
     free(block->data);
     *block = (struct block){.next = b->free};
     b->free = number;
@@ -196,23 +201,33 @@ struct gm_body gm_bodies_put(struct gm_bodies *bodies, const void *data, size_t 
     return body;
 }
 
-const uint8_t *gm_bodies_look(const struct gm_bodies *bodies, const struct gm_body *body,
-                              uint8_t **out_own)
+/* Who looks at many bodies finds them behind each other, and who looks at one wants no more. */
+static int read_shelf(struct gm_bodies *b, const struct gm_body *body)
 {
-    const struct gm_bodies *b = bodies;
-    *out_own = NULL;
+    bool again = b->looked == body->block;
+    uint32_t at = again ? 0 : body->at;
+    uint32_t size = again ? b->blocks[body->block].used : body->size;
+    if (again && b->whole) {
+        return 0;
+    }
+    b->read = b->read ? b->read : gm_mem_zalloc(b->shelf.block_bytes);
+    b->looked = body->block;
+    b->whole = again;
+    return b->shelf.get(b->shelf.arg, place_of(b, body->block) + at, b->read + at, size);
+}
+
+const uint8_t *gm_bodies_look(struct gm_bodies *bodies, const struct gm_body *body)
+{
+    struct gm_bodies *b = bodies;
     GM_ASSERT(body->block > 0 && body->block < b->count && b->blocks[body->block].live > 0);
     const struct block *block = &b->blocks[body->block];
     if (block->data) {
         return block->data + body->at;
     }
-    uint8_t *own = gm_mem_zalloc(body->size);
-    int rc = b->shelf.get(b->shelf.arg, place_of(b, body->block) + body->at, own, body->size);
-    if (rc < 0 || sum_of(own, body->size) != body->sum) {
+    if (read_shelf(b, body) < 0 || sum_of(b->read + body->at, body->size) != body->sum) {
         gm_assert_fail("a body is on the shelf as it was put there", __FILE__, __LINE__);
     }
-    *out_own = own;
-    return own;
+    return b->read + body->at;
 }
 
 void gm_bodies_drop(struct gm_bodies *bodies, struct gm_body *body)

@@ -23,9 +23,9 @@ struct gm_bodies *gm_bodies_create(const struct gm_core_shelf *shelf);
 void gm_bodies_destroy(struct gm_bodies **bodies);
 /* Copies size bytes, which may be 0. */
 struct gm_body gm_bodies_put(struct gm_bodies *bodies, const void *data, size_t size);
-/* The bytes: borrowed until the next put or drop; or in *out_own, which is NULL otherwise. */
-const uint8_t *gm_bodies_look(const struct gm_bodies *bodies, const struct gm_body *body,
-                              uint8_t **out_own);
+/* The bytes: borrowed until the next look, put or drop. Of a block on the shelf that is looked at
+ * twice in a row all is read, and kept until another one is looked at. */
+const uint8_t *gm_bodies_look(struct gm_bodies *bodies, const struct gm_body *body);
 /* body: becomes all-zero; nothing happens where it is. */
 void gm_bodies_drop(struct gm_bodies *bodies, struct gm_body *body);
 size_t gm_bodies_count(const struct gm_bodies *bodies); /* of those not dropped */

@@ -113,10 +113,8 @@ bool gm_core_stream_has(const struct gm_stream *stream, size_t index)
 Gm__Item *gm_core_stream_item(const struct gm_stream *stream, size_t index)
 {
     const struct gm_body *body = &stream->items[index];
-    uint8_t *own = NULL;
-    const uint8_t *data = gm_bodies_look(stream->bodies, body, &own);
+    const uint8_t *data = gm_bodies_look(stream->bodies, body);
     Gm__Item *item = gm__item__unpack(NULL, body->size, data);
-    free(own);
     if (!item) { /* it was packed here, and its sum is right */
         gm_mem_exhausted();
     }

@@ -23,6 +23,7 @@ struct shelf {
     uint8_t data[PLACES * MOST_BYTES];
     size_t end;          /* of what was put furthest */
     uint64_t puts, gets; /* that were asked for */
+    uint64_t bytes;      /* that were read */
     bool full;
     uint8_t spoils; /* is added to each byte that comes back */
 };
@@ -45,6 +46,7 @@ static int get(void *arg, uint64_t at, void *out, size_t size)
 {
     struct shelf *s = arg;
     s->gets++;
+    s->bytes += size;
     assert_true(at + size <= s->end);
     memcpy(out, s->data + at, size);
     for (size_t i = 0; i < size; i++) {
@@ -76,15 +78,13 @@ static void fill(uint8_t *data, size_t size, uint32_t from)
     }
 }
 
-static void same(const struct gm_bodies *b, const struct gm_body *body, size_t size, uint32_t from)
+static void same(struct gm_bodies *b, const struct gm_body *body, size_t size, uint32_t from)
 {
     uint8_t wanted[MOST_BYTES];
-    uint8_t *own = NULL;
-    const uint8_t *data = gm_bodies_look(b, body, &own);
+    const uint8_t *data = gm_bodies_look(b, body);
     fill(wanted, size, from);
     assert_int_equal(body->size, size);
     assert_memory_equal(data, wanted, size);
-    free(own);
 }
 
 /* Bodies come and go at random, while the shelf has room and while it has none. */
@@ -175,15 +175,64 @@ static void room_is_used_again(void **arg)
     gm_bodies_destroy(&b);
 }
 
+/* Whoever looks at all asks the shelf twice a block, at one alone for no more than that. */
+static void a_block_is_read_once_for_all_in_it(void **arg)
+{
+    enum { EACH = 60, ALL = 40, IN_BLOCK = BLOCK / EACH };
+    struct gm_body bodies[ALL];
+    uint8_t data[EACH];
+    struct gm_bodies *b = make(0);
+    (void)arg;
+    for (uint32_t i = 0; i < ALL; i++) {
+        fill(data, EACH, i);
+        bodies[i] = gm_bodies_put(b, data, EACH);
+    }
+    for (uint32_t i = 0; i < ALL; i++) {
+        same(b, &bodies[i], EACH, i);
+    }
+    assert_int_equal(shelf.gets, 2 * (ALL / IN_BLOCK - 1)); /* the last block is in memory */
+    shelf.gets = shelf.bytes = 0;
+    same(b, &bodies[2], EACH, 2);
+    same(b, &bodies[IN_BLOCK], EACH, IN_BLOCK);
+    assert_int_equal(shelf.gets, 2);
+    assert_int_equal(shelf.bytes, 2 * EACH);
+    gm_bodies_destroy(&b);
+}
+
+/* What was read of a block says nothing of the one that has its place next. */
+static void what_was_read_goes_with_its_block(void **arg)
+{
+    enum { EACH = 60, IN_BLOCK = BLOCK / EACH, ALL = 3 * IN_BLOCK + 1 };
+    struct gm_body bodies[ALL];
+    uint8_t data[EACH];
+    struct gm_bodies *b = make(0);
+    (void)arg;
+    for (uint32_t i = 0; i < ALL; i++) {
+        if (i == 2 * IN_BLOCK) { /* the first block is read whole, and its place is free */
+            for (uint32_t k = 0; k < IN_BLOCK; k++) {
+                same(b, &bodies[k], EACH, k);
+            }
+            for (uint32_t k = 0; k < IN_BLOCK; k++) {
+                gm_bodies_drop(b, &bodies[k]);
+            }
+        }
+        fill(data, EACH, i);
+        bodies[i] = gm_bodies_put(b, data, EACH);
+    }
+    assert_int_equal(bodies[2 * IN_BLOCK].block, 1);
+    same(b, &bodies[2 * IN_BLOCK], EACH, 2 * IN_BLOCK);
+    assert_int_equal(shelf.gets, 3);
+    gm_bodies_destroy(&b);
+}
+
 static int status_of_a_look(struct gm_bodies *b, const struct gm_body *body)
 {
     int status = 0;
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        uint8_t *own = NULL;
         (void)freopen("/dev/null", "w", stderr);
-        (void)gm_bodies_look(b, body, &own);
+        (void)gm_bodies_look(b, body);
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -230,6 +279,8 @@ int main(void)
         cmocka_unit_test(what_was_put_comes_back),
         cmocka_unit_test(the_newest_are_at_hand),
         cmocka_unit_test(room_is_used_again),
+        cmocka_unit_test(a_block_is_read_once_for_all_in_it),
+        cmocka_unit_test(what_was_read_goes_with_its_block),
         cmocka_unit_test(what_the_shelf_spoiled_ends_the_process),
         cmocka_unit_test(without_a_shelf_all_is_in_memory),
     };
