@@ -227,9 +227,16 @@ static void count_way(struct gm_ways *ways, const char *by, const char *device, 
     ways->sums[ways->count - 1].chunks++;
 }
 
-static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct damage *damage,
-                            struct gm_err *err)
+struct items {
+    struct gm_metas *m;
+    struct damage damage;
+};
+
+static int read_encode_item(const struct gm_item_view *view, void *arg, struct gm_err *err)
 {
+    const Gm__Item *item = view->item;
+    struct gm_metas *m = ((struct items *)arg)->m;
+    struct damage *damage = &((struct items *)arg)->damage;
     ProtobufCMessage *message = NULL;
     int rc = gm_message_decode(&gm__encode_item_meta__descriptor, item->meta.data, item->meta.len,
                                META_MAX_BYTES, &message, err);
@@ -263,8 +270,10 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
     return 0;
 }
 
-static int read_audio_item(struct gm_metas *m, const Gm__Item *item, struct gm_err *err)
+static int read_audio_item(const struct gm_item_view *view, void *arg, struct gm_err *err)
 {
+    const Gm__Item *item = view->item;
+    struct gm_metas *m = ((struct items *)arg)->m;
     ProtobufCMessage *message = NULL;
     int rc = gm_message_decode(&gm__audio_item_meta__descriptor, item->meta.data, item->meta.len,
                                META_MAX_BYTES, &message, err);
@@ -303,20 +312,13 @@ static int warn_damage(struct gm_metas *m, const struct damage *d, struct gm_err
 static int read_items(struct gm_metas *m, const struct gm_core *core, const char *job_id,
                       struct gm_err *err)
 {
-    struct gm_items_view items;
-    struct damage damage = {0};
-    int rc = gm_view_items(core, job_id, NULL, &items, err);
-    if (rc < 0) {
-        return rc;
+    struct items items = {.m = m};
+    int rc = gm_view_items(core, job_id, (struct gm_items_wish){.type = "encode"}, read_encode_item,
+                           &items, err);
+    if (rc == 0) {
+        rc = gm_view_items(core, job_id, (struct gm_items_wish){.type = "audio"}, read_audio_item,
+                           &items, err);
     }
-    for (size_t i = 0; rc == 0 && i < items.count; i++) {
-        if (strcmp(items.rows[i].type, "encode") == 0) {
-            rc = read_encode_item(m, items.rows[i].item, &damage, err);
-        } else if (strcmp(items.rows[i].type, "audio") == 0) {
-            rc = read_audio_item(m, items.rows[i].item, err);
-        }
-    }
-    gm_view_items_fini(&items);
     if (rc == 0 && m->policy != NULL) {
         for (size_t i = 0; i < m->policy->n_renditions; i++) {
             finish_sum(&m->renditions[i], m->policy->renditions[i]->init_segment.len,
@@ -328,7 +330,7 @@ static int read_items(struct gm_metas *m, const struct gm_core *core, const char
                        t->params != NULL ? t->params->sample_rate : 0);
         }
     }
-    return rc < 0 ? rc : warn_damage(m, &damage, err);
+    return rc < 0 ? rc : warn_damage(m, &items.damage, err);
 }
 
 int gm_metas_read(const struct gm_core *core, const char *job_id, bool items, struct gm_metas *out,

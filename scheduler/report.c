@@ -105,6 +105,11 @@ static int add_objects(json_t *list, Gm__Object *const *objects, size_t count, s
     return rc;
 }
 
+static int add_item_objects(const struct gm_item_view *view, void *arg, struct gm_err *err)
+{
+    return add_objects(arg, view->item->objects, view->item->n_objects, err);
+}
+
 static int add_bytes(json_t *list, const char *path, const ProtobufCBinaryData *body,
                      struct gm_err *err)
 {
@@ -120,19 +125,11 @@ static int add_bytes(json_t *list, const char *path, const ProtobufCBinaryData *
 static int outputs_json(const struct report *r, json_t *list, struct gm_err *err)
 {
     struct gm_results_view results;
-    struct gm_items_view items;
     if (r->state == GM_JOB_FAILED || r->state == GM_JOB_CANCELLED || r->job.plan_only) {
         return 0;
     }
-    int rc = gm_view_items(r->core, r->job.id, NULL, &items, err);
-    if (rc < 0) {
-        return rc;
-    }
-    for (size_t i = 0; rc == 0 && i < items.count; i++) {
-        const Gm__Item *item = items.rows[i].item;
-        rc = add_objects(list, item->objects, item->n_objects, err);
-    }
-    gm_view_items_fini(&items);
+    int rc =
+        gm_view_items(r->core, r->job.id, (struct gm_items_wish){0}, add_item_objects, list, err);
     if (rc == 0) {
         rc = gm_view_results(r->core, r->job.id, &results, err);
     }

@@ -297,58 +297,51 @@ void gm_view_results_fini(struct gm_results_view *view)
     memset(view, 0, sizeof(*view));
 }
 
-/* rows NULL: counts only. */
-static size_t list_items(const struct gm_cjob *job, const char *name, struct gm_item_view *rows)
+struct item_walk {
+    int (*fn)(const struct gm_item_view *item, void *arg, struct gm_err *err);
+    void *arg;
+    struct gm_err *err;
+};
+
+static int walk_items(const struct gm_inst *inst, const struct item_walk *walk)
 {
-    size_t n = 0;
-    for (uint32_t t = 0; t < job->task_count; t++) {
-        const struct gm_ctask *task = &job->tasks[t];
-        for (uint32_t i = 0; i < task->inst_count && (!name || strcmp(name, task->name) == 0);
-             i++) {
-            const struct gm_inst *inst = &task->insts[i];
-            for (size_t s = 0; s < inst->stream_count; s++) {
-                for (size_t k = 0; k < inst->streams[s].size; k++) {
-                    bool has = gm_core_stream_has(&inst->streams[s], k);
-                    if (has && rows) {
-                        rows[n] = (struct gm_item_view){
-                            .task = task->name,
-                            .type = task->type->name,
-                            .instance = inst->number,
-                            .item = gm_core_stream_item(&inst->streams[s], k)};
-                    }
-                    n += has ? 1 : 0;
-                }
+    struct gm_item_view view = {
+        .task = inst->task->name, .type = inst->task->type->name, .instance = inst->number};
+    int rc = 0;
+    for (size_t s = 0; rc == 0 && s < inst->stream_count; s++) {
+        const struct gm_stream *stream = &inst->streams[s];
+        for (size_t k = 0; rc == 0 && k < stream->size; k++) {
+            if (gm_core_stream_has(stream, k)) {
+                Gm__Item *item = gm_core_stream_item(stream, k);
+                view.item = item;
+                rc = walk->fn(&view, walk->arg, walk->err);
+                gm__item__free_unpacked(item, NULL);
             }
         }
     }
-    return n;
+    return rc;
 }
 
-int gm_view_items(const struct gm_core *core, const char *job_id, const char *task,
-                  struct gm_items_view *out, struct gm_err *err)
+static bool is_wished(const struct gm_ctask *task, const struct gm_items_wish *wish)
 {
+    return (!wish->task || strcmp(wish->task, task->name) == 0) &&
+           (!wish->type || strcmp(wish->type, task->type->name) == 0);
+}
+
+int gm_view_items(const struct gm_core *core, const char *job_id, struct gm_items_wish wish,
+                  int (*fn)(const struct gm_item_view *item, void *arg, struct gm_err *err),
+                  void *arg, struct gm_err *err)
+{
+    const struct item_walk walk = {.fn = fn, .arg = arg, .err = err};
     struct gm_cjob *job;
     int rc = find_job(core, job_id, &job, err);
-    if (rc < 0) {
-        return rc;
+    for (uint32_t t = 0; rc == 0 && t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        for (uint32_t i = 0; rc == 0 && is_wished(task, &wish) && i < task->inst_count; i++) {
+            rc = walk_items(&task->insts[i], &walk);
+        }
     }
-    size_t count = list_items(job, task, NULL);
-    struct gm_item_view *rows = array(count, sizeof(*rows));
-    if (!rows) {
-        return gm_err_nomem(err);
-    }
-    (void)list_items(job, task, rows);
-    *out = (struct gm_items_view){.rows = rows, .count = count};
-    return 0;
-}
-
-void gm_view_items_fini(struct gm_items_view *view)
-{
-    for (size_t i = 0; i < view->count; i++) {
-        gm__item__free_unpacked(view->rows[i].item, NULL);
-    }
-    free(view->rows);
-    memset(view, 0, sizeof(*view));
+    return rc;
 }
 
 int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_attempts_view *out,

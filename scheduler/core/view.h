@@ -152,16 +152,18 @@ struct gm_item_view {
     const char *task;
     const char *type; /* meta is split's SplitItemMeta, encode's EncodeItemMeta, ... */
     uint32_t instance;
-    Gm__Item *item; /* owned by the view */
+    const Gm__Item *item; /* until fn returns */
 };
-struct gm_items_view {
-    struct gm_item_view *rows; /* owned; ordered by task, instance, stream, index */
-    size_t count;
+struct gm_items_wish { /* NULL: all */
+    const char *task;  /* name in the pipeline */
+    const char *type;
 };
-/* task: name in the pipeline, or NULL for all. */
-int gm_view_items(const struct gm_core *core, const char *job_id, const char *task,
-                  struct gm_items_view *out, struct gm_err *err) GM_MUST_CHECK;
-void gm_view_items_fini(struct gm_items_view *view);
+/* A job may have more items than there is room for at once, so each is read for fn and dropped
+ * after it; what is not wished is not read. In the order of task, instance, stream, index, until fn
+ * fails: then with what it returned. fn changes nothing of the core. */
+int gm_view_items(const struct gm_core *core, const char *job_id, struct gm_items_wish wish,
+                  int (*fn)(const struct gm_item_view *item, void *arg, struct gm_err *err),
+                  void *arg, struct gm_err *err) GM_MUST_CHECK;
 
 enum gm_attempt_outcome {
     GM_ATTEMPT_RUNNING,

@@ -69,43 +69,47 @@ bool sim_build_refuses(struct sim *sim, struct sim_node *node, struct sim_task *
     return true;
 }
 
-static void check_item(struct sim *sim, const struct sim_job *job, const Gm__Item *item,
-                       const char *build, bool analyzed)
+struct built {
+    const struct sim *sim;
+    const struct sim_job *job;
+    const char *build;
+};
+
+static int check_item(const struct gm_item_view *view, void *arg, struct gm_err *err)
 {
+    const struct built *b = arg;
+    const Gm__Item *item = view->item;
+    bool analyzed = strcmp(view->type, "analyze") == 0;
     char made[32];
-    struct gm_err err;
     ProtobufCMessage *meta = NULL;
     const ProtobufCMessageDescriptor *type =
         analyzed ? &gm__analyze_item_meta__descriptor : &gm__encode_item_meta__descriptor;
-    assert_int_equal(gm_message_decode(type, item->meta.data, item->meta.len, 1024, &meta, &err),
-                     0);
+    assert_int_equal(gm_message_decode(type, item->meta.data, item->meta.len, 1024, &meta, err), 0);
     if (analyzed) {
         const Gm__AnalyzeItemMeta *m = (const Gm__AnalyzeItemMeta *)meta;
         (void)snprintf(made, sizeof(made), "build %lld", (long long)(m->duration_ts - 1));
     } else {
         (void)snprintf(made, sizeof(made), "%s", ((const Gm__EncodeItemMeta *)meta)->decoder);
     }
-    if (strcmp(made, build) != 0) {
-        fail_msg("seed %u: job %s is of %s, and chunk %u of %s", sim->params.seed, job->id, build,
-                 item->index, made);
+    if (strcmp(made, b->build) != 0) {
+        fail_msg("seed %u: job %s is of %s, and chunk %u of %s", b->sim->params.seed, b->job->id,
+                 b->build, item->index, made);
     }
     protobuf_c_message_free_unpacked(meta, NULL);
+    return 0;
 }
 
 void sim_build_check(struct sim *sim, const struct sim_job *job)
 {
     static const char *const tasks[] = {"video", "analyze"};
     struct gm_job_view v;
-    struct gm_items_view items;
     struct gm_err err;
     assert_int_equal(gm_view_job(sim->core, job->id, &v, &err), 0);
     bool told = sim->params.builds > 0 && v.chain && strcmp(v.chain, "cpu") == 0;
     for (size_t t = 0; told && t < 2; t++) {
-        assert_int_equal(gm_view_items(sim->core, job->id, tasks[t], &items, &err), 0);
-        for (size_t i = 0; i < items.count; i++) {
-            check_item(sim, job, items.rows[i].item, v.chain_fingerprint, t == 1);
-        }
-        gm_view_items_fini(&items);
+        struct built built = {.sim = sim, .job = job, .build = v.chain_fingerprint};
+        const struct gm_items_wish wish = {.task = tasks[t]};
+        assert_int_equal(gm_view_items(sim->core, job->id, wish, check_item, &built, &err), 0);
     }
     gm_view_job_fini(&v);
 }

@@ -50,6 +50,15 @@ static bool lives(const struct sim_lease *l)
     return is_counted(l) && !l->cancelled;
 }
 
+/* arg: the first one that is not there, of those before it. */
+static int pass_item(const struct gm_item_view *view, void *arg, struct gm_err *err)
+{
+    uint32_t *first = arg;
+    (void)err;
+    *first += view->item->index == *first ? 1 : 0;
+    return 0;
+}
+
 /* Both have a unit of which no item is there. A run that goes on may have chunks that others made
  * meanwhile. */
 static bool share(const struct sim *sim, const struct sim_lease *a, const struct sim_lease *b)
@@ -58,17 +67,15 @@ static bool share(const struct sim *sim, const struct sim_lease *a, const struct
     uint32_t end_a = a->first + a->count, end_b = b->first + b->count;
     uint32_t end = end_a < end_b ? end_a : end_b;
     char job[32], task[32];
-    struct gm_items_view v;
     struct gm_err err;
     if (strcmp(a->unit, b->unit) != 0 || first >= end) {
         return false;
     }
     assert_int_equal(sscanf(a->unit, "%31[^/]/%31[^/]/", job, task), 2);
-    assert_int_equal(gm_view_items(sim->core, job, task, &v, &err), 0);
-    for (size_t i = 0; a->of_chunks && i < v.count && first < end; i++) {
-        first += v.rows[i].item->index == first ? 1 : 0;
+    const struct gm_items_wish wish = {.task = task};
+    if (a->of_chunks) {
+        assert_int_equal(gm_view_items(sim->core, job, wish, pass_item, &first, &err), 0);
     }
-    gm_view_items_fini(&v);
     return first < end;
 }
 

@@ -315,6 +315,58 @@ static void what_is_published_is_what_was_committed(void **arg)
     sim_destroy(sim);
 }
 
+struct items {
+    char text[256]; /* "task/index " of each */
+    size_t left;    /* then it fails */
+};
+
+static int note_item(const struct gm_item_view *view, void *arg, struct gm_err *err)
+{
+    struct items *items = arg;
+    size_t used = strlen(items->text);
+    if (items->left == 0) {
+        return gm_err_set(err, GM_E_STORE, 0, "enough");
+    }
+    items->left--;
+    (void)snprintf(items->text + used, sizeof(items->text) - used, "%s/%u ", view->task,
+                   view->item->index);
+    return 0;
+}
+
+static void items_are(struct sim *sim, struct gm_items_wish wish, const char *text)
+{
+    struct items items = {.left = 100};
+    struct gm_err err;
+    assert_int_equal(gm_view_items(sim->core, "job", wish, note_item, &items, &err), 0);
+    assert_string_equal(items.text, text);
+}
+
+static void items_come_in_order_until_it_is_enough(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    struct items items = {.left = 2};
+    struct gm_err err;
+    (void)sim_submit(sim, "job", 3, 1, 50);
+    sim_until(sim, sim_all_final, 300);
+    items_are(sim, (struct gm_items_wish){.task = "video"}, "video/0 video/1 video/2 ");
+    items_are(sim, (struct gm_items_wish){.type = "encode"}, "video/0 video/1 video/2 ");
+    items_are(sim, (struct gm_items_wish){.type = "audio"}, "audio/0 audio/1 audio/2 ");
+    items_are(sim, (struct gm_items_wish){.task = "video", .type = "audio"}, "");
+    items_are(sim, (struct gm_items_wish){0},
+              "split/0 split/1 split/2 split/0 split/1 split/2 video/0 video/1 video/2 "
+              "audio/0 audio/1 audio/2 ");
+    assert_int_equal(gm_view_items(sim->core, "job", (struct gm_items_wish){.type = "encode"},
+                                   note_item, &items, &err),
+                     -GM_E_STORE);
+    assert_string_equal(items.text, "video/0 video/1 ");
+    assert_int_equal(
+        gm_view_items(sim->core, "nobody", (struct gm_items_wish){0}, note_item, &items, &err),
+        -GM_E_NOTFOUND);
+    sim_destroy(sim);
+}
+
 static void jobs_are_walked_in_both_directions(void **arg)
 {
     (void)arg;
@@ -448,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_node_is_shown_alone_with_what_is_left),
         cmocka_unit_test(who_is_unknown_is_told_who_is_called_alike),
         cmocka_unit_test(in_a_large_farm_no_name_is_compared),
+        cmocka_unit_test(items_come_in_order_until_it_is_enough),
         cmocka_unit_test(jobs_are_walked_in_both_directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
