@@ -364,16 +364,34 @@ static bool names_lease(const Gm__Renew *m, const struct gm_lease *lease)
 
 /* A cancelled lease that the node no longer names is over. One that it never named may not have
  * reached it when it wrote this: two heartbeats settle that. */
+static bool is_over(const struct gm_core *core, const struct gm_lease *lease, const Gm__Renew *m)
+{
+    bool settled = lease->seen || core->now - lease->cancelled_at >= 2 * core->heartbeat_time;
+    return settled && !names_lease(m, lease);
+}
+
 static void end_cancelled(struct gm_core *core, struct gm_cnode *node, const Gm__Renew *m)
 {
     struct gm_lease *lease, *next;
     DL_FOREACH_SAFE2(node->leases, lease, next, node_next)
     {
-        bool settled = lease->seen || core->now - lease->cancelled_at >= 2 * core->heartbeat_time;
-        if (lease->cancelling && settled && !names_lease(m, lease)) {
+        if (lease->cancelling && is_over(core, lease, m)) {
             gm_core_lease_end(core, lease, GM_ATTEMPT_CANCELLED, NULL);
         }
     }
+}
+
+/* What is cancelled and not over after this Renew waits for the next one. */
+static uint32_t next_ms(const struct gm_core *core, const struct gm_cnode *node, const Gm__Renew *m)
+{
+    const struct gm_lease *lease;
+    DL_FOREACH2(node->leases, lease, node_next)
+    {
+        if (lease->cancelling && !is_over(core, lease, m)) {
+            return core->params.heartbeat_ms;
+        }
+    }
+    return idle_ms(core);
 }
 
 /* It names nothing of an earlier term but what this one took over. */
@@ -407,7 +425,7 @@ static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__
     }
     renewed.number = m->number;
     renewed.unix_ms = core->unix_ms;
-    renewed.idle_ms = idle_ms(core);
+    renewed.idle_ms = next_ms(core, node, m);
     envelope.body_case = GM__ENVELOPE__BODY_RENEWED;
     envelope.renewed = &renewed;
     gm_core_fx_send(core, node->id, &envelope, false);

@@ -906,6 +906,14 @@ static void a_node_that_is_drained_says_so_at_once(void **state)
     until_renewed(farm, 2);
 }
 
+static void a_cancel_of_what_never_came_is_answered_at_once(void **state)
+{
+    struct farm *farm = *state;
+    until_renewed(farm, 1);
+    farm_cancel(farm, 77);
+    until_renewed(farm, 2);
+}
+
 /* Idle as it is: it asks, is not answered, and asks again each heartbeat until it gives up. */
 static void a_silent_scheduler_is_found_without_work(void **state)
 {
@@ -970,6 +978,7 @@ int main(void)
         WITH(SILENT, silent_scheduler_is_greeted_again),
         WITH(SELDOM, a_node_without_work_says_so_seldom),
         WITH(SELDOM, a_node_that_is_drained_says_so_at_once),
+        WITH(SELDOM, a_cancel_of_what_never_came_is_answered_at_once),
         WITH(SELDOM_SILENT, a_silent_scheduler_is_found_without_work),
         WITH(SECOND, next_endpoint_is_tried_when_one_is_dead),
         WITH(PLAIN, drained_node_offers_nothing),

@@ -97,11 +97,33 @@ static void several_renews_come_within_a_lease(void **state)
     gm_core_destroy(&core);
 }
 
+/* The node may have written this Renew before its lease came: its next one ends the slot's wait. */
+static void what_is_cancelled_is_asked_for_soon(void **state)
+{
+    (void)state;
+    struct gm_core *core = core_of(1000, 15000);
+    for (uint32_t i = 0; i < 6000; i++) {
+        (void)greet(core, i);
+    }
+    struct gm_cnode *node = NULL;
+    HASH_FIND_STR(core->nodes, "n0", node);
+    struct gm_lease lease = {.node = node, .task_id = 1, .epoch = 1, .cancelled_at = GM_SEC};
+    DL_APPEND2(node->leases, &lease, node_prev, node_next);
+    assert_int_equal(renew(core, "n0"), 3000);
+    lease.cancelling = true;
+    assert_int_equal(renew(core, "n0"), 1000);
+    assert_int_equal(renew(core, "n1"), 3000);
+    DL_DELETE2(node->leases, &lease, node_prev, node_next);
+    assert_int_equal(renew(core, "n0"), 3000);
+    gm_core_destroy(&core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_nodes_say_less_the_more_they_are),
         cmocka_unit_test(several_renews_come_within_a_lease),
+        cmocka_unit_test(what_is_cancelled_is_asked_for_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
