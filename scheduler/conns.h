@@ -22,6 +22,7 @@ struct gm_conn {
     struct gm_peer *peer;        /* borrowed; NULL: nothing came over it yet */
     gm_time heard;               /* its last whole message, when it was looked at last */
     uint64_t brought;            /* bytes, when it was looked at first since then */
+    uint64_t turn;               /* of what is read, at the last of these: */
     unsigned looks;              /* since then; */
     unsigned over;               /* of these the last ones: it had brought too much */
     struct gm_conn *prev, *next; /* of the unproved, oldest first */

@@ -338,10 +338,25 @@ static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now
     }
 }
 
+/* libzmq reads one message of each connection that has one, and begins again. */
+static void count_turn(struct gm_peers *p)
+{
+    if (++p->turn_count > HASH_COUNT(p->conns.all)) {
+        p->turn_count = 0;
+        p->turn++;
+    }
+}
+
+void gm_peers_read(struct gm_peers *p, bool all)
+{
+    p->behind = !all;
+}
+
 enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h,
                                     struct gm_peer **out)
 {
     *out = NULL;
+    count_turn(p);
     if (h->id.size == 0 || h->id.size > GM_PEERS_ID_BYTES || (p->allow != NULL && h->key == NULL)) {
         return GM_PEER_CUT;
     }

@@ -50,6 +50,9 @@ struct gm_peers {
     struct node *nodes; /* owned */
     struct gm_conns conns;
     struct gm_rate messages; /* of strangers */
+    bool behind;             /* there was more to read when reading ended last */
+    size_t turn_count; /* messages of this turn; in one each connection is read that has one */
+    uint64_t turn;
     struct gm_peer *speaker; /* was heard last; NULL: none, or it is gone */
     struct gm_peer *claimer; /* its Hello is being answered */
     char claim[GM_CURVE_NAME];

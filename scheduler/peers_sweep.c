@@ -4,7 +4,8 @@
 
 #define CHECK_EVERY (5 * GM_SEC)
 #define LOOKED_AT 64u     /* connections a sweep: ten thousand in 8 s, at 20 sweeps a second */
-#define OVER 3u           /* looks in a row: between them a message is read of each that has one */
+#define OVER 3u           /* looks in a row: between them a message is read of each that has one: */
+#define TURNS 2u          /* so many of what is read hold a whole one */
 #define SWEEP_LATE GM_SEC /* who is called so rarely did not listen either */
 
 /* It has more to read than is kept for it, and has read none of that for so long. */
@@ -93,6 +94,10 @@ static void check_parts(struct gm_peers *p, bool deaf, const struct gm_peers_han
     for (size_t n = count < LOOKED_AT ? count : LOOKED_AT; n > 0; n--) {
         struct gm_conn *c = gm_conns_turn(&p->conns);
         bool silent = c->proved && c->peer != NULL && c->peer->heard_at == c->heard && !deaf;
+        if (silent && p->behind && p->turn - c->turn < TURNS) {
+            continue; /* a whole message of it may wait behind others' */
+        }
+        c->turn = p->turn;
         c->looks = silent ? c->looks + 1 : 0;
         c->over = silent ? c->over : 0;
         if (silent) {

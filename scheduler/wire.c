@@ -335,6 +335,7 @@ void gm_wire_readable(void *zsock, int budget, void *arg)
         got = receive(d);
         budget -= got;
     }
+    gm_peers_read(d->peers, got == 0);
     if (got > 0) {
         gm_zwatch_touch(d->watch); /* there may be more */
     }

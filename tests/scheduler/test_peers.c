@@ -175,6 +175,32 @@ static void who_comes_to_no_end_is_cut(void **state)
     assert_int_equal(cuts[0], 4);
 }
 
+/* A whole message waits to be read behind those of others: that is no message without an end. */
+static void who_is_not_read_yet_is_not_cut(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = NULL;
+    (void)welcome(p, "a", 4, NULL, "n1");
+    (void)welcome(p, "b", 5, NULL, "n2");
+    assert_int_equal(sweep(p) + sweep(p), 0);
+    received += GM_PEERS_PART_BYTES + 1;
+    gm_peers_read(p, false);
+    for (int i = 0; i < 20; i++) {
+        now++;
+        assert_int_equal(sweep(p), 0);
+    }
+    for (int i = 0; i < 3; i++) { /* it would have been read among so many */
+        assert_int_equal(cut_count, 0);
+        for (int k = 0; k < 6; k++) {
+            now++;
+            assert_int_equal(hear(p, "b", 5, NULL, 100, &peer), GM_PEER_TAKE);
+        }
+        (void)sweep(p);
+    }
+    assert_int_equal(cut_count, 1);
+    assert_int_equal(cuts[0], 4);
+}
+
 /* Some at a time; who is next may go meanwhile. */
 static void all_are_looked_at_in_turn(void **state)
 {
@@ -828,6 +854,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_welcome_binds_and_nothing_else),
         TEST(who_comes_to_no_end_is_cut),
+        TEST(who_is_not_read_yet_is_not_cut),
         TEST(all_are_looked_at_in_turn),
         TEST(who_is_refused_takes_nothing_from_a_node),
         TEST(a_node_that_comes_again_replaces_itself),
