@@ -205,10 +205,11 @@ static bool needs_software(const struct gm_cjob *job)
 static struct gm_chain_wish to_plan(const struct gm_core *core, const struct gm_cjob *job,
                                     const char *name)
 {
-    struct gm_chain_wish wish = {.name = name, .params = params_of(job)};
-    if (is_cpu(name)) {
+    struct gm_chain_wish wish = {.name = name};
+    if (is_cpu(name)) { /* it encodes all: a wish for it can be parked */
         wish.fingerprint = gm_core_build_to_plan(core, &job->plan->insts[0]);
     } else {
+        wish.params = params_of(job);
         wish.sessions = PLAN_SESSIONS;
         wish.least = job->rungs > PLAN_SESSIONS ? job->rungs : PLAN_SESSIONS;
     }

@@ -80,6 +80,16 @@ bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
            (split == GM_TASK_RUNNING && free_slots >= 2);
 }
 
+/* Nobody of the build had room: `plan` is not pinned to it yet, and another one may. */
+static bool is_for_other(const struct gm_core *core, const struct gm_inst *inst,
+                         const struct gm_chain_wish *had)
+{
+    struct gm_chain_wish now;
+    return inst->task->type->role == GM_ROLE_PLAN && had->fingerprint &&
+           gm_core_chain_wish(core, inst, &now) && now.fingerprint &&
+           strcmp(now.fingerprint, had->fingerprint) != 0;
+}
+
 /* One unit or run of the instance. False: no device takes any. */
 static bool place_inst(struct gm_core *core, struct gm_inst *inst)
 {
@@ -116,7 +126,7 @@ static bool place_inst(struct gm_core *core, struct gm_inst *inst)
         }
         if (runs && !untried && unit->avoid_count > 0) {
             untried = true; /* it waits for another node; the other chunks do not */
-        } else {
+        } else if (!is_for_other(core, inst, &wish)) {
             return false;
         }
     }

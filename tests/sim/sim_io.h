@@ -79,6 +79,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t builds;      /* nodes tell that many builds of software by turns; 0: they tell none */
     uint32_t bad_build;   /* nodes of that number + 1 fail to plan and encode; 0: none do */
     const char *bad_task; /* or that type alone */
+    uint32_t small_build; /* nodes of that number + 1 have memory for a task at a time */
     enum gm_code bad_build_code; /* with which; 0: WORKER_DIED, by SIGSEGV */
     uint32_t turns; /* an idle node has another build from now on, and most that start */
     uint32_t gpus;  /* nodes below this number have the device "gpu" too, which offers nvenc */

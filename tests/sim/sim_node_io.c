@@ -440,7 +440,8 @@ static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welco
     Gm__Offer offer = GM__OFFER__INIT;
     Gm__Capacity usable = GM__CAPACITY__INIT;
     usable.cpu_milli = sim->params.slots * 1000;
-    usable.memory_bytes = (uint64_t)sim->params.slots << 30;
+    bool is_small = sim->params.small_build == node->build + 1;
+    usable.memory_bytes = is_small ? 1 << 20 : (uint64_t)sim->params.slots << 30;
     usable.scratch_bytes = (uint64_t)sim->params.slots << 30;
     usable.slots = sim->params.slots;
     offer.device = (char *)"cpu";

@@ -260,12 +260,14 @@ static void a_job_that_all_builds_fail_ends(void **arg)
     }
 }
 
-/* The build with most slots is full: who has a free one plans. */
+/* The build with most slots is full, or its memory is: who has room plans. */
 static void a_smaller_build_works_too(void **arg)
 {
-    (void)arg;
     struct gm_job_view v;
-    struct sim *sim = builds(3, 2, NULL);
+    const struct sim_params params = {
+        .seed = 1, .nodes = 3, .slots = 2, .builds = 2, .small_build = *arg ? 1 : 0};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
     (void)sim_submit(sim, "job", 400, 0, 50);
     sim_until(sim, encode_runs, 60);
     assert_string_equal(view(sim)->chain_fingerprint, "build 0");
@@ -564,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_job_stays_with_one_build),
         cmocka_unit_test(of_equal_builds_the_new_one_plans),
         cmocka_unit_test(a_smaller_build_works_too),
+        cmocka_unit_test_prestate(a_smaller_build_works_too, (void *)(uintptr_t) "memory"),
         cmocka_unit_test(a_build_that_goes_leads_to_another),
         cmocka_unit_test(a_build_that_is_back_is_waited_for),
         cmocka_unit_test(a_build_that_still_works_is_not_given_up),
