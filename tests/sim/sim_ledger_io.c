@@ -323,7 +323,7 @@ void sim_ledger_stored(struct sim *sim, const struct gm_effects *fx)
 {
     for (size_t i = 0; i < fx->ended_count; i++) {
         struct sim_lease *l = find_lease(sim, fx->ended[i]);
-        if (l) {
+        if (l && !l->of_chunks) { /* the end of a run is a lazy row (ADR-0050): it may end again */
             l->gone = true;
         }
     }
