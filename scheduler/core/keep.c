@@ -275,6 +275,16 @@ struct gm_inst *gm_core_keep_next(struct gm_core *core)
     return NULL;
 }
 
+bool gm_core_keep_is_for(const struct gm_core *core, const struct gm_cdevice *device,
+                         const struct gm_cjob *job)
+{
+    bool found = false;
+    for (size_t i = 0; i < core->kept_count; i++) {
+        found = found || (core->kept[i].device == device && core->kept[i].job == job);
+    }
+    return found;
+}
+
 bool gm_core_keep_is_over(const struct gm_core *core)
 {
     bool over = false;

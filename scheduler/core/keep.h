@@ -14,6 +14,9 @@ void gm_core_keep(struct gm_core *core, struct gm_cjob *job);
 /* Gives up what is kept in vain. An instance for which there is room now, whose device is not kept
  * any more: it is to be placed before all others. NULL: none. */
 struct gm_inst *gm_core_keep_next(struct gm_core *core);
+/* The device is kept for that job. */
+bool gm_core_keep_is_for(const struct gm_core *core, const struct gm_cdevice *device,
+                         const struct gm_cjob *job);
 /* Somebody for whom a device is kept has got something since: the next gm_core_keep_next gives it
  * up. */
 bool gm_core_keep_is_over(const struct gm_core *core);

@@ -9,6 +9,7 @@
  * counted.
  */
 #include "scheduler/core/chains.h"
+#include "scheduler/core/keep.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/run.h"
@@ -17,6 +18,7 @@
 
 /* What a waiting job needs. */
 struct need {
+    const struct gm_cjob *job; /* borrowed */
     enum gm_job_class class_;
     struct gm_chain_wish wish;
     struct gm_capacity demand;
@@ -44,6 +46,7 @@ static bool find_need(struct gm_core *core, struct gm_cjob *job, struct need *ou
         (out->unit = next_unit(core, inst, &out->wish)) == NULL) {
         return false;
     }
+    out->job = job;
     out->class_ = job->turn.class_;
     out->demand = gm_core_demand_on(core, inst, &out->wish);
     out->other = out->unit->avoid_count > 0 && gm_core_has_other_node(core, &out->wish, out->unit);
@@ -51,13 +54,14 @@ static bool find_need(struct gm_core *core, struct gm_cjob *job, struct need *ou
     return !gm_core_find_device(core, out->unit, &out->wish, &a);
 }
 
-/* Without the lease the device has room. */
-static bool makes_room(const struct gm_lease *lease, const struct need *need)
+/* Without the lease the device has room, and it is kept for nobody else. */
+static bool makes_room(const struct gm_core *core, const struct gm_lease *lease,
+                       const struct need *need)
 {
     const struct gm_capacity usable = gm_core_usable(lease->device);
     const struct gm_capacity used = gm_core_used(lease->device);
     const struct gm_capacity *freed = &lease->demand, *demand = &need->demand;
-    bool room = !lease->device->kept &&
+    bool room = (!lease->device->kept || gm_core_keep_is_for(core, lease->device, need->job)) &&
                 !(need->other && gm_core_avoids(need->unit, lease->node->id)) &&
                 gm_core_device_chain(lease->device, &need->wish) != NULL;
     for (int k = 0; room && k < GM_DIMS; k++) {
@@ -114,7 +118,8 @@ static bool ask_one(struct gm_core *core, const struct need *need)
             continue;
         }
         if (l->yields || l->cancelling || l->chunk_count == 0 || !moves(core, l) ||
-            class_ >= need->class_ || !gm_core_node_is_open(l->node) || !makes_room(l, need)) {
+            class_ >= need->class_ || !gm_core_node_is_open(l->node) ||
+            !makes_room(core, l, need)) {
             continue;
         }
         uint64_t frames = frames_left(l, &chunks);
@@ -175,7 +180,7 @@ static bool is_waited_for(struct gm_core *core, const struct gm_lease *lease)
             if ((job = gm_core_order_first(core, (enum gm_job_class)c)) == NULL) {
                 break;
             }
-            found = find_need(core, job, &need) && makes_room(lease, &need);
+            found = find_need(core, job, &need) && makes_room(core, lease, &need);
             gm_core_order_aside(core, job);
         }
     }

@@ -224,6 +224,41 @@ static void a_device_is_free_again_at_once_when_another_took_the_run(void **arg)
     sim_destroy(c.sim);
 }
 
+static bool somebody_yields(const struct gm_core *core, const struct gm_cdevice *d)
+{
+    bool yields = false;
+    for (const struct gm_lease *l = core->leases; l; l = l->hh.next) {
+        yields = yields || (l->yields && l->device == d);
+    }
+    return yields;
+}
+
+/* Runs of lower classes yield to the job that their device is kept for. */
+static void who_runs_on_a_kept_device_yields_to_whom_it_is_kept_for(void **arg)
+{
+    (void)arg;
+    struct crowd c = crowd_open(200, 270, false);
+    bool yields = false;
+    c.big->priority = 100;
+    gm_core_order_class(c.sim->core, c.big);
+    assert_int_equal(c.big->turn.class_, GM_CLASS_HIGH);
+    struct sim_node *node;
+    struct sim_task *late = sim_find_running(c.sim, "video", &node);
+    assert_non_null(late);
+    late->hung = true; /* so that the two runs do not end together */
+    sim_run(c.sim, 4);
+    late->hung = false;
+    const struct gm_cdevice *d = wait_for_kept(&c)->device;
+    assert_int_equal(d->used.slots, 1);
+    c.sim->core->preempt_time = GM_SEC;
+    for (int i = 0; i < 100 && c.sim->core->kept_count > 0; i++) {
+        sim_step(c.sim);
+        yields = yields || somebody_yields(c.sim->core, d);
+    }
+    assert_true(yields);
+    sim_destroy(c.sim);
+}
+
 /* A track that its split still feeds is not given the last slot: others are. */
 static void nothing_is_kept_where_a_rule_is_in_the_way(void **arg)
 {
@@ -263,6 +298,7 @@ int main(void)
         cmocka_unit_test(nothing_is_kept_where_slots_alone_lack),
         cmocka_unit_test(that_no_device_is_to_be_kept_is_remembered_until_one_gets_free),
         cmocka_unit_test(a_device_is_free_again_at_once_when_another_took_the_run),
+        cmocka_unit_test(who_runs_on_a_kept_device_yields_to_whom_it_is_kept_for),
         cmocka_unit_test(nothing_is_kept_where_a_rule_is_in_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
