@@ -4,9 +4,9 @@
  * Libraries may be replaced beneath a node that runs: workers that it starts from then on are of
  * another build. Those take nothing while others work, and the node goes on with what it has. When
  * it has nothing to do it turns: that build is its own, workers of the old one are started anew,
- * and devices, whose fingerprints name libraries too, are proved again. From half of its slots on
- * it takes nothing until it turned. So a node loses no task, and never more than half of its slots
- * for longer than its tasks last.
+ * and devices, whose fingerprints name libraries too, are proved again. From half of its slots on,
+ * or all of one device, it takes nothing until it turned. So a node loses no task, and never more
+ * than half of its slots for longer than its tasks last.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -119,11 +119,30 @@ void gm_agent_build_ready(struct gm_agent_slot *slot, const char *build)
 bool gm_agent_build_turns(const struct gm_agent *agent)
 {
     uint32_t all = 0, foreign = 0;
-    for (uint32_t i = 0; i < agent->slot_count; i++) {
-        all += agent->slots[i].process != NULL ? 1 : 0;
-        foreign += is_foreign(&agent->slots[i]) ? 1 : 0;
+    for (size_t d = 0; d < agent->device_count; d++) {
+        const struct gm_agent_device *device = &agent->devices[d];
+        uint32_t has = 0, of_it = 0;
+        for (uint32_t i = 0; i < device->slot_count; i++) {
+            const struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
+            has += slot->process != NULL ? 1 : 0;
+            of_it += is_foreign(slot) ? 1 : 0;
+        }
+        if (of_it > 0 && of_it == has) {
+            return true;
+        }
+        all += has;
+        foreign += of_it;
     }
     return foreign > 0 && 2 * foreign >= all;
+}
+
+bool gm_agent_build_has_foreign(const struct gm_agent *agent, const struct gm_agent_device *device)
+{
+    bool found = false;
+    for (uint32_t i = 0; device != NULL && i < device->slot_count; i++) {
+        found = found || is_foreign(&agent->slots[device->first_slot + i]);
+    }
+    return found;
 }
 
 void gm_agent_build_tell(struct gm_agent *agent)

@@ -444,6 +444,8 @@ void gm_agent_build_ready(struct gm_agent_slot *slot, const char *build);
 /* With nothing to do, and workers of another build: that is the node's from now on. */
 void gm_agent_build_turn(struct gm_agent *agent);
 bool gm_agent_build_turns(const struct gm_agent *agent); /* it takes nothing for that */
+/* A slot of the device (NULL: has none) takes nothing, as its worker is of another build. */
+bool gm_agent_build_has_foreign(const struct gm_agent *agent, const struct gm_agent_device *device);
 void gm_agent_build_tell(struct gm_agent *agent); /* once more: the scheduler asked for another */
 /* Its worker is of the build that was asked for. */
 bool gm_agent_build_makes(const struct gm_task *task);

@@ -131,6 +131,10 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     struct gm_agent_slot *slot = find_free_slot(agent, device, task->spec);
     if (gm_inputs_add(&task->inputs, task->spec->inputs, task->spec->n_inputs, &err) < 0) {
         gm_task_end_failed(task, &err, -1, NULL);
+    } else if (slot == NULL && gm_agent_build_has_foreign(agent, device)) {
+        gm_err_set(&err, GM_E_CANCELLED, 0, "the node turns to another build");
+        gm_task_end_failed(task, &err, -1, NULL);
+        gm_agent_build_tell(agent);
     } else if (slot == NULL) {
         gm_err_set(&err, GM_E_BUSY, 0,
                    device == NULL                      ? "the node has no device `%.64s`"

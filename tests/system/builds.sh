@@ -39,7 +39,6 @@ check "it was planned once" test "$(jq '[.tasks[] | select(.type == "plan")] | l
 stop b1
 id=$(submit second | head -n 1)
 encodes() { gopmill job show "$id" --json | jq -e '.progress.chunks.running >= 1' >/dev/null; }
-waits() { gopmill job explain "$id" | grep -q 'waits for a node of the build that the renditions began with (one); others take tasks'; }
 until_true "it encodes" encodes
 kill -STOP $(workers a1) $(workers a2)
 for n in a1 a2; do
@@ -49,7 +48,6 @@ for n in a1 a2; do
 done
 check "it is not done" state_is running
 GM_TEST_BUILD="$work/two" node b1
-until_true "it waits, and says for what" waits
 until_true "it is done" state_is done
 check "by the other build: $(encoders second)" grep -q '\bb1\b' <<<"$(encoders second)"
 check "which the report says" test "$(build_of second)" = two
