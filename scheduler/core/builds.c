@@ -208,6 +208,7 @@ bool gm_core_build_tries_on(struct gm_core *core, const struct gm_lease *lease)
         note(&inst->builds, build);
         if (has_other(core, build, inst->builds)) {
             gm_core_unit_clear(&inst->unit);
+            lease->attempt->anew = true;
             return true;
         }
     }

@@ -346,6 +346,9 @@ static void charge_stored(struct gm_inst *inst, const struct gm_attempt *a)
     if (unit->state != GM_TASK_DONE) {
         gm_core_charge(unit, a->node_id, &a->error);
     }
+    if (a->chunks == 0 && a->anew) {
+        gm_core_unit_clear(unit);
+    }
 }
 
 static int load_attempt(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)
@@ -388,6 +391,7 @@ static int load_attempt(struct gm_core *core, const struct gm_loading *loading, 
     a->charged = row->charged;
     a->charged_chunk = row->charged_chunk;
     a->progressed = row->progressed;
+    a->anew = row->anew;
     a->stored = true;
     a->term = row->term;
     a->epoch = row->epoch;

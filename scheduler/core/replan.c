@@ -62,7 +62,7 @@ static void forgive(struct gm_core *core, struct gm_cjob *job)
     for (size_t i = 0; i < job->attempt_count; i++) {
         struct gm_attempt *a = job->attempts[i];
         if ((a->charged || a->progressed) && a->inst->task != job->inspect) {
-            a->charged = a->progressed = false;
+            a->charged = a->progressed = a->anew = false;
             a->charged_chunk = -1;
             gm_core_row_attempt(core, job, a);
         }

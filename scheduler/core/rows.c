@@ -203,6 +203,7 @@ static void write_attempt(struct gm_core *core, const struct gm_cjob *job,
     row.charged = attempt->charged;
     row.charged_chunk = attempt->charged_chunk;
     row.progressed = attempt->progressed;
+    row.anew = attempt->anew;
     row.term = attempt->term;
     row.epoch = attempt->epoch;
     write(core, &key, &row.base);

@@ -158,6 +158,7 @@ struct gm_attempt {
     bool charged;
     int64_t charged_chunk;
     bool progressed;
+    bool anew;   /* it failed, and its instance begins from nothing on another build */
     bool stored; /* its row was written, and not lazily alone */
     /* It ran for the scheduler before this one, and its node has not said hello: adopt.c. */
     bool unheard;
