@@ -106,7 +106,9 @@ const char *gm_core_build_instead(const struct gm_core *core, const struct gm_in
         return NULL;
     }
     const struct found best = choose(core, NULL, inst);
-    return best.bad == 0 ? best.build : NULL;
+    const struct gm_chain_wish wish = {.name = CPU, .fingerprint = best.build};
+    bool good = best.build && best.bad == 0 && best.has_room;
+    return good && gm_core_has_other_node(core, &wish, &inst->unit) ? best.build : NULL;
 }
 
 /* One that is not `but`, nor one of the bad ones. */
@@ -189,15 +191,15 @@ static void note(struct gm_builds **builds, const char *build)
 
 static bool is_pinned(const struct gm_lease *lease)
 {
-    return lease->inst->task == lease->job->plan || encodes(lease->inst);
+    const struct gm_cjob *job = lease->job;
+    return job->encode && (lease->inst->task == job->plan || encodes(lease->inst));
 }
 
 bool gm_core_build_can_go(const struct gm_core *core, const struct gm_lease *lease)
 {
     const struct gm_cjob *job = lease->job;
     const char *build = lease->chain->fingerprint;
-    return job->encode && is_pinned(lease) && can_note(job->builds, build) &&
-           has_other(core, build, job->builds);
+    return is_pinned(lease) && can_note(job->builds, build) && has_other(core, build, job->builds);
 }
 
 bool gm_core_build_tries_on(struct gm_core *core, const struct gm_lease *lease)

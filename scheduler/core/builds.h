@@ -11,7 +11,8 @@
  * and then that with most slots; of equal ones that which came last. NULL: there are no several. */
 const char *gm_core_build_to_plan(const struct gm_core *core, const struct gm_inst *plan);
 /* The build that is to do what failed on another, chosen the same way. NULL: whichever, as it
- * failed on none, or on all that are there. */
+ * failed on none, or on all that are there, or the others have no room, or no node that it did not
+ * fail on. */
 const char *gm_core_build_instead(const struct gm_core *core, const struct gm_inst *inst);
 /* The wish is for a build, and nodes of other builds alone take tasks. One that is held is there:
  * it is seen soon whether it takes tasks again. */

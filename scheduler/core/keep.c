@@ -194,8 +194,14 @@ static struct gm_cdevice *find(const struct gm_core *core, struct gm_inst *inst,
 {
     uint64_t unused;
     bool full;
-    if (!find_ask(core, inst, ask, &unused) || unused == 0 ||
-        !gm_core_inst_may_start(inst, unused) || gm_core_keep_find(core, &ask->wish)) {
+    if (!find_ask(core, inst, ask, &unused)) {
+        return NULL;
+    }
+    struct gm_chain_wish slots = ask->wish; /* sessions may be what lacks */
+    slots.sessions = 0;
+    (void)gm_core_slots(core, &slots, &unused);
+    if (unused == 0 || !gm_core_inst_may_start(inst, unused) ||
+        gm_core_keep_find(core, &ask->wish)) {
         return NULL;
     }
     struct gm_parked *parked =
@@ -280,7 +286,9 @@ bool gm_core_keep_is_for(const struct gm_core *core, const struct gm_cdevice *de
 {
     bool found = false;
     for (size_t i = 0; i < core->kept_count; i++) {
-        found = found || (core->kept[i].device == device && core->kept[i].job == job);
+        const struct gm_kept *k = &core->kept[i];
+        bool holds = k->whole ? k->device->node == device->node : k->device == device;
+        found = found || (holds && k->job == job);
     }
     return found;
 }

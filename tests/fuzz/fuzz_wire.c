@@ -244,9 +244,16 @@ static uint64_t on_taken(int fd, void *arg)
     return fd < 0 ? 0 : w->size / 64;
 }
 
+static uint64_t on_brought(int fd, void *arg)
+{
+    const struct wire *w = arg;
+    return fd < 0 ? 0 : (uint64_t)w->size << 16;
+}
+
 static void pass_time(struct wire *w)
 {
-    const struct gm_peers_hands hands = {.cut = on_cut, .taken = on_taken, .arg = w};
+    const struct gm_peers_hands hands = {
+        .cut = on_cut, .taken = on_taken, .brought = on_brought, .arg = w};
     gm_time passed = (gm_time)take(w) * 100 * GM_MS;
     w->now += passed;
     w->unix_ms += passed / GM_MS;
