@@ -239,6 +239,28 @@ static void what_fails_on_one_build_is_tried_on_another(void **arg)
     }
 }
 
+/* Nothing but sound: no build is the job's, and `plan` goes to another one too. */
+static void plan_of_sound_is_tried_on_another_build(void **arg)
+{
+    (void)arg;
+    static const enum gm_code codes[] = {GM_E_NO_SCRATCH, GM_E_NODE_GRANT, GM_E_SANDBOX};
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        struct sim_params params = {.seed = 1,
+                                    .nodes = 2,
+                                    .slots = 2,
+                                    .builds = 2,
+                                    .bad_build = 2,
+                                    .bad_task = "plan",
+                                    .bad_build_code = codes[i]};
+        struct sim *sim = sim_create(&params);
+        sim_run(sim, 2);
+        (void)sim_submit_kind(sim, "job", SIM_SOUND, 6, 2, 0);
+        sim_until(sim, sim_all_final, 1800);
+        assert_int_equal(view(sim)->state, GM_JOB_DONE);
+        sim_destroy(sim);
+    }
+}
+
 /* One that fails it is never tried again, and no build is left: then a failure is final. */
 static void a_job_that_all_builds_fail_ends(void **arg)
 {
@@ -574,6 +596,7 @@ int main(void)
         cmocka_unit_test(patience_grows_with_what_would_be_lost),
         cmocka_unit_test(a_broken_build_fails_no_job),
         cmocka_unit_test(what_fails_on_one_build_is_tried_on_another),
+        cmocka_unit_test(plan_of_sound_is_tried_on_another_build),
         cmocka_unit_test(a_job_that_all_builds_fail_ends),
         cmocka_unit_test(what_comes_too_late_for_a_build_is_charged_to_nobody),
         cmocka_unit_test(who_encodes_no_more_keeps_no_node),

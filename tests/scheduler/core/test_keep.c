@@ -103,6 +103,40 @@ static void a_run_that_needs_the_whole_device_is_not_passed_over_for_ever(void *
     }
 }
 
+static bool big_is_split(struct sim *sim)
+{
+    const struct gm_cjob *big = job_of(sim, "big");
+    return big->encode && big->encode->insts && big->encode->insts[0].chunk_count == 6;
+}
+
+/* Three jobs of one rendition hold the sessions of a device one by one; who needs all three. */
+static void who_needs_more_sessions_is_not_passed_over_for_ever(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2,
+                                .nodes = 2,
+                                .slots = 6,
+                                .gpus = 1,
+                                .fallback = "fail",
+                                .device = "nvenc",
+                                .sessions = 3};
+    struct crowd c = {.sim = sim_create(&params)};
+    uint32_t kept;
+    sim_run(c.sim, 2);
+    c.sim->nodes[0].limit = 3;
+    sim_node_offer_gpu(c.sim, &c.sim->nodes[0], 4);
+    sim_submit(c.sim, "small", 3000, 0, 50)->renditions = 1;
+    sim_submit(c.sim, "other", 3000, 0, 50)->renditions = 1;
+    sim_submit(c.sim, "third", 3000, 0, 50)->renditions = 1;
+    sim_until(c.sim, encode_runs, 60);
+    sim_submit(c.sim, "big", 6, 0, 50)->renditions = 3;
+    c.big = job_of(c.sim, "big");
+    sim_until(c.sim, big_is_split, 600);
+    assert_true(wait_of(&c, 900, &kept) > 0);
+    assert_true(kept > 0);
+    sim_destroy(c.sim);
+}
+
 static struct gm_kept *wait_for_kept(struct crowd *c)
 {
     for (int i = 0; i < 9000 && c->sim->core->kept_count == 0; i++) {
@@ -294,6 +328,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_that_needs_the_whole_device_is_not_passed_over_for_ever),
+        cmocka_unit_test(who_needs_more_sessions_is_not_passed_over_for_ever),
         cmocka_unit_test(a_device_is_kept_no_longer_than_for_somebody),
         cmocka_unit_test(nothing_is_kept_where_slots_alone_lack),
         cmocka_unit_test(that_no_device_is_to_be_kept_is_remembered_until_one_gets_free),
