@@ -438,10 +438,10 @@ static int check_worker_produced(const Gm__WProduced *produced, struct gm_err *e
 static bool is_build(const char *s)
 {
     size_t n = 0;
-    while (s[n] >= ' ' && s[n] <= '~' && n <= CHAIN_PRINT_MAX) {
+    while (n <= CHAIN_PRINT_MAX && s[n] >= ' ' && s[n] <= '~') {
         n++;
     }
-    return s[n] == '\0' && n <= CHAIN_PRINT_MAX;
+    return n <= CHAIN_PRINT_MAX && s[n] == '\0';
 }
 
 int gm_check_worker_message(const Gm__WorkerMessage *msg, struct gm_err *err)

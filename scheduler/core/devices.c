@@ -50,7 +50,8 @@ struct gm_capacity gm_devices_room(const struct gm_cdevice *d)
 
 struct gm_capacity gm_devices_rest(const struct gm_cdevice *d)
 {
-    return d->kept ? (struct gm_capacity){.slots = 0} : gm_devices_room(d);
+    const struct gm_capacity none = {.slots = 0};
+    return d->kept ? none : gm_devices_room(d);
 }
 
 static struct gm_paces *paces_create(void)
