@@ -84,7 +84,7 @@ struct gm_peer *gm_peers_find(const struct gm_peers *peers, struct gm_peer_id id
  * not on the list any more. */
 enum gm_peer_verdict gm_peers_heard(struct gm_peers *peers, const struct gm_heard *heard,
                                     struct gm_peer **out);
-/* Reading ended for now; `all`: there was no more. As it is at first. */
+/* A turn of reading ended; `all`: there was no more. As it is at first. */
 void gm_peers_read(struct gm_peers *peers, bool all);
 /* The message that was heard last brings `more` envelopes beside its first one. False: they are too
  * many, it is as lost. */

@@ -106,7 +106,7 @@ static const char *payload_of(const struct gm_s3_running *r)
     return call->body != NULL ? r->hash : GM_S3_UNSIGNED;
 }
 
-/* Signs for now; the URL and the signer's lines. */
+/* Signs with the present time; the URL and the signer's lines. */
 static int sign(struct gm_s3_running *r, struct gm_buf *url, struct gm_err *err)
 {
     struct gm_s3_client *client = r->client;

@@ -54,7 +54,7 @@ struct gm_s3_running {
     struct gm_s3_result result;
 };
 
-/* Makes the easy handle ready for a try: signed for now, resumed where the last one broke off.
+/* Makes the easy handle ready for a try: signed anew, resumed where the last one broke off.
  * Errors: INVAL, NOMEM, STORE (it can't be resumed). */
 int gm_s3_exchange_begin(struct gm_s3_running *r, struct gm_err *err) GM_MUST_CHECK;
 /* What the try that ended with `result` means; r->result has what it brought, r->result.answer too.
