@@ -7,9 +7,9 @@
 
 #include <string.h>
 
+#include "proto/check_grant.h"
 #include "proto/envelope.h"
 
-#define KEY_MAX_BYTES 1024
 #define CHAIN_PRINT_MAX 400                  /* bytes of a chain's fingerprint */
 #define RATE_MAX (UINT64_C(1) << 50)         /* pixels a second: 10^8 times a device of today */
 #define UNIX_MS_MAX INT64_C(253402300800000) /* the year 10000 */
@@ -17,34 +17,6 @@
 static int fail(struct gm_err *err, const char *what, const char *why)
 {
     return gm_err_set(err, GM_E_PROTO, 0, "%s %s", what, why);
-}
-
-/* The form of storage/store.h, which this folder may not include. */
-static bool is_key(const char *s)
-{
-    size_t part = 0;
-    size_t length = strlen(s);
-    if (length == 0 || length > KEY_MAX_BYTES) {
-        return false;
-    }
-    for (size_t i = 0; i <= length; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c == '/' || c == '\0') {
-            bool dots =
-                (part == 1 && s[i - 1] == '.') || (part == 2 && s[i - 1] == '.' && s[i - 2] == '.');
-            if (part == 0 || dots) {
-                return false;
-            }
-            part = 0;
-            continue;
-        }
-        bool alnum = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!alnum && c < 0x80 && strchr("._ +@=,()-", c) == NULL) {
-            return false;
-        }
-        part++;
-    }
-    return true;
 }
 
 /* Job ids, publications: they become parts of paths. */
@@ -56,10 +28,13 @@ static bool is_ident(const char *s)
 
 static int check_object(const Gm__Object *object, struct gm_err *err)
 {
+    if (strlen(object->etag) > GM_PROTO_MAX_ETAG) {
+        return fail(err, "Object.etag", "is too long");
+    }
     if (object->store == GM__OBJECT_STORE__STORE_SOURCE) {
         return 0; /* any name that the source's store has */
     }
-    if (!is_key(object->key)) {
+    if (!gm_proto_is_key(object->key)) {
         return fail(err, "Object.key", "is not a key");
     }
     if (object->sha256.len != GM_PROTO_HASH_BYTES) {
@@ -266,36 +241,6 @@ static int check_offer(const Gm__Offer *offer, struct gm_err *err)
     return check_device(offer->facts, err);
 }
 
-static int check_grants(const Gm__GrantRequest *request, struct gm_err *err)
-{
-    for (size_t i = 0; i < request->n_items; i++) {
-        const Gm__GrantItem *item = request->items[i];
-        if (item->store == GM__OBJECT_STORE__STORE_SOURCE) {
-            return fail(err, "GrantItem.store", "can't be written");
-        }
-        if (!is_key(item->name)) {
-            return fail(err, "GrantItem.name", "is not a key");
-        }
-        if (item->sha256.len != GM_PROTO_HASH_BYTES) {
-            return fail(err, "GrantItem.sha256", "is missing");
-        }
-    }
-    return 0;
-}
-
-static int check_grant_answer(const Gm__GrantAnswer *answer, struct gm_err *err)
-{
-    if (answer->error == NULL && answer->n_grants == 0) {
-        return fail(err, "GrantAnswer", "holds neither grants nor an error");
-    }
-    for (size_t i = 0; i < answer->n_grants; i++) {
-        if (answer->grants[i]->url[0] == '\0' || !is_key(answer->grants[i]->key)) {
-            return fail(err, "Grant", "lacks its url or key");
-        }
-    }
-    return 0;
-}
-
 static int check_assign(const Gm__Assign *assign, struct gm_err *err)
 {
     if (assign->spec == NULL) {
@@ -344,7 +289,7 @@ static int check_body(const Gm__Envelope *env, struct gm_err *err)
     case GM__ENVELOPE__BODY_FAILED:
         return env->failed->error == NULL ? fail(err, "Failed.error", "is missing") : 0;
     case GM__ENVELOPE__BODY_GRANT_REQUEST:
-        return check_grants(env->grant_request, err);
+        return gm_check_grant_request(env->grant_request, err);
     case GM__ENVELOPE__BODY_REFUSE:
         return env->refuse->error == NULL ? fail(err, "Refuse.error", "is missing") : 0;
     case GM__ENVELOPE__BODY_ASSIGN:
@@ -352,7 +297,7 @@ static int check_body(const Gm__Envelope *env, struct gm_err *err)
     case GM__ENVELOPE__BODY_FEED:
         return check_inputs(env->feed->n_inputs, env->feed->inputs, err);
     case GM__ENVELOPE__BODY_GRANT_ANSWER:
-        return check_grant_answer(env->grant_answer, err);
+        return gm_check_grant_answer(env->grant_answer, err);
     case GM__ENVELOPE__BODY_GOODBYE:
         return env->goodbye->node_id[0] != '\0' && !gm_is_node_id(env->goodbye->node_id)
                    ? fail(err, "Goodbye.node_id", "is not a node id")

@@ -5,7 +5,7 @@
 #include "wire.pb-c.h"
 
 /* The boundary of the wire: nothing that came from a peer is used before gm_envelope_decode took
- * it. Limits: 32 MiB a message, strings 4 KiB, 65,536 repeated entries, hashes exactly 32 bytes (or
+ * it. Limits: 32 MiB a message, strings 8 KiB, 65,536 repeated entries, hashes exactly 32 bytes (or
  * empty where the field allows it), node ids [a-z0-9-]{1,64}, keys as storage/store.h. Version
  * other than GM_PROTOCOL_VERSION: PROTO, naming both. docs/protocol.md says the rest.
  */

@@ -6,7 +6,7 @@
 #include "common/err.h"
 
 #define GM_SCAN_MAX_DEPTH 16
-#define GM_SCAN_MAX_STRING 4096    /* bytes */
+#define GM_SCAN_MAX_STRING 8192    /* bytes: a signed URL of a long key */
 #define GM_SCAN_MAX_REPEATED 65536 /* entries of one field in one message */
 #define GM_SCAN_MAX_NODES 1000000  /* sub-messages and repeated entries in all */
 #define GM_SCAN_MAX_UNKNOWN 1024   /* fields that this build does not know, in all */

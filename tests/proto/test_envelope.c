@@ -369,14 +369,14 @@ static void keys_and_ids_have_their_form(void **state)
 static void strings_and_counts_have_limits(void **state)
 {
     (void)state;
-    char *text = malloc(4098);
-    memset(text, 'x', 4097);
-    text[4096] = '\0';
+    char *text = malloc(8194);
+    memset(text, 'x', 8193);
+    text[8192] = '\0';
     Gm__Envelope *env = sample_hello();
     env->hello->build = text;
     assert_int_equal(code_of(env), 0);
-    text[4096] = 'x';
-    text[4097] = '\0';
+    text[8192] = 'x';
+    text[8193] = '\0';
     assert_int_equal(code_of(env), GM_E_LIMIT);
     free(text);
 
