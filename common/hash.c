@@ -6,6 +6,8 @@
 
 #include <openssl/evp.h>
 
+#define PIECE ((size_t)1 << 20)
+
 struct gm_sha256 {
     EVP_MD_CTX *ctx; /* owned */
 };
@@ -89,6 +91,87 @@ int gm_sha256_fd(int fd, uint8_t out[GM_SHA256_SIZE], uint64_t *out_size, struct
 out:
     gm_sha256_destroy(&h);
     return rc;
+}
+
+struct two_hashes {
+    EVP_MD_CTX *sha256, *md5; /* owned; md5 NULL: not wanted */
+    uint8_t *piece;           /* owned */
+};
+
+static void two_fini(struct two_hashes *two)
+{
+    EVP_MD_CTX_free(two->sha256);
+    EVP_MD_CTX_free(two->md5);
+    free(two->piece);
+}
+
+static int two_init(struct two_hashes *two, bool md5, struct gm_err *err)
+{
+    two->sha256 = EVP_MD_CTX_new();
+    two->md5 = md5 ? EVP_MD_CTX_new() : NULL;
+    two->piece = malloc(PIECE);
+    if (two->sha256 == NULL || two->piece == NULL || (md5 && two->md5 == NULL) ||
+        EVP_DigestInit_ex(two->sha256, EVP_sha256(), NULL) != 1) {
+        return gm_err_nomem(err);
+    }
+    if (md5 && EVP_DigestInit_ex(two->md5, EVP_md5(), NULL) != 1) {
+        return gm_err_set(err, GM_E_INVAL, 0, "libcrypto has no MD5, which the store asks for");
+    }
+    return 0;
+}
+
+static int two_read(struct two_hashes *two, int fd, uint64_t at, uint64_t left, size_t *out,
+                    struct gm_err *err)
+{
+    ssize_t n;
+
+    do {
+        n = pread(fd, two->piece, left < PIECE ? (size_t)left : PIECE, (off_t)at);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return gm_err_sys(err, errno, "reading a file to hash it failed");
+    }
+    if (n == 0) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a file to be hashed was shorter than was said");
+    }
+    if (EVP_DigestUpdate(two->sha256, two->piece, (size_t)n) != 1 ||
+        (two->md5 != NULL && EVP_DigestUpdate(two->md5, two->piece, (size_t)n) != 1)) {
+        return gm_err_nomem(err);
+    }
+    *out = (size_t)n;
+    return 0;
+}
+
+int gm_hash_part(int fd, uint64_t offset, uint64_t size, uint8_t out_sha256[GM_SHA256_SIZE],
+                 uint8_t *out_md5, void (*moved)(void *arg), void *arg, struct gm_err *err)
+{
+    struct two_hashes two = {NULL, NULL, NULL};
+    int rc = two_init(&two, out_md5 != NULL, err);
+    uint64_t done = 0;
+
+    while (rc == 0 && done < size) {
+        size_t n = 0;
+
+        rc = two_read(&two, fd, offset + done, size - done, &n, err);
+        done += n;
+        if (moved != NULL) {
+            moved(arg);
+        }
+    }
+    if (rc == 0 && (EVP_DigestFinal_ex(two.sha256, out_sha256, NULL) != 1 ||
+                    (out_md5 != NULL && EVP_DigestFinal_ex(two.md5, out_md5, NULL) != 1))) {
+        rc = gm_err_nomem(err);
+    }
+    two_fini(&two);
+    return rc;
+}
+
+char *gm_md5_base64(const uint8_t md5[GM_MD5_SIZE], char out[GM_MD5_BASE64])
+{
+    int size = EVP_EncodeBlock((unsigned char *)out, md5, GM_MD5_SIZE);
+
+    GM_ASSERT(size == GM_MD5_BASE64 - 1);
+    return out;
 }
 
 char *gm_hex(const void *data, size_t size, char *out)

@@ -43,6 +43,29 @@ static int digits(const char *text, int count)
     return value;
 }
 
+bool gm_s3_date_parse(const char *text, int64_t *out_unix_ms)
+{
+    char again[GM_S3_DATE_SIZE];
+    struct tm tm = {0};
+    int64_t ms;
+
+    if (strnlen(text, GM_S3_DATE_SIZE) != GM_S3_DATE_SIZE - 1) {
+        return false;
+    }
+    tm.tm_year = digits(text, 4) - 1900;
+    tm.tm_mon = digits(text + 4, 2) - 1;
+    tm.tm_mday = digits(text + 6, 2);
+    tm.tm_hour = digits(text + 9, 2);
+    tm.tm_min = digits(text + 11, 2);
+    tm.tm_sec = digits(text + 13, 2);
+    ms = (int64_t)timegm(&tm) * SECOND_MS;
+    if (!gm_s3_date_format(ms, again) || strcmp(again, text) != 0) {
+        return false; /* also what timegm carried over */
+    }
+    *out_unix_ms = ms;
+    return true;
+}
+
 /* Which of the three-letter names stands at text; below 0: none. */
 static int name_at(const char *text, const char *names)
 {

@@ -10,6 +10,8 @@
 
 /* False, and out untouched: before 1970 or after the year 9999. Source: ISO 8601, basic format. */
 bool gm_s3_date_format(int64_t unix_ms, char out[GM_S3_DATE_SIZE]);
+/* What gm_s3_date_format writes, and nothing else; a whole second. */
+bool gm_s3_date_parse(const char *text, int64_t *out_unix_ms);
 /* The value of a Date or Last-Modified header, "Sun, 06 Nov 1994 08:49:37 GMT"; nothing before or
  * after it. False, and *out untouched, for all else: the older forms too. Source: RFC 9110
  * section 5.6.7, IMF-fixdate. */

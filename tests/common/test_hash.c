@@ -99,6 +99,36 @@ static void hex_is_lower_case(void **state)
     assert_string_equal(gm_hex("", 0, out), "");
 }
 
+static void count_one(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void a_part_of_a_file_is_hashed_by_both(void **state)
+{
+    uint8_t sha256[GM_SHA256_SIZE] = {0};
+    uint8_t md5[GM_MD5_SIZE] = {0};
+    char hex[65];
+    char text[GM_MD5_BASE64];
+    struct gm_err err = {0};
+    FILE *file = tmpfile();
+    int moves = 0;
+
+    (void)state;
+    assert_non_null(file);
+    assert_true(fputs("xabcx", file) >= 0 && fflush(file) == 0);
+    assert_int_equal(gm_hash_part(fileno(file), 1, 3, sha256, md5, count_one, &moves, &err), 0);
+    assert_string_equal(gm_hex(sha256, sizeof(sha256), hex), VECTORS[1].hex);
+    assert_string_equal(gm_hex(md5, sizeof(md5), hex), "900150983cd24fb0d6963f7d28e17f72");
+    assert_string_equal(gm_md5_base64(md5, text), "kAFQmDzST7DWlj99KOF/cg==");
+    assert_int_equal(moves, 1);
+    assert_int_equal(gm_hash_part(fileno(file), 0, 0, sha256, NULL, NULL, NULL, &err), 0);
+    assert_string_equal(gm_hex(sha256, sizeof(sha256), hex), VECTORS[0].hex);
+    assert_int_equal(gm_hash_part(fileno(file), 3, 3, sha256, md5, NULL, NULL, &err), -GM_E_INVAL);
+    assert_int_equal(gm_hash_part(-1, 0, 1, sha256, md5, NULL, NULL, &err), -GM_E_SYS);
+    fclose(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +136,7 @@ int main(void)
         cmocka_unit_test(a_file_is_hashed_whole_and_from_its_start),
         cmocka_unit_test(a_failed_read_leaves_outputs_alone),
         cmocka_unit_test(hex_is_lower_case),
+        cmocka_unit_test(a_part_of_a_file_is_hashed_by_both),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,9 +25,33 @@ static void times_are_written_in_the_basic_format(void **state)
     assert_false(gm_s3_date_format(INT64_MAX, text));
     assert_string_equal(text, "as it was");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t ms = -1;
+
         assert_true(gm_s3_date_format(rows[i].ms, text));
         assert_string_equal(text, rows[i].text);
+        assert_true(gm_s3_date_parse(text, &ms));
+        assert_int_equal(ms, rows[i].ms / 1000 * 1000);
     }
+}
+
+static void only_what_is_written_so_is_parsed(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "20150830T123600",
+                                        "20150830T123600Z ",
+                                        "20150830 123600Z",
+                                        "20150229T000000Z",
+                                        "20151301T000000Z",
+                                        "20150830T123660Z",
+                                        "2015-830T123600Z",
+                                        "19691231T235959Z"};
+    int64_t ms = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_false(gm_s3_date_parse(texts[i], &ms));
+    }
+    assert_int_equal(ms, 7);
 }
 
 static void a_date_header_is_read(void **state)
@@ -105,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_written_in_the_basic_format),
+        cmocka_unit_test(only_what_is_written_so_is_parsed),
         cmocka_unit_test(a_date_header_is_read),
         cmocka_unit_test(what_is_no_date_is_refused),
         cmocka_unit_test(the_offset_leads_from_our_clock_to_the_servers),
