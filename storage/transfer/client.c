@@ -249,6 +249,11 @@ int gm_s3_client_start(struct gm_s3_client *client, const struct gm_s3_call *cal
     return 0;
 }
 
+bool gm_s3_is_sent(const struct gm_s3_running *running)
+{
+    return running->on_wire && running->sent == running->call.body_size;
+}
+
 void gm_s3_cancel(struct gm_s3_running **running)
 {
     if (*running != NULL) {

@@ -73,6 +73,10 @@ struct gm_s3_call {
     const char *payload; /* of struct gm_s3_request; NULL: reckoned of `body`; of fd not known, and
                           * GM_S3_UNSIGNED */
 
+    /* Whether it is still wanted: asked before each try, and before each part of a body that is
+     * sent (1 MiB at most). Below 0, with *err, it ends with that. NULL: it is. */
+    int (*wanted)(void *arg, struct gm_err *err);
+
     enum gm_s3_wants wants;
     enum gm_s3_kind kind;
     uint64_t range_from; /* of GET; range_size 0: to the end */
@@ -90,12 +94,16 @@ struct gm_s3_call {
 struct gm_s3_running; /* opaque: a call until its end */
 
 /* *out is the call's name for gm_s3_cancel, not valid any more once `done` has begun. Not from
- * within on_body. Errors: INVAL (what can't be signed or sent), LIMIT (more fields than can be
- * signed), STORE (the endpoint is left alone for longer than the call has time), NOMEM: `done` is
- * not called then. */
+ * within on_body or wanted. Errors: INVAL (what can't be signed or sent), LIMIT (more fields than
+ * can be signed), STORE (the endpoint is left alone for longer than the call has time), NOMEM, what
+ * `wanted` says: `done` is not called then. */
 int gm_s3_client_start(struct gm_s3_client *client, const struct gm_s3_call *call,
                        struct gm_s3_running **out, struct gm_err *err) GM_MUST_CHECK;
-/* Ends a call whose `done` is not called any more. Not from within on_body. NULL is fine. */
+/* All of the request was given to the machine to send: that it is cancelled does not keep the
+ * server from doing what it asks for. Before, nothing of a body that is cut off is taken. */
+bool gm_s3_is_sent(const struct gm_s3_running *running);
+/* Ends a call whose `done` is not called any more. Not from within on_body or wanted. NULL is
+ * fine. */
 void gm_s3_cancel(struct gm_s3_running **running);
 
 #endif

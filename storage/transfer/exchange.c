@@ -152,6 +152,11 @@ static void probe_lives(struct gm_s3_running *r)
     }
 }
 
+static int ask_wanted(const struct gm_s3_running *r, struct gm_err *err)
+{
+    return r->call.wanted == NULL ? 0 : r->call.wanted(r->call.arg, err);
+}
+
 static size_t on_read(char *out, size_t size, size_t count, void *arg)
 {
     struct gm_s3_running *r = arg;
@@ -162,6 +167,9 @@ static size_t on_read(char *out, size_t size, size_t count, void *arg)
 
     if (want == 0) {
         return 0;
+    }
+    if (ask_wanted(r, &r->own) < 0) {
+        return CURL_READFUNC_ABORT;
     }
     if (call->body != NULL) {
         memcpy(out, (const char *)call->body + r->sent, want);
@@ -391,7 +399,7 @@ int gm_s3_exchange_begin(struct gm_s3_running *r, struct gm_err *err)
 {
     const struct gm_s3_call *call = &r->call;
     struct gm_buf url = {0};
-    int rc = 0;
+    int rc = ask_wanted(r, err);
 
     gm_s3_exchange_fini(r);
     curl_easy_reset(r->easy);

@@ -31,8 +31,9 @@ struct fixture {
     char upload_id[64];
     struct gm_buf body;
     int ends;
-    int refuse;    /* on_body's answer */
-    bool was_open; /* the breaker, when a body came last */
+    int refuse;         /* on_body's answer */
+    int asks, patience; /* of give_up */
+    bool was_open;      /* the breaker, when a body came last */
 };
 
 static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
@@ -428,6 +429,48 @@ static void a_file_that_is_shorter_is_not_sent(void **state)
     fclose(file);
 }
 
+static int give_up(void *arg, struct gm_err *err)
+{
+    struct fixture *f = arg;
+
+    return f->asks++ < f->patience ? 0 : gm_err_set(err, GM_E_STALE, 0, "nobody wants it");
+}
+
+static void nothing_is_sent_that_nobody_wants_any_more(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {BAD("500 E", "InternalError"), OK("0"), NULL};
+    char *asked;
+
+    f->call.method = "PUT";
+    f->call.wants = GM_S3_WANTS_NOTHING;
+    f->call.body = "the body";
+    f->call.body_size = 8;
+    f->call.wanted = give_up;
+    f->patience = 3; /* a try, its body, the next try */
+    asked = run(f, answers);
+    assert_int_equal(f->result.rc, -GM_E_STALE);
+    assert_int_equal(f->result.tries, 2);
+    assert_int_equal(f->asks, 4);
+    assert_int_equal(count(asked, "the body"), 1);
+    free(asked);
+}
+
+static void no_try_begins_that_nobody_wants(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {BAD("500 E", "InternalError"), OK("0"), NULL};
+    char *asked;
+
+    f->call.wanted = give_up;
+    f->patience = 1;
+    asked = run(f, answers);
+    assert_int_equal(f->result.rc, -GM_E_STALE);
+    assert_int_equal(f->result.tries, 1);
+    assert_int_equal(count(asked, "GET "), 1);
+    free(asked);
+}
+
 static void a_complete_that_fails_late_is_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -662,6 +705,8 @@ int main(void)
         TEST(a_clock_that_stays_wrong_ends_it),
         TEST(a_file_is_sent_whole_each_time),
         TEST(a_file_that_is_shorter_is_not_sent),
+        TEST(nothing_is_sent_that_nobody_wants_any_more),
+        TEST(no_try_begins_that_nobody_wants),
         TEST(a_complete_that_fails_late_is_tried_again),
         TEST(what_a_server_does_for_long_is_waited_for),
         TEST(a_url_is_sent_as_it_is_and_ends_with_its_time),
