@@ -86,6 +86,7 @@ static void leave(struct gm_agent *agent, gm_time now)
             say_goodbye(agent);
         }
         gm_link_close(agent, GOODBYE_LINGER_MS);
+        gm_transfers_destroy(&agent->transfers);
         agent->left = true;
         leave_within(agent, now, HANG_PATIENCE);
         uv_unref((uv_handle_t *)&agent->tick); /* the loop ends when all else has */
@@ -225,7 +226,9 @@ static int start(struct gm_agent *agent, struct gm_err *err)
     if (agent->zmq == NULL) {
         return gm_err_zmq(err, zmq_errno(), "could not start ZeroMQ");
     }
-    rc = gm_agent_devices_open(agent, err);
+    rc = gm_transfers_create(&agent->loop, agent->params.storage_ca, GM_TRANSFERS_MOST,
+                             &agent->transfers, err);
+    rc = rc < 0 ? rc : gm_agent_devices_open(agent, err);
     rc = rc < 0 ? rc : gm_agent_slots_open(agent, err);
     if (rc == 0) {
         gm_agent_devices_start(agent);

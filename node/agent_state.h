@@ -11,6 +11,7 @@
 #include "node/inputs.h"
 #include "node/outfile.h"
 #include "node/slot.h"
+#include "node/transfer/transfers.h"
 #include "wire.pb-c.h"
 
 /* What the agent_*.c files share; nobody else but their tests includes this. All of it belongs to
@@ -220,11 +221,12 @@ struct gm_agent {
     struct gm_item *verify_first, *verify_last; /* waiting */
     struct gm_item *verifying;                  /* at the verifier; NULL: idle */
     gm_time verify_life;
-    struct gm_open *opens; /* all, waiting or running */
-    struct gm_job *jobs;   /* all, waiting or running */
-    uint32_t threads;      /* of the pool */
-    gm_time thread_free;   /* one was, or something moved on one, then */
-    bool threads_held;     /* that is too long ago: no slots are offered */
+    struct gm_transfers *transfers; /* owned; NULL: it has left, or not begun */
+    struct gm_open *opens;          /* all, waiting or running */
+    struct gm_job *jobs;            /* all, waiting or running */
+    uint32_t threads;               /* of the pool */
+    gm_time thread_free;            /* one was, or something moved on one, then */
+    bool threads_held;              /* that is too long ago: no slots are offered */
     uint64_t verify_scratch;
 };
 

@@ -96,10 +96,23 @@ static int take_capacity(struct node *node, struct gm_err *err)
     return 0;
 }
 
+/* Each transfer would fail for it, and say so of the store. */
+static int check_ca(const char *path, struct gm_err *err)
+{
+    if (path[0] != '\0' && access(path, R_OK) < 0) {
+        return gm_err_set(err, GM_E_CONFIG, errno, "storage_ca: %.150s can't be read: %s", path,
+                          strerror(errno));
+    }
+    return 0;
+}
+
 static int prepare(struct node *node, struct gm_err *err)
 {
     const struct gm_node_config *config = &node->config;
-    int rc = take_capacity(node, err);
+    int rc = check_ca(config->storage_ca, err);
+    if (rc == 0) {
+        rc = take_capacity(node, err);
+    }
     if (rc == 0) {
         rc = gm_grant_key_load(config->grant_key_file, &node->params.grant_key, err);
     }
@@ -276,6 +289,7 @@ static int run(struct node *node, struct gm_err *err)
     node->params.cpu_flags = config->cpu_flags;
     node->params.log_level = config->log_level;
     node->params.cache = node->cache;
+    node->params.storage_ca = config->storage_ca[0] == '\0' ? NULL : config->storage_ca;
     node->params.on_ready = on_ready;
     node->params.arg = node;
     gm_log(GM_LOG_INFO, "starting", "node=%s slots=%" PRIu32 " memory=%" PRIu64 " build=%s",

@@ -29,6 +29,8 @@ const struct gm_option gm_node_options[] = {
      "Address space of one worker process; 0: half of the memory, at least 4 GiB."},
     {"grant_key_file", GM_OPT_STRING, AT(grant_key_file), "/etc/gopmill/grant.key", 0, 0,
      "File with the 64 hex digits that scheduler and nodes share to sign access grants."},
+    {"storage_ca", GM_OPT_STRING, AT(storage_ca), "", 0, 0,
+     "PEM file of who signs the certificates of object stores; empty: the system's."},
     {"security", GM_OPT_STRING, AT(security), "", 0, 0,
      "As the scheduler's: curve (keys, encrypted), none, or empty: none, and the scheduler is on "
      "this "

@@ -14,6 +14,7 @@ struct gm_node_config {
     int64_t memory_bytes;        /* 0: the machine's */
     int64_t worker_memory_bytes; /* 0: half of the node's memory, at least GM_NODE_WORKER_MEMORY */
     char *grant_key_file;        /* owned */
+    char *storage_ca;            /* owned: a file; "": the system's */
     char *security;              /* owned: "curve", "none" or "" */
     char *key_file;              /* owned; common/keys.h */
     char *log_level;             /* owned */
