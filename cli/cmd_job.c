@@ -206,6 +206,12 @@ static int make_out(struct run *r)
     if (r->args->scheduler != NULL || out == NULL) {
         return 0;
     }
+    if (gm_url_is_remote(out)) {
+        return gm_err_set(&r->err, GM_E_INVAL, 0,
+                          "--out %.120s: the farm that this command starts writes to folders; send "
+                          "the job to a scheduler whose configuration has that store",
+                          out);
+    }
     if (strncmp(out, "file:", 5) != 0) {
         r->out = strdup(out);
         rc = r->out == NULL ? gm_err_nomem(&r->err) : 0;

@@ -55,13 +55,25 @@ static bool has_scheme(const char *text)
     return n > 1 && text[0] != '.' && strncmp(text + n, "://", 3) == 0;
 }
 
+bool gm_url_is_remote(const char *text)
+{
+    static const char *const schemes[] = {"s3://", "https://", "http://"};
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        if (strncmp(text, schemes[i], strlen(schemes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int gm_url_from_path(const char *path, char **out, struct gm_err *err)
 {
     struct gm_buf buf = {0};
     if (path[0] == '\0') {
         return gm_err_set(err, GM_E_INVAL, 0, "the path is empty");
     }
-    if (strncmp(path, "file://", 7) == 0) {
+    if (strncmp(path, "file://", 7) == 0 || gm_url_is_remote(path)) {
         gm_buf_str(&buf, path);
         return take_text(&buf, out, err);
     }
@@ -78,7 +90,8 @@ int gm_url_from_path(const char *path, char **out, struct gm_err *err)
     }
     if (has_scheme(path)) {
         return gm_err_set(err, GM_E_INVAL, 0,
-                          "`%.120s`: this version takes paths and file:// URLs only", path);
+                          "`%.120s`: what is taken are paths and URLs of file, s3, https and http",
+                          path);
     }
     if (path[0] != '/') {
         char *cwd = getcwd(NULL, 0);

@@ -30,6 +30,9 @@ static void paths_become_urls(void **state)
         {"file:/x%20y", "file:///x%20y"},
         {"/file:x", "file:///file%3Ax"},
         {"/http://x", "file:///http%3A/x"},
+        {"s3://bucket/a b%", "s3://bucket/a b%"},
+        {"https://host/x?y=z", "https://host/x?y=z"},
+        {"http://host/x.mp4", "http://host/x.mp4"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char *url = NULL;
@@ -39,8 +42,8 @@ static void paths_become_urls(void **state)
     }
     char *none = NULL;
     assert_int_equal(gm_url_from_path("", &none, &err), -GM_E_INVAL);
-    assert_int_equal(gm_url_from_path("http://host/x.mp4", &none, &err), -GM_E_INVAL);
-    assert_int_equal(gm_url_from_path("s3://bucket/x", &none, &err), -GM_E_INVAL);
+    assert_int_equal(gm_url_from_path("ftp://host/x.mp4", &none, &err), -GM_E_INVAL);
+    assert_int_equal(gm_url_from_path("S3://bucket/x", &none, &err), -GM_E_INVAL);
     assert_int_equal(gm_url_from_path("file:x.mp4", &none, &err), -GM_E_INVAL);
     assert_non_null(strstr(err.text, "./file:x.mp4"));
     assert_null(none);
