@@ -206,12 +206,6 @@ static int make_out(struct run *r)
     if (r->args->scheduler != NULL || out == NULL) {
         return 0;
     }
-    if (gm_url_is_remote(out)) {
-        return gm_err_set(&r->err, GM_E_INVAL, 0,
-                          "--out %.120s: the farm that this command starts writes to folders; send "
-                          "the job to a scheduler whose configuration has that store",
-                          out);
-    }
     if (strncmp(out, "file:", 5) != 0) {
         r->out = strdup(out);
         rc = r->out == NULL ? gm_err_nomem(&r->err) : 0;
@@ -243,11 +237,25 @@ static int make_out(struct run *r)
     return rc;
 }
 
+static int check_place(struct run *r, const char *place)
+{
+    char *url = NULL;
+    int rc = gm_url_from_path(place, &url, &r->err);
+
+    if (rc == 0 && r->args->scheduler == NULL && gm_url_is_remote(url)) {
+        rc = gm_err_set(&r->err, GM_E_INVAL, 0,
+                        "%.120s: the farm that this command starts has files alone; send the job "
+                        "to a scheduler whose configuration names that place",
+                        place);
+    }
+    free(url);
+    return rc;
+}
+
 /* What can be said of INPUT and --out before anything is started or made. */
 static int check_places(struct run *r)
 {
     const struct gm_args *args = r->args;
-    char *url = NULL;
     int rc = 0;
     if (args->command == GM_CMD_WATCH) {
         return 0;
@@ -256,12 +264,9 @@ static int check_places(struct run *r)
         return gm_err_set(&r->err, GM_E_INVAL, 0,
                           "INPUT must be a file that can be read more than once, not a stream");
     }
-    rc = gm_url_from_path(args->operand, &url, &r->err);
-    free(url);
+    rc = check_place(r, args->operand);
     if (rc == 0 && args->out != NULL) {
-        url = NULL;
-        rc = gm_url_from_path(args->out, &url, &r->err);
-        free(url);
+        rc = check_place(r, args->out);
     }
     return rc;
 }
