@@ -127,8 +127,10 @@ static bool has_parts(const Gm__Grant *grant)
 
 static int check_grant(const Gm__Grant *grant, struct gm_err *err)
 {
-    int ways = (grant->url[0] != '\0') + (grant->start_url[0] != '\0') + (grant->needs_md5 != 0) +
-               (grant->n_part_urls > 0);
+    int ways = (grant->url[0] != '\0') + (grant->start_url[0] != '\0') + (grant->n_part_urls > 0);
+    if (grant->needs_md5 && grant->start_url[0] == '\0') {
+        ways++;
+    }
     if (ways != 1 || !gm_proto_is_key(grant->key)) {
         return fail(err, "Grant", "lacks its url or key, or has several");
     }

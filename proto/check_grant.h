@@ -9,7 +9,8 @@
  * - a key is one (storage/store.h), a hash has its 32 bytes, an MD5 its 16
  * - GrantItem.part_size 0: one MD5 or none, no part; else 2 to GM_PROTO_MAX_PARTS parts, which with
  *   part_size give `size`, each with its hash, and as many MD5 as parts or none
- * - a Grant has one of: url; start_url; part_urls, complete_url and head_url together; needs_md5
+ * - a Grant has one of: url; start_url; part_urls, complete_url and head_url together; needs_md5,
+ *   which may stand beside start_url, too: the parts are asked for with it
  * - names and values of headers are what a header may hold
  *
  * Errors: PROTO. Thread: any.

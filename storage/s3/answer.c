@@ -58,9 +58,23 @@ static const struct row rows[] = {
     {GM_S3_COMPLETE, ETAG, "CompleteMultipartUploadResult/ETag"},
     {GM_S3_COPY, ETAG, "CopyObjectResult/ETag"},
     {GM_S3_COPY, ETAG, "CopyPartResult/ETag"},
+    {GM_S3_UPLOADS, ENCODING, "ListMultipartUploadsResult/EncodingType"},
+    {GM_S3_UPLOADS, KEY, "ListMultipartUploadsResult/Upload/Key"},
+    {GM_S3_UPLOADS, UPLOAD_ID, "ListMultipartUploadsResult/Upload/UploadId"},
 };
 
-#define CONTENTS "ListBucketResult/Contents"
+/* What has more than one of each. */
+static const struct {
+    enum gm_s3_kind kind;
+    const char *path;
+    unsigned fields; /* bits of enum field: each of them has all of these */
+    const char *lacks;
+} lists[] = {
+    {GM_S3_LIST, "ListBucketResult/Contents", 1u << KEY | 1u << SIZE,
+     "an object has no key, or no size"},
+    {GM_S3_UPLOADS, "ListMultipartUploadsResult/Upload", 1u << KEY | 1u << UPLOAD_ID,
+     "an upload has no key, or no id"},
+};
 
 struct reader {
     XML_Parser parser; /* owned */
@@ -143,8 +157,10 @@ static void XMLCALL on_start(void *arg, const XML_Char *full, const XML_Char **a
     }
     memcpy(r->path + r->path_size, name, size + 1);
     r->path_size += size;
-    if (r->kind == GM_S3_LIST && strcmp(r->path, CONTENTS) == 0) {
-        r->seen &= ~(1u << KEY | 1u << SIZE);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (lists[i].kind == r->kind && strcmp(lists[i].path, r->path) == 0) {
+            r->seen &= ~lists[i].fields;
+        }
     }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].kind == r->kind && strcmp(rows[i].path, r->path) == 0) {
@@ -181,9 +197,11 @@ static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *
 static struct gm_s3_object *current_object(struct reader *r)
 {
     struct gm_s3_answer *answer = &r->answer;
+    unsigned fields =
+        r->kind == GM_S3_UPLOADS ? 1u << KEY | 1u << UPLOAD_ID : 1u << KEY | 1u << SIZE;
     int rc;
 
-    if ((r->seen & (1u << KEY | 1u << SIZE)) != 0) {
+    if ((r->seen & fields) != 0) {
         return &answer->objects[answer->object_count - 1];
     }
     if (answer->object_count == GM_S3_LIST_MAX) {
@@ -235,6 +253,23 @@ static void take_size(struct reader *r)
         return;
     }
     object->size = (uint64_t)size;
+}
+
+/* Of the upload that began, or of one in a list. */
+static void take_upload_id(struct reader *r)
+{
+    struct gm_s3_object *object;
+
+    if (r->kind != GM_S3_UPLOADS) {
+        take_text(r, &r->answer.upload_id);
+        return;
+    }
+    object = current_object(r);
+    if (r->text.size == 0) {
+        stop(r, "an upload's id is empty");
+    } else if (object != NULL) {
+        take_text(r, &object->upload_id);
+    }
 }
 
 /* It will be sent back in headers. */
@@ -307,7 +342,7 @@ static void take(struct reader *r, enum field field)
         take_size(r);
         break;
     case UPLOAD_ID:
-        take_text(r, &r->answer.upload_id);
+        take_upload_id(r);
         break;
     case ETAG:
         take_etag(r);
@@ -343,9 +378,11 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
     if (r->row != NULL) {
         end_field(r);
     }
-    if (r->kind == GM_S3_LIST && strcmp(r->path, CONTENTS) == 0 &&
-        ((r->seen & 1u << KEY) == 0 || (r->seen & 1u << SIZE) == 0)) {
-        stop(r, "an object has no key, or no size");
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (lists[i].kind == r->kind && strcmp(lists[i].path, r->path) == 0 &&
+            (r->seen & lists[i].fields) != lists[i].fields) {
+            stop(r, lists[i].lacks);
+        }
     }
     r->path_size = r->ends[--r->depth];
     r->path[r->path_size] = '\0';
@@ -395,6 +432,7 @@ static const char *missing(const struct reader *r)
     case GM_S3_COPY:
         return is_empty(answer->etag) ? "a copy has no ETag" : NULL;
     case GM_S3_COMPLETE:
+    case GM_S3_UPLOADS:
         break;
     }
     return NULL;
@@ -486,6 +524,7 @@ void gm_s3_answer_fini(struct gm_s3_answer *answer)
 {
     for (size_t i = 0; i < answer->object_count; i++) {
         free(answer->objects[i].key);
+        free(answer->objects[i].upload_id);
     }
     free(answer->objects);
     free(answer->next);

@@ -21,12 +21,14 @@ enum gm_s3_kind {
     GM_S3_LIST,     /* ListObjectsV2 */
     GM_S3_INITIATE, /* CreateMultipartUpload */
     GM_S3_COMPLETE, /* CompleteMultipartUpload */
-    GM_S3_COPY      /* CopyObject, UploadPartCopy */
+    GM_S3_COPY,     /* CopyObject, UploadPartCopy */
+    GM_S3_UPLOADS   /* ListMultipartUploads: objects with an upload_id, of one page */
 };
 
 struct gm_s3_object {
     char *key; /* owned; decoded where the answer says that it is encoded */
     uint64_t size;
+    char *upload_id; /* owned; of GM_S3_UPLOADS, never empty; else NULL */
 };
 
 struct gm_s3_answer {

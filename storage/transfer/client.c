@@ -190,6 +190,11 @@ void gm_s3_client_destroy(struct gm_s3_client **client)
     }
 }
 
+int64_t gm_s3_client_clock_offset(const struct gm_s3_client *client)
+{
+    return client->clock_offset_ms;
+}
+
 static int check_call(const struct gm_s3_client *client, const struct gm_s3_call *call,
                       struct gm_err *err)
 {

@@ -35,6 +35,8 @@ int gm_s3_client_create(const struct gm_s3_client_params *params, struct gm_s3_c
 /* All its calls must have ended or be cancelled; not from within `done`. Memory goes after a
  * further turn of the loop. */
 void gm_s3_client_destroy(struct gm_s3_client **client);
+/* What it found the server's clock to be ahead of ours, ms; 0 where nobody complained. */
+int64_t gm_s3_client_clock_offset(const struct gm_s3_client *client);
 
 enum gm_s3_wants {
     GM_S3_WANTS_NOTHING, /* status and headers; a body is an error's */

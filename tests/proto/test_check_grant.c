@@ -143,6 +143,9 @@ static void a_grant_says_one_thing(void **state)
     assert_int_equal(answer(&grant), -GM_E_PROTO);
     grant.url = "";
     assert_int_equal(answer(&grant), 0);
+    grant.needs_md5 = true;
+    assert_int_equal(answer(&grant), 0);
+    grant.needs_md5 = false;
     grant.start_url = "";
     grant.part_urls = urls;
     grant.n_part_urls = 2;

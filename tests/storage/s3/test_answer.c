@@ -216,6 +216,35 @@ static void uploads_and_copies_are_read(void **state)
     refuse(GM_S3_COPY, "<CompleteMultipartUploadResult/>", -GM_E_STORE);
 }
 
+static void uploads_are_listed(void **state)
+{
+#define UPLOAD(inner) "<ListMultipartUploadsResult>" inner "</ListMultipartUploadsResult>"
+    struct gm_s3_answer answer;
+
+    (void)state;
+    assert_int_equal(read_text(GM_S3_UPLOADS,
+                               UPLOAD("<EncodingType>url</EncodingType>"
+                                      "<Upload><Key>a%2Fb</Key><UploadId>1</UploadId></Upload>"
+                                      "<Upload><UploadId>2~x</UploadId><Key>c</Key></Upload>"),
+                               &answer),
+                     0);
+    assert_int_equal(answer.object_count, 2);
+    assert_string_equal(answer.objects[0].key, "a/b");
+    assert_string_equal(answer.objects[0].upload_id, "1");
+    assert_string_equal(answer.objects[1].key, "c");
+    assert_string_equal(answer.objects[1].upload_id, "2~x");
+    gm_s3_answer_fini(&answer);
+    assert_int_equal(read_text(GM_S3_UPLOADS, "<ListMultipartUploadsResult/>", &answer), 0);
+    assert_int_equal(answer.object_count, 0);
+    gm_s3_answer_fini(&answer);
+    refuse(GM_S3_UPLOADS, UPLOAD("<Upload><Key>a</Key></Upload>"), -GM_E_STORE);
+    refuse(GM_S3_UPLOADS, UPLOAD("<Upload><UploadId>1</UploadId></Upload>"), -GM_E_STORE);
+    refuse(GM_S3_UPLOADS, UPLOAD("<Upload><Key>a</Key><UploadId/></Upload>"), -GM_E_STORE);
+    refuse(GM_S3_UPLOADS,
+           UPLOAD("<Upload><Key>a</Key><UploadId>1</UploadId><UploadId>2</UploadId></Upload>"),
+           -GM_E_STORE);
+}
+
 static void a_complete_may_say_nothing_or_fail_late(void **state)
 {
     struct gm_s3_answer answer;
@@ -291,6 +320,7 @@ int main(void)
         cmocka_unit_test(lists_that_lack_something_are_refused),
         cmocka_unit_test(a_list_is_no_longer_than_was_asked_for),
         cmocka_unit_test(uploads_and_copies_are_read),
+        cmocka_unit_test(uploads_are_listed),
         cmocka_unit_test(a_complete_may_say_nothing_or_fail_late),
         cmocka_unit_test(what_would_cost_much_is_refused),
     };

@@ -1,0 +1,179 @@
+/* Requests whose end is waited for: each of the threads that ask has a client and a loop of its own
+ * meanwhile, which is kept for the next one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/loop.h"
+#include "common/time.h"
+#include "storage/remote/remote.h"
+
+#define IDLE_MAX 8   /* connections kept for a line */
+#define AT_ONCE 16   /* asks of one thread */
+#define MAX_TRIES 6u /* of a request, within */
+#define MAX_TIME (40 * GM_SEC)
+
+struct gm_connection {
+    struct gm_connection *next;
+    uv_loop_t loop;
+    struct gm_s3_client *client; /* owned */
+    unsigned generation;         /* of the keys that it has */
+};
+
+static void connection_close(struct gm_connection *c)
+{
+    gm_s3_client_destroy(&c->client);
+    (void)uv_run(&c->loop, UV_RUN_DEFAULT); /* what it closed goes */
+    (void)uv_loop_close(&c->loop);
+    free(c);
+}
+
+void gm_remote_close_idle(struct gm_remote *remote)
+{
+    while (remote->idle != NULL) {
+        struct gm_connection *c = remote->idle;
+
+        remote->idle = c->next;
+        connection_close(c);
+    }
+    remote->idle_count = 0;
+}
+
+/* Under the lock: the keys are copied. */
+static int client_create(struct gm_remote *remote, struct gm_connection *c, struct gm_err *err)
+{
+    const struct gm_s3_keys keys = {remote->keys.id, remote->keys.secret, remote->keys.token};
+    const struct gm_s3_client_params params = {.loop = &c->loop,
+                                               .endpoint = &remote->endpoint,
+                                               .style = remote->style,
+                                               .keys = &keys,
+                                               .region = remote->region,
+                                               .ca_file = remote->ca_file};
+    c->generation = remote->generation;
+    return gm_s3_client_create(&params, &c->client, err);
+}
+
+static int connection_take(struct gm_remote *remote, struct gm_connection **out, struct gm_err *err)
+{
+    struct gm_connection *c;
+    int rc;
+
+    uv_mutex_lock(&remote->lock);
+    while ((c = remote->idle) != NULL) {
+        remote->idle = c->next;
+        remote->idle_count--;
+        if (c->generation == remote->generation) {
+            break;
+        }
+        connection_close(c);
+    }
+    uv_mutex_unlock(&remote->lock);
+    if (c != NULL) {
+        *out = c;
+        return 0;
+    }
+    c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        return gm_err_nomem(err);
+    }
+    rc = uv_loop_init(&c->loop);
+    if (rc != 0) {
+        free(c);
+        return gm_err_uv(err, rc, "could not make an event loop");
+    }
+    uv_mutex_lock(&remote->lock);
+    rc = client_create(remote, c, err);
+    uv_mutex_unlock(&remote->lock);
+    if (rc < 0) {
+        connection_close(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+static void connection_give(struct gm_remote *remote, struct gm_connection *c)
+{
+    bool kept;
+
+    uv_mutex_lock(&remote->lock);
+    remote->clock_offset_ms = gm_s3_client_clock_offset(c->client);
+    kept = c->generation == remote->generation && remote->idle_count < IDLE_MAX;
+    if (kept) {
+        c->next = remote->idle;
+        remote->idle = c;
+        remote->idle_count++;
+    }
+    uv_mutex_unlock(&remote->lock);
+    if (!kept) {
+        connection_close(c);
+    }
+}
+
+static void on_done(const struct gm_s3_result *result, void *arg)
+{
+    struct gm_ask *ask = arg;
+
+    ask->result = *result;
+    ask->rc = result->rc;
+    if (ask->rc == 0 && ask->take != NULL) {
+        ask->rc = ask->take(ask, &result->answer);
+    }
+    ask->ended = true;
+}
+
+static void start(struct gm_connection *c, struct gm_ask *ask)
+{
+    struct gm_s3_call call = ask->call;
+    struct gm_s3_running *running = NULL;
+
+    call.max_tries = call.max_tries == 0 ? MAX_TRIES : call.max_tries;
+    call.max_time = call.max_time == 0 ? MAX_TIME : call.max_time;
+    call.done = on_done;
+    call.arg = ask;
+    ask->ended = false;
+    ask->rc = gm_s3_client_start(c->client, &call, &running, &ask->result.err);
+    ask->ended = ask->rc < 0;
+}
+
+int gm_remote_ask_all(struct gm_remote *remote, struct gm_ask *asks, size_t count,
+                      struct gm_err *err)
+{
+    struct gm_connection *c = NULL;
+    int rc = connection_take(remote, &c, err);
+
+    if (rc < 0) {
+        return rc;
+    }
+    GM_ASSERT(c != NULL);
+    for (size_t first = 0; first < count; first += AT_ONCE) {
+        size_t end = first + AT_ONCE < count ? first + AT_ONCE : count;
+
+        for (size_t i = first; i < end; i++) {
+            start(c, &asks[i]);
+        }
+        for (size_t i = first; i < end; i++) {
+            while (!asks[i].ended) {
+                (void)uv_run(&c->loop, UV_RUN_ONCE);
+            }
+        }
+    }
+    connection_give(remote, c);
+    return 0;
+}
+
+int gm_remote_ask(struct gm_remote *remote, struct gm_ask *ask, struct gm_err *err)
+{
+    bool changed = false;
+    struct gm_err other;
+    int rc = gm_remote_ask_all(remote, ask, 1, err);
+
+    if (rc == 0 && ask->rc < 0 && ask->result.renew && ask->call.url == NULL &&
+        gm_remote_reload(remote, &changed, &other) == 0 && changed) {
+        rc = gm_remote_ask_all(remote, ask, 1, err);
+    }
+    if (rc == 0 && ask->rc < 0) {
+        *err = ask->result.err;
+        rc = ask->rc;
+    }
+    return rc;
+}

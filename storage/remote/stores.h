@@ -1,0 +1,110 @@
+#ifndef GM_STORAGE_REMOTE_STORES_H
+#define GM_STORAGE_REMOTE_STORES_H
+
+#include "storage/s3/location.h"
+#include "storage/store.h"
+
+/* The stores of S3 that a configuration names, with their keys: "s3://bucket/prefix" as a struct
+ * gm_store, and grants for what lies there. A line of the configuration is
+ *
+ *   s3://BUCKET endpoint=https://host:port region=us-east-1 style=path keys=/file ca=/file
+ *
+ * BUCKET `*`: any; the first line that fits counts. region (default us-east-1), style (path, or
+ * virtual) and ca (PEM of who signed the endpoint's certificate; default: the system's) may be left
+ * out. The key file has the lines "id=...", "secret=..." and perhaps "token=...", and nobody but
+ * its owner may read it.
+ *
+ * Thread: any, several at a time; what goes over the network blocks: loops run it on libuv's pool.
+ * Idle connections are kept, a few for each line.
+ * No secret, and no signed URL, is in an error's text.
+ */
+struct gm_stores; /* opaque */
+
+/* lines: NULL-terminated, or NULL. Errors: CONFIG (with the line), SYS, NOMEM. */
+int gm_stores_create(char *const *lines, struct gm_stores **out, struct gm_err *err) GM_MUST_CHECK;
+void gm_stores_destroy(struct gm_stores **stores);
+/* Reads all key files again; a file that does not read leaves the keys that there were. Errors: the
+ * first of them. */
+int gm_stores_reload(struct gm_stores *stores, struct gm_err *err) GM_MUST_CHECK;
+/* Whether a line fits. stores NULL: no. */
+bool gm_stores_has(const struct gm_stores *stores, const char *bucket);
+/* CONFIG where no line fits: the sentence says which is missing. */
+int gm_stores_check(const struct gm_stores *stores, const char *url,
+                    struct gm_err *err) GM_MUST_CHECK;
+
+/* As gm_store_open and gm_store_open_marked for file: URLs; s3:// ones have no mark, and nothing is
+ * asked of the server, so a bucket that is missing shows in what follows, as STORE. stores (NULL:
+ * folders alone) must live longer than the store. Errors: also CONFIG. */
+int gm_stores_open(struct gm_stores *stores, const char *url, bool create, struct gm_store **out,
+                   struct gm_err *err) GM_MUST_CHECK;
+int gm_stores_open_marked(struct gm_stores *stores, const char *url, const char *mark,
+                          struct gm_store **out, struct gm_err *err) GM_MUST_CHECK;
+/* Ends the uploads in parts that were begun below the prefix of a store of S3 and not ended; of a
+ * folder there are none. */
+int gm_stores_drop_uploads(struct gm_store *store, const char *prefix,
+                           struct gm_err *err) GM_MUST_CHECK;
+
+struct gm_remote_stat {
+    uint64_t size;  /* bytes */
+    char etag[128]; /* as the server sent it, with its quotes */
+};
+/* An object of any key. Errors: NOTFOUND, STORE_DENIED, STORE, CONFIG, INVAL. */
+int gm_stores_stat(struct gm_stores *stores, const char *url, struct gm_remote_stat *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+
+/* ---- grants */
+
+/* Asks the endpoint of an s3:// store, unless it has answered before, whether it holds who has a
+ * signed URL to the bytes that it was signed for: it puts some below the prefix, and deletes them.
+ * So it tells also whether the bucket is there and may be written to. Errors: STORE, STORE_DENIED,
+ * CONFIG. */
+int gm_stores_probe(struct gm_stores *stores, const char *store_url,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* A URL, owned, that reads the object at `url` for so long. It does not block. */
+int gm_stores_grant_read(struct gm_stores *stores, const char *url, uint32_t expires_s,
+                         char **out_url, struct gm_err *err) GM_MUST_CHECK;
+
+#define GM_REMOTE_ONE_PUT (UINT64_C(64) << 20) /* bytes; larger bodies go in parts */
+
+struct gm_hash_bytes { /* as protobuf-c has them: 32 or 16 bytes each */
+    size_t size;
+    const uint8_t *data;
+};
+struct gm_remote_write { /* all borrowed */
+    const char *store_url;
+    const char *key;
+    uint64_t size;
+    struct gm_hash_bytes sha256;
+    const char *content_type;  /* NULL: none */
+    const char *cache_control; /* NULL: none */
+    uint32_t expires_s;
+    /* What is known only when it was asked for. */
+    const struct gm_hash_bytes *md5; /* of the whole, or of each part */
+    size_t md5_count;
+    const struct gm_hash_bytes *part_sha256;
+    size_t part_count; /* 0: no parts yet */
+    uint64_t part_size;
+    const char *upload_id; /* "" or NULL: not begun */
+};
+/* As Grant of proto/wire.proto; all owned, NULL where there is none. */
+struct gm_remote_grant {
+    bool waits; /* the endpoint was not probed yet: nothing else is set */
+    char *url;
+    bool needs_md5;
+    char *start_url;
+    char **part_urls;
+    size_t part_count;
+    char *complete_url;
+    char *head_url;
+    struct gm_s3_header {
+        const char *name;
+        char *value;
+    } headers[2];
+    size_t header_count;
+};
+/* It does not block. Errors: INVAL, CONFIG, NOMEM. */
+int gm_stores_grant_write(struct gm_stores *stores, const struct gm_remote_write *write,
+                          struct gm_remote_grant *out, struct gm_err *err) GM_MUST_CHECK;
+void gm_remote_grant_fini(struct gm_remote_grant *grant);
+
+#endif

@@ -1,0 +1,207 @@
+/* What needs no server: lines, key files, signed URLs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "storage/remote/remote.h"
+
+struct fixture {
+    char folder[64], keys[96];
+};
+
+static struct gm_err err;
+
+static void write_keys(const struct fixture *f, const char *text, mode_t mode)
+{
+    FILE *file = fopen(f->keys, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(chmod(f->keys, mode), 0);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    snprintf(f->folder, sizeof(f->folder), "/tmp/gm-stores-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->keys, sizeof(f->keys), "%s/keys", f->folder);
+    write_keys(f, "id=AKID\nsecret=SECRET\n", 0600);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    unlink(f->keys);
+    rmdir(f->folder);
+    free(f);
+    return 0;
+}
+
+/* "KEYS" in text stands for the key file. */
+static int create(const struct fixture *f, const char *text, struct gm_stores **out)
+{
+    char line[600] = "";
+    const char *at = strstr(text, "KEYS");
+    char *lines[] = {line, NULL};
+
+    snprintf(line, sizeof(line), "%.*s%s%s", at == NULL ? 300 : (int)(at - text), text,
+             at == NULL ? "" : f->keys, at == NULL ? "" : at + 4);
+    return gm_stores_create(lines, out, &err);
+}
+
+static void lines_are_checked(void **state)
+{
+    static const char *const bad[] = {"s3://media keys=KEYS",
+                                      "s3://media endpoint=https://h",
+                                      "s3://media endpoint=https://h/path keys=KEYS",
+                                      "s3://Media endpoint=https://h keys=KEYS",
+                                      "media endpoint=https://h keys=KEYS",
+                                      "s3://media endpoint=https://h keys=relative",
+                                      "s3://media endpoint=https://h keys=/no/such/file",
+                                      "s3://media endpoint=https://h style=other keys=KEYS",
+                                      "s3://media endpoint=https://h colour=red keys=KEYS",
+                                      "s3://media endpoint=https://h endpoint=https://i keys=KEYS",
+                                      ""};
+    const struct fixture *f = *state;
+    struct gm_stores *stores = NULL;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(create(f, bad[i], &stores), -GM_E_CONFIG);
+        assert_null(stores);
+    }
+    assert_int_equal(
+        create(f, "s3://media endpoint=https://h:1 style=virtual region=eu ca=/x keys=KEYS",
+               &stores),
+        0);
+    assert_true(gm_stores_has(stores, "media"));
+    assert_false(gm_stores_has(stores, "other"));
+    assert_int_equal(gm_stores_check(stores, "s3://other/x", &err), -GM_E_CONFIG);
+    assert_non_null(strstr(err.text, "s3://other"));
+    gm_stores_destroy(&stores);
+    assert_false(gm_stores_has(NULL, "media"));
+    assert_int_equal(create(f, "s3://* endpoint=http://h keys=KEYS", &stores), 0);
+    assert_true(gm_stores_has(stores, "any-other"));
+    gm_stores_destroy(&stores);
+}
+
+static void key_files_are_checked(void **state)
+{
+    static const char *const bad[] = {"id=a\n",
+                                      "secret=b\n",
+                                      "id=a\nid=b\nsecret=c\n",
+                                      "id=a b\nsecret=c\n",
+                                      "id=\nsecret=c\n",
+                                      "id=a\nsecret=SESAME\nwhat=SESAME\n"};
+    const struct fixture *f = *state;
+    struct gm_key_file keys;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        write_keys(f, bad[i], 0600);
+        assert_int_equal(gm_key_file_load(f->keys, &keys, &err), -GM_E_CONFIG);
+        assert_null(strstr(err.text, "SESAME"));
+    }
+    write_keys(f, " # mine\r\n\n id=a\r\nsecret=b=c \ntoken=d\n", 0400);
+    assert_int_equal(gm_key_file_load(f->keys, &keys, &err), 0);
+    assert_string_equal(keys.id, "a");
+    assert_string_equal(keys.secret, "b=c");
+    assert_string_equal(keys.token, "d");
+    gm_key_file_wipe(&keys);
+    write_keys(f, "id=a\nsecret=b\n", 0640);
+    assert_int_equal(gm_key_file_load(f->keys, &keys, &err), -GM_E_CONFIG);
+}
+
+/* Signed for these headers, in their order. */
+static void assert_signs(const char *url, const char *names)
+{
+    const char *at = strstr(url, "X-Amz-SignedHeaders=");
+
+    assert_non_null(at);
+    at += strlen("X-Amz-SignedHeaders=");
+    assert_int_equal(strcspn(at, "&"), strlen(names));
+    assert_memory_equal(at, names, strlen(names));
+}
+
+static void grants_say_what_they_are_for(void **state)
+{
+    static const uint8_t bytes[32] = {1};
+    const struct gm_hash_bytes md5 = {16, bytes};
+    const struct gm_hash_bytes parts[2] = {{32, bytes}, {32, bytes}}, md5s[2] = {md5, md5};
+    struct gm_remote_write write = {.store_url = "s3://media/out",
+                                    .key = "v/p/1.m4s",
+                                    .size = 5,
+                                    .sha256 = {32, bytes},
+                                    .content_type = "video/iso.segment",
+                                    .expires_s = 60};
+    const struct fixture *f = *state;
+    struct gm_stores *stores = NULL;
+    struct gm_remote_grant grant;
+
+    assert_int_equal(create(f, "s3://* endpoint=https://h keys=KEYS", &stores), 0);
+    assert_int_equal(gm_stores_grant_write(stores, &write, &grant, &err), 0);
+    assert_true(grant.waits);
+    gm_remote_grant_fini(&grant);
+
+    stores->remotes[0].way = GM_HASH_SHA256;
+    assert_int_equal(gm_stores_grant_write(stores, &write, &grant, &err), 0);
+    assert_memory_equal(grant.url, "https://h/media/out/v/p/1.m4s?", 30);
+    assert_signs(grant.url, "content-length%3Bcontent-type%3Bhost%3Bx-amz-content-sha256");
+    assert_int_equal(grant.header_count, 1);
+    assert_string_equal(grant.headers[0].value, "video/iso.segment");
+    gm_remote_grant_fini(&grant);
+
+    stores->remotes[0].way = GM_HASH_MD5;
+    assert_int_equal(gm_stores_grant_write(stores, &write, &grant, &err), 0);
+    assert_true(grant.needs_md5);
+    assert_null(grant.url);
+    gm_remote_grant_fini(&grant);
+    write.md5 = md5s;
+    write.md5_count = 1;
+    assert_int_equal(gm_stores_grant_write(stores, &write, &grant, &err), 0);
+    assert_signs(grant.url, "content-length%3Bcontent-md5%3Bcontent-type%3Bhost");
+    gm_remote_grant_fini(&grant);
+
+    write.md5_count = 0;
+    write.size = GM_REMOTE_ONE_PUT + 1;
+    assert_int_equal(gm_stores_grant_write(stores, &write, &grant, &err), 0);
+    assert_true(grant.needs_md5);
+    assert_non_null(grant.start_url);
+    assert_signs(grant.start_url, "content-type%3Bhost");
+    gm_remote_grant_fini(&grant);
+    write.md5_count = 2;
+    write.part_count = 2;
+    write.part_sha256 = parts;
+    write.part_size = GM_REMOTE_ONE_PUT;
+    write.upload_id = "up/1";
+    assert_int_equal(gm_stores_grant_write(stores, &write, &grant, &err), 0);
+    assert_int_equal(grant.part_count, 2);
+    assert_non_null(strstr(grant.part_urls[1], "partNumber=2&uploadId=up%2F1"));
+    assert_signs(grant.part_urls[1], "content-length%3Bcontent-md5%3Bhost");
+    assert_non_null(strstr(grant.complete_url, "uploadId=up%2F1"));
+    assert_non_null(grant.head_url);
+    gm_remote_grant_fini(&grant);
+    gm_stores_destroy(&stores);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(lines_are_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(key_files_are_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(grants_say_what_they_are_for, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
