@@ -41,7 +41,7 @@ struct gm_post {
     size_t count;
 };
 
-static bool has_input(const struct gm_zwatch *watch)
+bool gm_zsock_has_input(void *zsock)
 {
     int events = 0;
     size_t size = sizeof(events);
@@ -49,7 +49,7 @@ static bool has_input(const struct gm_zwatch *watch)
     int rc;
 
     do { /* a signal may come when the edge was taken in, which nothing will tell again */
-        rc = zmq_getsockopt(watch->zsock, ZMQ_EVENTS, &events, &size);
+        rc = zmq_getsockopt(zsock, ZMQ_EVENTS, &events, &size);
     } while (rc != 0 && zmq_errno() == EINTR);
     return rc == 0 && (events & ZMQ_POLLIN) != 0;
 }
@@ -79,7 +79,7 @@ static void on_prepare(uv_prepare_t *handle)
         return;
     }
     watch->touched = false;
-    watch->has_input = has_input(watch);
+    watch->has_input = gm_zsock_has_input(watch->zsock);
     if (watch->has_input) {
         uv_idle_start(&watch->idle, on_idle);
     }
@@ -95,7 +95,7 @@ static void on_check(uv_check_t *handle)
     bool found = watch->has_input;
     watch->signalled = watch->has_input = false;
     uv_idle_stop(&watch->idle);
-    if (found || has_input(watch)) {
+    if (found || gm_zsock_has_input(watch->zsock)) {
         watch->fn(watch->zsock, GM_ZWATCH_BUDGET, watch->arg);
     }
 }

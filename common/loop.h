@@ -25,6 +25,8 @@ void gm_zwatch_before(struct gm_zwatch *watch, void (*fn)(void *arg));
  * EAGAIN. */
 void gm_zwatch_spare(struct gm_zwatch *watch);
 void gm_zwatch_touch(struct gm_zwatch *watch);
+/* Whether a whole message waits to be received: a system call. */
+bool gm_zsock_has_input(void *zsock);
 /* Closes its handles; memory goes after their close callbacks ran. */
 void gm_zwatch_stop(struct gm_zwatch **watch);
 

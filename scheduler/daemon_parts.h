@@ -64,6 +64,7 @@ struct gm_daemon {
     void *zctx; /* owned */
     void *router;
     struct gm_zwatch *watch;
+    bool waits;                 /* there is more to read when the disk is ready for it */
     struct gm_peers *peers;     /* owned */
     struct gm_letters *letters; /* owned */
     struct gm_arena *arena;     /* owned; of the message that is looked at */

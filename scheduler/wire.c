@@ -230,7 +230,18 @@ static bool on_envelope(struct gm_daemon *d, struct gm_peer *peer, const void *d
     return false;
 }
 
-/* A message that is cut wrongly is one of garbage. Returns how many envelopes were in it. */
+/* What it said is no message of ours. */
+static void on_garbage(struct gm_daemon *d, struct gm_peer *peer, struct gm_err *err)
+{
+    enum gm_peer_verdict v = gm_peers_judge(d->peers, peer, NULL, gm_time_now(), NULL, err);
+    if (v == GM_PEER_REFUSE) {
+        refuse(d, peer, err);
+    } else if (v == GM_PEER_CUT) {
+        gm_guard_cut(d->guard, gm_peer_fd(peer), err->text);
+    }
+}
+
+/* Returns how many envelopes were in it. */
 static int on_message(struct gm_daemon *d, struct gm_peer *peer, const void *data, size_t size)
 {
     struct gm_batch_reader reader;
@@ -238,12 +249,7 @@ static int on_message(struct gm_daemon *d, struct gm_peer *peer, const void *dat
     const void *entry = NULL;
     size_t entry_size = 0;
     if (gm_batch_open(data, size, &reader, &err) < 0) {
-        enum gm_peer_verdict v = gm_peers_judge(d->peers, peer, NULL, gm_time_now(), NULL, &err);
-        if (v == GM_PEER_REFUSE) {
-            refuse(d, peer, &err);
-        } else if (v == GM_PEER_CUT) {
-            gm_guard_cut(d->guard, gm_peer_fd(peer), err.text);
-        }
+        on_garbage(d, peer, &err);
         return 1;
     }
     int count = (int)reader.count;
@@ -255,13 +261,21 @@ static int on_message(struct gm_daemon *d, struct gm_peer *peer, const void *dat
     return count;
 }
 
-static int on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
+/* One that came whole: the id of its connection, its first part, and how many bytes and parts it
+ * had besides the id. */
+struct parts {
+    zmq_msg_t id, body;
+    size_t size, count;
+};
+
+static int on_parts(struct gm_daemon *d, struct parts *m)
 {
     struct gm_peer *peer = NULL;
-    struct gm_heard heard = {.id = {.data = zmq_msg_data(id), .size = zmq_msg_size(id)},
-                             .fd = zmq_msg_get(body, ZMQ_SRCFD),
-                             .key = d->zap != NULL ? zmq_msg_gets(body, GM_ZAP_KEY) : NULL,
-                             .size = zmq_msg_size(body),
+    struct gm_err err = {0};
+    struct gm_heard heard = {.id = {.data = zmq_msg_data(&m->id), .size = zmq_msg_size(&m->id)},
+                             .fd = zmq_msg_get(&m->body, ZMQ_SRCFD),
+                             .key = d->zap != NULL ? zmq_msg_gets(&m->body, GM_ZAP_KEY) : NULL,
+                             .size = m->size,
                              .now = gm_time_now(),
                              .unix_ms = gm_time_unix_ms()};
     heard.known = heard.id.size > 0 ? gm_peers_find(d->peers, heard.id) : NULL;
@@ -270,7 +284,12 @@ static int on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
     }
     switch (gm_peers_heard(d->peers, &heard, &peer)) {
     case GM_PEER_TAKE:
-        return on_message(d, peer, zmq_msg_data(body), heard.size);
+        if (m->count == 1) {
+            return on_message(d, peer, zmq_msg_data(&m->body), m->size);
+        }
+        (void)gm_err_set(&err, GM_E_PROTO, 0, "a message of %zu parts: it has one", m->count);
+        on_garbage(d, peer, &err);
+        return 1;
     case GM_PEER_CUT:
         gm_guard_cut(d->guard, heard.fd,
                      peer != NULL ? GM_PEERS_OFF_LIST : "its key or name is not taken");
@@ -289,34 +308,31 @@ static int receive_part(struct gm_daemon *d, zmq_msg_t *part)
     return rc;
 }
 
-/* One whole message; its parts past the second are dropped. Returns how many envelopes it brought,
- * 0 when there is none. */
+/* One whole message; what it has past its first part is counted alone. Returns how many envelopes
+ * it brought, 0 when there is none. */
 static int receive(struct gm_daemon *d)
 {
-    zmq_msg_t parts[2];
+    struct parts m = {0};
+    zmq_msg_t extra;
+    zmq_msg_t *const parts[] = {&m.id, &m.body, &extra};
     size_t count = 0;
-    int envelopes = 0;
     bool got = false;
-    for (bool more = true; more;) {
-        zmq_msg_t extra;
-        zmq_msg_t *part = count < 2 ? &parts[count] : &extra;
-        (void)zmq_msg_init(part);
+    for (size_t i = 0; i < 3; i++) {
+        (void)zmq_msg_init(parts[i]);
+    }
+    for (bool more = true; more; count++) {
+        zmq_msg_t *part = parts[count < 2 ? count : 2];
         if (receive_part(d, part) < 0) {
-            (void)zmq_msg_close(part);
             break;
         }
         more = zmq_msg_more(part) != 0;
         got = !more;
-        if (count >= 2) {
-            (void)zmq_msg_close(part);
-        }
-        count++;
+        m.size += count > 0 ? zmq_msg_size(part) : 0;
     }
-    if (got) {
-        envelopes = count == 2 ? on_parts(d, &parts[0], &parts[1]) : 1;
-    }
-    for (size_t i = 0; i < count && i < 2; i++) {
-        (void)zmq_msg_close(&parts[i]);
+    m.count = count > 0 ? count - 1 : 0;
+    int envelopes = !got ? 0 : m.count > 0 ? on_parts(d, &m) : 1;
+    for (size_t i = 0; i < 3; i++) {
+        (void)zmq_msg_close(parts[i]);
     }
     return envelopes;
 }
@@ -329,15 +345,16 @@ static bool is_deaf(const struct gm_daemon *d)
 void gm_wire_readable(void *zsock, int budget, void *arg)
 {
     struct gm_daemon *d = arg;
-    (void)zsock;
     int got = 1;
     while (budget > 0 && got > 0 && !is_deaf(d)) {
         got = receive(d);
         budget -= got;
     }
-    gm_peers_read(d->peers, got == 0);
-    if (got > 0) {
-        gm_zwatch_touch(d->watch); /* there may be more */
+    bool more = got > 0 && gm_zsock_has_input(zsock);
+    gm_peers_read(d->peers, !more);
+    d->waits = more && is_deaf(d);
+    if (more && !d->waits) {
+        gm_zwatch_touch(d->watch);
     }
 }
 
@@ -345,7 +362,9 @@ void gm_wire_flush(void *arg)
 {
     struct gm_daemon *d = arg;
     gm_letters_flush(d->letters);
-    if (gm_letters_used(d->letters)) {
+    bool hears = d->waits && !is_deaf(d); /* the commit thread has turned the loop */
+    d->waits = d->waits && !hears;
+    if (gm_letters_used(d->letters) || hears) {
         gm_zwatch_touch(d->watch); /* a send takes in what the descriptor will not signal again */
     }
 }
