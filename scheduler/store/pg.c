@@ -34,12 +34,22 @@ static bool is_torn(const PQconninfoOption *o)
            strchr(o->val, '@') != NULL;
 }
 
+/* The same of the database's name: an @ that belongs to it is written with %, so that of an address
+ * can be told where a / in its password cut it. */
+static bool is_path_torn(const char *url)
+{
+    const char *rest = strstr(url, "://");
+    const char *path = rest != NULL ? strchr(rest + 3, '/') : NULL;
+    const char *at = path != NULL ? strchr(path, '@') : NULL;
+    return at != NULL && at < path + strcspn(path, "?");
+}
+
 /* What libpq says of an address holds the address, and so the password. */
 int gm_pg_check_url(const char *url, struct gm_err *err)
 {
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &why);
-    bool torn = options == NULL && why != NULL;
+    bool torn = is_path_torn(url) || (options == NULL && why != NULL);
     int rc = options == NULL && why == NULL ? gm_err_nomem(err) : 0;
     for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
         torn = torn || is_torn(o);

@@ -416,7 +416,7 @@ static void no_password_is_shown(void **state)
     static const char *const refused[] = {
         "postgresql://user:100%sure@host/farm",    "postgresql://user:secret@[::1]x/farm",
         "postgresql://user:sec/ret@host/farm",     "postgresql://user:sec@ret@host/farm",
-        "postgresql://host/farm?password=10%sure",
+        "postgresql://host/farm?password=10%sure", "postgresql://user:10/sec@host/farm",
     };
     static const char *const parts[] = {"100",  "sure", "10", "secret",
                                         "sec/", "ret@", "\"", "sec@"};
@@ -438,6 +438,20 @@ static void no_password_is_shown(void **state)
     }
 }
 
+/* Written with %, and behind a ?, an @ cuts nothing: such an address is taken. */
+static void an_at_sign_may_be_in_a_name(void **state)
+{
+    static const char *const urls[] = {"postgresql://host/a%40b",
+                                       "postgresql://host/ab?password=sec@ret"};
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        struct gm_err err = {0};
+        struct gm_state *s = NULL;
+        ASSERT_OK(gm_state_open(urls[i], &s, &err));
+        gm_state_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_commit_reads_no_table_through),
         cmocka_unit_test(what_can_not_be_read_is_refused),
         cmocka_unit_test(no_password_is_shown),
+        cmocka_unit_test(an_at_sign_may_be_in_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
