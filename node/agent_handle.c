@@ -179,7 +179,7 @@ static void handle_cancel(struct gm_agent *agent, const Gm__Cancel *cancel)
     struct gm_task *task = find_current(agent, cancel->task_id, cancel->term, cancel->epoch);
     if (task != NULL) {
         gm_task_drop(task, "the scheduler cancelled it");
-    } else if (cancel->term == agent->term) {
+    } else {                  /* of whatever term: a lease keeps its own */
         agent->renew_due = 0; /* it waits to hear that nothing of that is here */
     }
 }

@@ -912,6 +912,10 @@ static void a_cancel_of_what_never_came_is_answered_at_once(void **state)
     until_renewed(farm, 1);
     farm_cancel(farm, 77);
     until_renewed(farm, 2);
+    farm->term--; /* of a scheduler before */
+    farm_cancel(farm, 78);
+    farm->term++;
+    until_renewed(farm, 3);
 }
 
 /* Idle as it is: it asks, is not answered, and asks again each heartbeat until it gives up. */
