@@ -289,8 +289,7 @@ bool gm_peers_more(struct gm_peers *p, struct gm_peer *peer, uint32_t more, gm_t
     return more == 0 || count_dropped(p, peer, may_say(p, peer, more, now));
 }
 
-void gm_peers_each_dropped(struct gm_peers *p, gm_time now,
-                           void (*fn)(const char *node_id, uint64_t dropped, void *arg), void *arg)
+void gm_peers_each_dropped(struct gm_peers *p, gm_time now, gm_peers_dropped_fn fn, void *arg)
 {
     if (!p->dropped || (p->dropped_at != 0 && now - p->dropped_at < GM_PEERS_DROPPED_TIME)) {
         return;
@@ -298,10 +297,10 @@ void gm_peers_each_dropped(struct gm_peers *p, gm_time now,
     p->dropped = false;
     p->dropped_at = now;
     for (struct node *node = p->nodes; node != NULL; node = node->hh.next) {
-        if (node->dropped > 0) {
-            fn(node->id, node->dropped, arg);
+        if (node->dropped > 0 && fn(node->id, node->dropped, arg)) {
             node->dropped = 0;
         }
+        p->dropped = p->dropped || node->dropped > 0;
     }
 }
 

@@ -89,11 +89,12 @@ void gm_peers_read(struct gm_peers *peers, bool all);
 /* The message that was heard last brings `more` envelopes beside its first one. False: they are too
  * many, it is as lost. */
 bool gm_peers_more(struct gm_peers *peers, struct gm_peer *peer, uint32_t more, gm_time now);
-/* Calls fn for each node of which messages were as lost because they were too many since the last
- * time, with how many; a batch is one. At most once a second: else, and where there is none,
+/* False: it could not be told, and counts for the next time. */
+typedef bool (*gm_peers_dropped_fn)(const char *node_id, uint64_t dropped, void *arg);
+/* Calls fn for each node of which messages were as lost because they were too many since that was
+ * told last, with how many; a batch is one. At most once a second: else, and where there is none,
  * nothing happens. */
-void gm_peers_each_dropped(struct gm_peers *peers, gm_time now,
-                           void (*fn)(const char *node_id, uint64_t dropped, void *arg), void *arg);
+void gm_peers_each_dropped(struct gm_peers *peers, gm_time now, gm_peers_dropped_fn fn, void *arg);
 /* What it says: NULL where it does not decode, and *err says why. TAKE: *out_node is the node id
  * to give it to the core under, and after that gm_peers_settle; borrowed as peer, or from env.
  * REFUSE, CUT: *err is filled. */

@@ -369,13 +369,15 @@ void gm_wire_flush(void *arg)
     }
 }
 
-static void log_dropped(const char *node_id, uint64_t dropped, void *arg)
+static bool log_dropped(const char *node_id, uint64_t dropped, void *arg)
 {
     struct gm_daemon *d = arg;
-    if (may_log(d)) {
+    bool may = may_log(d);
+    if (may) {
         gm_log(GM_LOG_WARN, "node_over_budget", "node=%s dropped=%llu unlogged=%llu", node_id,
                (unsigned long long)dropped, take_unlogged(d));
     }
+    return may;
 }
 
 void gm_wire_tick(struct gm_daemon *d)
