@@ -73,8 +73,12 @@ void gm_s3_breaker_given_up(struct gm_s3_breaker *breaker, gm_time now)
     }
 }
 
-void gm_s3_breaker_told(struct gm_s3_breaker *breaker, bool ill, gm_time now, uint32_t random)
+void gm_s3_breaker_told(struct gm_s3_breaker *breaker, bool decides, bool ill, gm_time now,
+                        uint32_t random)
 {
+    if (breaker->open && breaker->probing && !decides) {
+        return;
+    }
     if (!ill) {
         *breaker = (struct gm_s3_breaker){.failures = 0};
         return;

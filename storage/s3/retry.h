@@ -55,9 +55,15 @@ struct gm_s3_breaker {
  * told or given_up is to follow; where none has in GM_S3_PROBE_TIME, another may go.
  * False: *out_wait is how long to wait before asking again, at least 1 ms. */
 bool gm_s3_breaker_allows(struct gm_s3_breaker *breaker, gm_time now, gm_time *out_wait);
-/* How a request ended that was allowed. ill false: an answer came that does not speak against the
- * endpoint, whatever else it says; also before the request has ended. */
-void gm_s3_breaker_told(struct gm_s3_breaker *breaker, bool ill, gm_time now, uint32_t random);
+/* How a request ended that was allowed. While one decides, what others say that were sent before
+ * changes nothing.
+ *
+ * decides: it is the one that was let through alone
+ * ill:     false: an answer came that does not speak against the endpoint, whatever else it says;
+ *          also before the request has ended
+ */
+void gm_s3_breaker_told(struct gm_s3_breaker *breaker, bool decides, bool ill, gm_time now,
+                        uint32_t random);
 /* The one that decides was not sent, was cancelled, or ended by what is not the endpoint's: another
  * may go at once. */
 void gm_s3_breaker_given_up(struct gm_s3_breaker *breaker, gm_time now);

@@ -135,7 +135,7 @@ static void on_end(CURL *easy, CURLcode result, void *arg)
     r->on_wire = false;
     verdict = gm_s3_exchange_end(r, result);
     if (verdict.ill || r->result.status > 0) {
-        gm_s3_breaker_told(&client->breaker, verdict.ill, gm_time_now(), chance());
+        gm_s3_breaker_told(&client->breaker, r->probe, verdict.ill, gm_time_now(), chance());
         r->probe = false;
     }
     give_up_probe(r); /* it was not the endpoint's end */

@@ -148,7 +148,7 @@ static void probe_lives(struct gm_s3_running *r)
 {
     if (r->probe) {
         r->probe = false;
-        gm_s3_breaker_told(&r->client->breaker, false, gm_time_now(), 0);
+        gm_s3_breaker_told(&r->client->breaker, true, false, gm_time_now(), 0);
     }
 }
 
@@ -251,6 +251,17 @@ static void take_range(struct gm_s3_heard *heard, char *text)
     }
 }
 
+/* An answer begins, or 100 Continue before it: bodies both ways may go on for minutes. */
+static void hear_status(struct gm_s3_running *r)
+{
+    long status = 0;
+
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 100 && status < 500) {
+        probe_lives(r);
+    }
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
     struct gm_s3_running *r = arg;
@@ -262,6 +273,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
         heard->etag[0] = heard->date[0] = '\0';
         heard->retry_after = 0;
         heard->has_range = heard->chunked = false;
+        hear_status(r);
     } else if (take_header(line, bytes, "ETag", heard->etag, sizeof(heard->etag)) ||
                take_header(line, bytes, "Date", heard->date, sizeof(heard->date))) {
         /* taken */
@@ -328,7 +340,6 @@ static size_t on_write(char *data, size_t size, size_t count, void *arg)
         return 0;
     }
     if (status < 300 && r->call.wants == GM_S3_WANTS_BODY) {
-        probe_lives(r);
         return on_object(r, data, bytes) == bytes ? bytes : 0;
     }
     max = status < 300 ? GM_S3_ANSWER_MAX : ERROR_MAX;

@@ -76,10 +76,11 @@ static void the_server_may_ask_for_a_longer_pause(void **state)
     assert_true(gm_s3_retry_after("Fri, 31 Dec 1999 23:59:59 GMT") == 0);
 }
 
+/* Told by what was sent before, or by the one that decides. */
 static void break_down(struct gm_s3_breaker *breaker, int count, gm_time now)
 {
     for (int i = 0; i < count; i++) {
-        gm_s3_breaker_told(breaker, true, now, UINT32_MAX);
+        gm_s3_breaker_told(breaker, breaker->probing, true, now, UINT32_MAX);
     }
 }
 
@@ -90,7 +91,8 @@ static void failures_in_a_row_open_the_breaker(void **state)
 
     (void)state;
     break_down(&breaker, GM_S3_BREAKER_LIMIT - 1, 0);
-    gm_s3_breaker_told(&breaker, false, 0, 0); /* an answer: it counts from the start again */
+    gm_s3_breaker_told(&breaker, breaker.probing, false, 0,
+                       0); /* an answer: it counts from the start again */
     break_down(&breaker, GM_S3_BREAKER_LIMIT - 1, 0);
     assert_true(gm_s3_breaker_allows(&breaker, 0, &wait));
     assert_true(wait == -1);
@@ -112,7 +114,7 @@ static void one_request_decides_after_a_rest(void **state)
     now = breaker.until;
     assert_true(gm_s3_breaker_allows(&breaker, now, &wait));
     assert_false(gm_s3_breaker_allows(&breaker, now, &wait)); /* one alone */
-    gm_s3_breaker_told(&breaker, false, now, 0);
+    gm_s3_breaker_told(&breaker, breaker.probing, false, now, 0);
     assert_true(gm_s3_breaker_allows(&breaker, now, &wait));
     assert_true(gm_s3_breaker_allows(&breaker, now, &wait));
     break_down(&breaker, GM_S3_BREAKER_LIMIT, now); /* and its rests begin short again */
@@ -147,7 +149,26 @@ static void what_was_under_way_does_not_prolong_the_rest(void **state)
     until = breaker.until;
     break_down(&breaker, 100, GM_SEC / 4);
     assert_true(breaker.until == until);
-    gm_s3_breaker_told(&breaker, false, GM_SEC / 4, 0); /* but an answer ends it */
+    gm_s3_breaker_told(&breaker, breaker.probing, false, GM_SEC / 4, 0); /* but an answer ends it */
+    assert_false(breaker.open);
+}
+
+static void who_was_sent_before_does_not_decide(void **state)
+{
+    struct gm_s3_breaker breaker = {0};
+    gm_time wait = 0;
+    gm_time until;
+
+    (void)state;
+    break_down(&breaker, GM_S3_BREAKER_LIMIT, 0);
+    assert_true(gm_s3_breaker_allows(&breaker, breaker.until, &wait));
+    until = breaker.until;
+    for (int ill = 0; ill < 2; ill++) {
+        gm_s3_breaker_told(&breaker, false, ill != 0, until - GM_MS, 0);
+        assert_true(breaker.open && breaker.probing);
+        assert_true(breaker.until == until);
+    }
+    gm_s3_breaker_told(&breaker, true, false, until - GM_MS, 0);
     assert_false(breaker.open);
 }
 
@@ -200,6 +221,7 @@ int main(void)
         cmocka_unit_test(one_request_decides_after_a_rest),
         cmocka_unit_test(rests_grow_while_it_fails),
         cmocka_unit_test(what_was_under_way_does_not_prolong_the_rest),
+        cmocka_unit_test(who_was_sent_before_does_not_decide),
         cmocka_unit_test(a_request_that_never_ends_is_followed_by_another),
         cmocka_unit_test(a_request_that_is_given_up_is_followed_at_once),
     };

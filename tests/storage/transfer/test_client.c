@@ -616,6 +616,30 @@ static void a_body_that_comes_closes_the_breaker_before_its_end(void **state)
     free(script_stop(&f->server));
 }
 
+/* Whatever becomes of it then: the first thing that comes says that the endpoint lives. */
+static void an_upload_closes_the_breaker_when_its_answer_begins(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {"HTTP/1.1 100 Continue\r\n\r\n", OK("9") "hello", NULL};
+
+    f->call.method = "PUT";
+    f->call.wants = GM_S3_WANTS_XML;
+    f->call.body = "x";
+    f->call.body_size = 1;
+    f->call.max_tries = 1;
+    script_start(&f->server, answers);
+    make_client(f, f->server.url);
+    for (int i = 0; i < 2; i++) {
+        open_breaker(f);
+        f->ends = 0;
+        start(f);
+        assert_int_equal(f->result.rc, -GM_E_STORE);
+        assert_false(f->client->breaker.open);
+        assert_int_equal(f->client->breaker.failures, 1);
+    }
+    free(script_stop(&f->server));
+}
+
 static void a_cancelled_one_decides_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -714,6 +738,7 @@ int main(void)
         TEST(a_dead_endpoint_is_left_alone),
         TEST(who_waits_for_the_one_that_decides_goes_on),
         TEST(a_body_that_comes_closes_the_breaker_before_its_end),
+        TEST(an_upload_closes_the_breaker_when_its_answer_begins),
         TEST(a_cancelled_one_decides_nothing),
         TEST(what_fails_here_says_nothing_of_the_endpoint),
         TEST(calls_that_cannot_be_sent_do_not_begin),
