@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/watch.h"
 #include "tests/scheduler/core/chain.h"
@@ -259,6 +260,47 @@ static void plan_of_sound_is_tried_on_another_build(void **arg)
         assert_int_equal(view(sim)->state, GM_JOB_DONE);
         sim_destroy(sim);
     }
+}
+
+/* Failed on the first build: another one is to do it, that has room, and a node that it did not
+ * fail on. The one of the node that was there first is full. */
+static void what_failed_is_bound_to_no_build_that_can_not_do_it(void **arg)
+{
+    (void)arg;
+    char cpu[] = "cpu", first[] = "build 0";
+    struct sim *sim = builds(3, 3, NULL);
+    struct gm_cjob *job = NULL;
+    Gm__Chain chain = GM__CHAIN__INIT;
+    struct gm_err err = {0};
+    sim_node_kill(sim, &sim->nodes[0]);
+    sim_node_kill(sim, &sim->nodes[1]);
+    sim_run(sim, 30);
+    (void)sim_submit(sim, "other", 4000, 0, 50);
+    sim_until(sim, encode_runs, 60);
+    for (int i = 0; i < 100; i++) {
+        hang(sim, "encode", true);
+        sim_step(sim);
+    }
+    sim_node_start(sim, &sim->nodes[0]);
+    sim_node_start(sim, &sim->nodes[1]);
+    sim_run(sim, 2);
+    (void)sim_submit(sim, "job", 10, 0, 50);
+    HASH_FIND_STR(sim->core->jobs, "job", job);
+    assert_non_null(job);
+    struct gm_inst *inspect = gm_core_job_find_inst(job, "inspect", 0);
+    const struct gm_lease lease = {.inst = inspect, .chain = &chain};
+    chain.name = cpu;
+    chain.fingerprint = first;
+    assert_null(gm_core_build_instead(sim->core, inspect));
+    gm_core_build_charge(&lease);
+    assert_string_equal(gm_core_build_instead(sim->core, inspect), "build 1");
+    (void)gm_err_set(&err, GM_E_NO_SCRATCH, 0, "full");
+    gm_core_charge(&inspect->unit, "node-1", &err);
+    assert_null(gm_core_build_instead(sim->core, inspect));
+    sim_node_kill(sim, &sim->nodes[1]);
+    sim_run(sim, 30);
+    assert_null(gm_core_build_instead(sim->core, inspect)); /* build 2 is full */
+    sim_destroy(sim);
 }
 
 /* One that fails it is never tried again, and no build is left: then a failure is final. */
@@ -597,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_broken_build_fails_no_job),
         cmocka_unit_test(what_fails_on_one_build_is_tried_on_another),
         cmocka_unit_test(plan_of_sound_is_tried_on_another_build),
+        cmocka_unit_test(what_failed_is_bound_to_no_build_that_can_not_do_it),
         cmocka_unit_test(a_job_that_all_builds_fail_ends),
         cmocka_unit_test(what_comes_too_late_for_a_build_is_charged_to_nobody),
         cmocka_unit_test(who_encodes_no_more_keeps_no_node),
