@@ -7,7 +7,7 @@
  * more: where two nodes do make one thing, the first commit counts, as always.
  *
  * A run and its copy (straggle.c) both go on, whoever comes first: none knows which of them is
- * further.
+ * further. One that does not come back leaves the units to the other, which is awaited still.
  *
  * An attempt's row may be lost with its scheduler; its lease can be taken over all the same, and
  * nothing is given to others before its node had time to come back (muster.c). What
@@ -90,13 +90,15 @@ static struct gm_unit *attempt_unit(const struct gm_attempt *a, uint32_t i)
 void gm_core_unheard_wait(struct gm_core *core, struct gm_cjob *job)
 {
     for (size_t i = 0; i < job->attempt_count; i++) {
-        const struct gm_attempt *a = job->attempts[i];
+        struct gm_attempt *a = job->attempts[i];
         struct gm_unit *unit;
         for (uint32_t u = 0; a->unheard && (unit = attempt_unit(a, u)) != NULL; u++) {
             if (unit->state == GM_TASK_READY) {
                 gm_core_unit_move(core, job, unit, GM_UNIT_AWAIT);
-            } else if (!unit->awaited) { /* the newest of several: it was copied */
+            } else if (!unit->awaited) {
                 continue;
+            } else { /* the newest of several: it was copied */
+                a->overlaps = true;
             }
             unit->awaited = a;
             unit->retry_at = core->strangers_until;
@@ -107,7 +109,27 @@ void gm_core_unheard_wait(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
-/* It is lost with its scheduler, which is nobody's failure. Its row is left to the next tick. */
+/* The newest one that ran beside the attempt and has the unit, too: NULL: none is awaited. */
+static const struct gm_attempt *
+find_overlapped(const struct gm_cjob *job, const struct gm_attempt *a, const struct gm_unit *unit)
+{
+    for (size_t i = job->attempt_count; a->overlaps && i > 0; i--) {
+        const struct gm_attempt *other = job->attempts[i - 1];
+        struct gm_unit *has;
+        if (!other->unheard || other->inst != a->inst) {
+            continue;
+        }
+        for (uint32_t u = 0; (has = attempt_unit(other, u)) != NULL; u++) {
+            if (has == unit) {
+                return other;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* It is lost with its scheduler, which is nobody's failure. Its row is left to the next tick. What
+ * it was a copy of is awaited still. */
 static void give_up(struct gm_core *core, struct gm_attempt *a)
 {
     struct gm_cjob *job = a->inst->task->job;
@@ -118,7 +140,10 @@ static void give_up(struct gm_core *core, struct gm_attempt *a)
     core->unstamped = true;
     for (uint32_t u = 0; (unit = attempt_unit(a, u)) != NULL; u++) {
         if (unit->awaited == a) {
-            gm_core_unit_move(core, job, unit, GM_UNIT_WAKE);
+            unit->awaited = find_overlapped(job, a, unit);
+            if (!unit->awaited) {
+                gm_core_unit_move(core, job, unit, GM_UNIT_WAKE);
+            }
         }
     }
     if (a->chunks == 0 && a->progressed) { /* as gm_core_lease_fail */

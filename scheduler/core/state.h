@@ -162,6 +162,7 @@ struct gm_attempt {
     bool stored; /* its row was written, and not lazily alone */
     /* It ran for the scheduler before this one, and its node has not said hello: adopt.c. */
     bool unheard;
+    bool overlaps; /* and it is awaited in the place of one before it: it was a copy of that */
     struct gm_attempt *unheard_prev, *unheard_next; /* of those of its node */
 };
 /* What ran on a node that has not said hello. adopt.c. */

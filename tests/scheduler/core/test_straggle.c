@@ -411,6 +411,42 @@ static void both_go_on_when_the_scheduler_starts_anew(void **arg)
     }
 }
 
+/* Its node says hello without it, before that of the first one is there: nobody else gets that. */
+static void a_copy_that_is_lost_leaves_the_first_one_to_go_on(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    hang(t.sim, t.slow->twin, true);
+    sim_commit(t.sim);
+    uint64_t epoch = t.slow->epoch, copy_attempt = t.slow->twin->attempt->number;
+    uint32_t first = t.slow->twin->first_chunk;
+    for (uint32_t n = 0; n < params.nodes; n++) {
+        struct sim_node *node = &t.sim->nodes[n];
+        node->parted = node == t.node;
+        if (strcmp(node->id, t.slow->twin->node->id) == 0) {
+            sim_node_kill(t.sim, node);
+            sim_node_start(t.sim, node);
+        }
+    }
+    sim_restart(t.sim);
+    sim_run(t.sim, 3);
+    assert_int_equal(attempt_of(&t, copy_attempt)->outcome, GM_ATTEMPT_LOST);
+    t.node->parted = false;
+    sim_run(t.sim, 2);
+    struct gm_lease *slow = find_epoch(t.sim, epoch);
+    assert_non_null(slow);
+    assert_ptr_equal(slow->inst->chunks[first].unit.lease, slow);
+    hang(t.sim, slow, false);
+    sim_until(t.sim, sim_all_final, 20);
+    sim_check_done(t.sim, &t.sim->jobs[0]);
+    assert_int_equal(attempt_of(&t, t.attempt)->outcome, GM_ATTEMPT_DONE);
+    assert_int_equal(t.sim->core->jobs->attempt_count, copy_attempt + 3); /* what finishes it */
+    nobody_was_charged(&t);
+    sim_destroy(t.sim);
+}
+
 static struct gm_lease *find_long_run(struct sim *sim)
 {
     for (int i = 0; i < 600; i++) {
@@ -720,6 +756,7 @@ int main(void)
         cmocka_unit_test(the_last_of_both_is_charged),
         cmocka_unit_test(what_the_loser_named_otherwise_is_deleted),
         cmocka_unit_test(both_go_on_when_the_scheduler_starts_anew),
+        cmocka_unit_test(a_copy_that_is_lost_leaves_the_first_one_to_go_on),
         cmocka_unit_test(what_the_copy_never_had_stays_with_the_first_one),
         cmocka_unit_test(a_job_that_is_cancelled_takes_both_along),
         cmocka_unit_test(nothing_is_copied_while_something_waits),
