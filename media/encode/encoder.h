@@ -77,6 +77,8 @@ int gm_encoder_build(const struct gm_encoder_params *params, char out[64],
 
 /* "cpu" for NULL and "", else what it is given. */
 const char *gm_encoder_chain(const char *chain);
+/* libavcodec has the encoder of the codec on that chain; whether it opens is not asked. */
+bool gm_encoder_is_there(const char *chain, const char *codec);
 /* Whether that chain's encoder of the codec takes no limits but their crf_add: a chunk that broke
  * its promise says what the next attempt's is to be (gm_vbv_worse). Others keep a cap by their own
  * rate control, and get less each time (gm_vbv_limits). */

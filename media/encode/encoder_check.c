@@ -72,6 +72,12 @@ static const struct gm_encoder_backend *find_row(const char *chain, const char *
     return NULL;
 }
 
+bool gm_encoder_is_there(const char *chain, const char *codec)
+{
+    const struct gm_encoder_backend *row = find_row(chain, codec);
+    return row != NULL && avcodec_find_encoder_by_name(row->library) != NULL;
+}
+
 bool gm_encoder_caps_by_crf(const char *chain, const char *codec)
 {
     const struct gm_encoder_backend *row = find_row(chain, codec);

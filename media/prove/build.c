@@ -46,8 +46,8 @@ static int add_codec(struct gm_buf *out, const char *codec, struct gm_err *err)
     rendition.pixel_format = (char *)(uintptr_t) "yuv420p";
     rendition.width_px = rendition.height_px = SIDE_PX;
     int rc = gm_encoder_build(&params, text, err);
-    if (rc < 0 && err->code == GM_E_NOMEM) {
-        return rc;
+    if (rc < 0 && gm_encoder_is_there("cpu", codec)) {
+        return gm_err_wrap(err, rc, "which build of %s this is could not be told: ", codec);
     }
     if (rc < 0) {
         gm_buf_printf(out, " %s-none", codec);
