@@ -122,10 +122,11 @@ bool gm_s3_url_until(const char *url, int64_t *out_unix_ms)
 const char *gm_s3_url_plain(const char *url, char out[GM_S3_URL_PLAIN])
 {
     const char *host = strstr(url, "://");
-    const char *begin = host == NULL ? url : host + 3;
+    bool has_scheme = host != NULL && (size_t)(host - url) < strcspn(url, "?#");
+    const char *begin = has_scheme ? host + 3 : url;
     size_t authority = strcspn(begin, "/?#");
     const char *user = memrchr(begin, '@', authority);
-    size_t used = host == NULL ? 0 : (size_t)(begin - url);
+    size_t used = (size_t)(begin - url);
     size_t i = used < GM_S3_URL_PLAIN - 1 ? used : GM_S3_URL_PLAIN - 1;
 
     memcpy(out, url, i);

@@ -104,6 +104,7 @@ static void a_query_is_not_told(void **state)
     assert_string_equal(gm_s3_url_plain("https://me:pass@h/a@b?c", out), "https://h/a@b");
     assert_string_equal(gm_s3_url_plain("http://h/\n#x", out), "http://h/?");
     assert_string_equal(gm_s3_url_plain("?secret", out), "");
+    assert_string_equal(gm_s3_url_plain("h/a?secret&b=://c", out), "h/a");
     memset(large + 10, 'k', sizeof(large) - 11);
     assert_int_equal(strlen(gm_s3_url_plain(large, out)), GM_S3_URL_PLAIN - 1);
 }
