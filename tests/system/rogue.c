@@ -20,6 +20,7 @@
  *   endless NODE   says Hello as NODE, and then parts of a message that has no last one
  *   record FILE    no attack: prints a port of its own, passes on what comes there to ENDPOINT, and
  *                  writes down what the first who comes says
+ *   overhear FILE  the same, but what the scheduler says to them
  *   replay FILE    says again and again what was written down
  */
 #include <arpa/inet.h>
@@ -216,7 +217,7 @@ static void replay(const struct rogue *r)
     }
 }
 
-static void record(const struct rogue *r)
+static void record(const struct rogue *r, int side) /* 0: who comes, 1: the scheduler */
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t size = sizeof a;
@@ -239,7 +240,7 @@ static void record(const struct rogue *r)
             if (fds[i].revents != 0 && n <= 0) {
                 exit(0);
             }
-            if (n > 0 && i == 0) {
+            if (n > 0 && i == side) {
                 GM_ASSERT(write(file, bytes, (size_t)n) == n);
             }
             if (n > 0 && !say(fds[1 - i].fd, bytes, (size_t)n)) {
@@ -436,7 +437,9 @@ static void attack(struct rogue *r)
     } else if (strcmp(a, "endless") == 0) {
         endless(r, r->argument);
     } else if (strcmp(a, "record") == 0) {
-        record(r);
+        record(r, 0);
+    } else if (strcmp(a, "overhear") == 0) {
+        record(r, 1);
     } else if (strcmp(a, "replay") == 0) {
         replay(r);
     }

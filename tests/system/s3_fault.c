@@ -3,7 +3,9 @@
  * for each kind whatever order they come in.
  *
  *   s3_fault PORT LOG seed SEED RATE        one request of RATE meets a fault
- *   s3_fault PORT LOG script RULE...        KIND:N:FAULT: the nth of a kind does
+ *   s3_fault PORT LOG seeds FILE RATE       the same; the seed is FILE's number, read at each
+ * request. Another begins its list anew; 0: nothing fails s3_fault PORT LOG script RULE...
+ * KIND:N:FAULT: the nth of a kind does
  *
  * Prints its own port; both are of 127.0.0.1. LOG gets a line a request: kind, number, fault,
  * method, path, status, bytes and a sum of what was sent up, bytes that were asked for or came
@@ -102,10 +104,15 @@ struct rule {
     enum fault fault;
 };
 
-static atomic_uint *counts; /* of each kind, shared by all processes */
+struct shared { /* by all processes */
+    atomic_uint counts[KINDS];
+    _Atomic uint64_t seed;
+};
+static struct shared *shared;
+static const char *seed_file; /* NULL: it stays */
 static int log_file;
 static int server_port;
-static uint64_t seed;
+static uint64_t seed; /* this process' */
 static unsigned rate; /* 0: by script */
 static struct rule rules[64];
 static size_t rule_count;
@@ -339,7 +346,7 @@ static enum fault decide(enum kind kind, unsigned number, const struct message *
             return fits(rules[i].fault, kind, m) ? rules[i].fault : NONE;
         }
     }
-    if (rate == 0 || x % rate != 0) {
+    if (rate == 0 || seed == 0 || x % rate != 0) {
         return NONE;
     }
     x = mix(x);
@@ -490,14 +497,33 @@ static bool give(int fd, enum fault fault, uint64_t x, const struct message *req
            (bare || size == answer->body_size) && header(answer, "Connection") == NULL;
 }
 
+static void read_seed(void)
+{
+    char text[32] = "";
+    int file = seed_file == NULL ? -1 : open(seed_file, O_RDONLY | O_CLOEXEC);
+
+    if (file >= 0 && read(file, text, sizeof text - 1) > 0) {
+        seed = strtoull(text, NULL, 10);
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    if (atomic_exchange(&shared->seed, seed) != seed) {
+        for (int i = 0; i < KINDS; i++) {
+            atomic_store(&shared->counts[i], 0);
+        }
+    }
+}
+
 static _Noreturn void serve(int fd)
 {
     static struct message request, answer;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     while (read_request(fd, &request)) {
+        read_seed();
         enum kind kind = kind_of(&request);
-        unsigned number = atomic_fetch_add(&counts[kind], 1) + 1;
+        unsigned number = atomic_fetch_add(&shared->counts[kind], 1) + 1;
         enum fault fault = decide(kind, number, &request);
         uint64_t x = mix(mix(seed + 1) ^ mix((uint64_t)kind << 32 | number));
         uint64_t up = sum(request.body, request.body_size);
@@ -551,8 +577,9 @@ static bool read_arguments(int argc, char **argv)
         for (int i = 4; i < argc; i++) {
             good = good && read_rule(argv[i]);
         }
-    } else if (good && argc == 6 && strcmp(argv[3], "seed") == 0) {
+    } else if (good && argc == 6 && strncmp(argv[3], "seed", 4) == 0) {
         seed = strtoull(argv[4], NULL, 10);
+        seed_file = argv[3][4] == 's' ? argv[4] : NULL;
         rate = (unsigned)atoi(argv[5]);
         good = rate > 0;
     } else {
@@ -568,14 +595,16 @@ int main(int argc, char **argv)
     socklen_t size = sizeof a;
 
     if (!read_arguments(argc, argv)) {
-        fprintf(stderr, "usage: s3_fault PORT LOG seed SEED RATE | script KIND:N:FAULT...\n");
+        fprintf(
+            stderr,
+            "usage: s3_fault PORT LOG seed SEED RATE | seeds FILE RATE | script KIND:N:FAULT...\n");
         return 2;
     }
     log_file = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    counts = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (log_file < 0 || counts == MAP_FAILED || listener < 0 ||
+    if (log_file < 0 || shared == MAP_FAILED || listener < 0 ||
         bind(listener, (struct sockaddr *)&a, sizeof a) < 0 || listen(listener, 256) < 0 ||
         getsockname(listener, (struct sockaddr *)&a, &size) < 0) {
         perror("s3_fault");
