@@ -10,13 +10,14 @@
 
 #include "common/fs.h"
 #include "common/utf8.h"
+#include "scheduler/access_remote.h"
 
 static int read_url(const char *url, char **out, struct gm_err *err)
 {
     char *path = NULL;
     if (strncmp(url, "file:///", 8) != 0) {
         return gm_err_set(err, GM_E_INVAL, 0,
-                          "only file:///absolute/path URLs are supported by this version");
+                          "a place is file:///absolute/path or s3://bucket/key");
     }
     int rc = gm_store_path(url, &path, err);
     if (rc == 0 && strlen(path) >= PATH_MAX) {
@@ -67,12 +68,15 @@ static int source_stat(const char *path, struct gm_access_source *out, struct gm
     return 0;
 }
 
-int gm_access_source(const char *url, char *const *roots, struct gm_access_source *out,
-                     struct gm_err *err)
+int gm_access_source(struct gm_stores *stores, const char *url, char *const *roots,
+                     struct gm_access_source *out, struct gm_err *err)
 {
     struct gm_access_source s = {0};
     char *path = NULL;
     char real[PATH_MAX];
+    if (gm_access_is_remote(url)) {
+        return gm_access_remote_source(stores, url, roots, out, err);
+    }
     int rc = read_url(url, &path, err);
     if (rc < 0) {
         return rc;
@@ -152,10 +156,14 @@ static int resolve(char *path, char real[PATH_MAX], struct gm_err *err)
     return gm_fs_path(real + n, PATH_MAX - n, err, "%s%s", n > 1 ? "/" : "", rest);
 }
 
-int gm_access_destination(const char *url, char *const *roots, char **out_url, struct gm_err *err)
+int gm_access_destination(const struct gm_stores *stores, const char *url, char *const *roots,
+                          char **out_url, struct gm_err *err)
 {
     char *path = NULL;
     char real[PATH_MAX];
+    if (gm_access_is_remote(url)) {
+        return gm_access_remote_destination(stores, url, roots, out_url, err);
+    }
     int rc = read_url(url, &path, err);
     if (rc == 0) {
         rc = resolve(path, real, err);
@@ -182,9 +190,14 @@ static int make_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err
     return rc;
 }
 
-int gm_access_work_mark(const char *url, char out_mark[GM_ID_SIZE], struct gm_err *err)
+int gm_access_work_mark(struct gm_stores *stores, const char *url, char out_mark[GM_ID_SIZE],
+                        struct gm_err *err)
 {
     struct gm_store *store = NULL;
+    if (gm_access_is_remote(url)) {
+        out_mark[0] = '\0';
+        return gm_err_wrap(err, gm_access_remote_ready(stores, url, err), "work_store: ");
+    }
     int rc = gm_store_open(url, false, &store, err);
     if (rc == -GM_E_NOTFOUND) {
         rc = gm_err_set(err, GM_E_STORE, ENOENT, "%.150s is not there: is its file system mounted?",
@@ -197,10 +210,15 @@ int gm_access_work_mark(const char *url, char out_mark[GM_ID_SIZE], struct gm_er
     return gm_err_wrap(err, rc, "work_store: ");
 }
 
-int gm_access_make_destination(const char *url, char out_mark[GM_ID_SIZE], struct gm_err *err)
+int gm_access_make_destination(struct gm_stores *stores, const char *url, char out_mark[GM_ID_SIZE],
+                               struct gm_err *err)
 {
     struct gm_store *store = NULL;
     char *path = NULL;
+    if (gm_access_is_remote(url)) {
+        out_mark[0] = '\0';
+        return gm_err_wrap(err, gm_access_remote_ready(stores, url, err), "destination: ");
+    }
     int rc = gm_store_path(url, &path, err);
     if (rc < 0) {
         return rc;

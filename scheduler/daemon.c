@@ -12,7 +12,7 @@
 
 #include "common/crash.h"
 #include "common/log.h"
-#include "scheduler/access.h"
+#include "scheduler/access_remote.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/peers.h"
 
@@ -275,7 +275,11 @@ void gm_daemon_stop(struct gm_daemon *d)
 
 void gm_daemon_reload(struct gm_daemon *d)
 {
+    struct gm_err err = {0};
     gm_wire_reload(d);
+    if (gm_stores_reload(d->stores, &err) < 0) {
+        gm_log_err(GM_LOG_ERROR, "keys_not_read", &err, "kept=old");
+    }
 }
 
 static int load_row(const struct gm_key *key, const void *data, size_t size, void *arg,
@@ -353,8 +357,11 @@ static int open_stores(struct gm_daemon *d, struct gm_err *err)
         rc = gm_grant_signer_create(&key, &d->signer, err);
     }
     explicit_bzero(&key, sizeof key);
-    if (rc == 0) { /* each submit reads its mark */
-        rc = gm_err_wrap(err, gm_store_open(d->settings->work_store, true, &work, err),
+    if (rc == 0) {
+        rc = gm_stores_create(d->settings->storage, &d->stores, err);
+    }
+    if (rc == 0) { /* each submit reads its mark, or tries it */
+        rc = gm_err_wrap(err, gm_stores_open(d->stores, d->settings->work_store, true, &work, err),
                          "work_store: ");
     }
     gm_store_close(&work);
@@ -491,6 +498,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_shelf_close(&d->shelf);
     gm_state_close(&d->state);
     gm_grant_signer_destroy(&d->signer);
+    gm_stores_destroy(&d->stores);
     free(d);
     *daemon = NULL;
 }
@@ -532,6 +540,11 @@ const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d)
     return d->settings;
 }
 
+struct gm_stores *gm_daemon_stores(const struct gm_daemon *d)
+{
+    return d->stores;
+}
+
 struct gm_state *gm_daemon_state(struct gm_daemon *d)
 {
     return d->state;
@@ -547,6 +560,9 @@ int gm_daemon_check_source(const struct gm_daemon *d, const char *source_url, st
     char *root = NULL;
     char *key = NULL;
     char *url = NULL;
+    if (gm_access_is_remote(source_url)) {
+        return 0; /* it was asked for */
+    }
     int rc = gm_access_split(source_url, &root, &key, err);
     if (rc == 0) {
         rc = gm_grant_read(root, key, gm_time_unix_ms(), d->signer, &url, err);

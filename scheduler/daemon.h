@@ -6,6 +6,7 @@
 #include "scheduler/core/view.h"
 #include "scheduler/settings.h"
 #include "scheduler/store/state.h"
+#include "storage/remote/stores.h"
 
 /* The scheduler as a program: one libuv loop that owns the core, the ZeroMQ socket and the HTTP
  * server; a thread that commits; libuv's pool for files and stores. main_scheduler.c and the tests
@@ -26,7 +27,7 @@ int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *s
 int gm_daemon_run(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
 /* Ends gm_daemon_run soon. Thread: any; async-signal-safe. */
 void gm_daemon_stop(struct gm_daemon *d);
-/* Reads again what may change while it runs: the list of keys. */
+/* Reads again what may change while it runs: the list of keys, and those of stores. */
 void gm_daemon_reload(struct gm_daemon *d);
 void gm_daemon_destroy(struct gm_daemon **d);
 
@@ -58,6 +59,8 @@ const struct gm_core *gm_daemon_core(const struct gm_daemon *d);
 const char *gm_daemon_node_key(const struct gm_daemon *d, const char *node_id,
                                int64_t *until_unix_ms);
 const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d);
+/* What the configuration's `storage` names. Thread: any. */
+struct gm_stores *gm_daemon_stores(const struct gm_daemon *d);
 struct gm_state *gm_daemon_state(struct gm_daemon *d);
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
 /* A source that can't be granted is refused at the door: tries a grant. Thread: any. */

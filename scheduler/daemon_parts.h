@@ -26,6 +26,7 @@
 struct gm_job_urls {
     char *job_id; /* owned, and so are these */
     char *destination_url;
+    char *source_url; /* of an object, or of another server; NULL: a file: */
     char *source_root_url;
     char *source_key;
     char *source; /* signed; NULL: not yet */
@@ -59,6 +60,8 @@ struct gm_daemon {
     struct gm_commit *commit;       /* owned */
     struct gm_http *http;           /* owned */
     struct gm_grant_signer *signer; /* owned */
+    struct gm_stores *stores;       /* owned */
+    bool probing;                   /* a store is being tried */
     uint64_t term;
 
     void *zctx; /* owned */

@@ -151,6 +151,21 @@ static int put_manifest(struct store_job *job, struct gm_store *store, const cha
     return rc;
 }
 
+/* Uploads in parts that nobody ended. */
+static void drop_uploads(const struct store_job *job, struct gm_store *store, const char *folder,
+                         const char *name)
+{
+    char prefix[GM_HOLD_NAME + 80];
+    struct gm_err err = {0};
+    int n = snprintf(prefix, sizeof prefix, "%s/%s/", folder, name);
+    if (n < 0 || (size_t)n >= sizeof prefix || name[0] == '\0') {
+        return;
+    }
+    if (gm_stores_drop_uploads(store, prefix, &err) < 0) {
+        gm_log_err(GM_LOG_WARN, "uploads_left", &err, "job=%s prefix=%s", job->job_id, prefix);
+    }
+}
+
 static bool is_checked(const struct store_job *job)
 {
     return job->outputs.next == job->outputs.count;
@@ -209,8 +224,9 @@ static int open_destination(struct store_job *job, struct gm_store **out)
 {
     bool proven = job->outputs.count > 0;
     int rc = job->good || job->out_mark[0] != '\0'
-                 ? gm_store_open_marked(job->out_url, proven ? "" : job->out_mark, out, &job->err)
-                 : gm_store_open(job->out_url, true, out, &job->err);
+                 ? gm_stores_open_marked(job->d->stores, job->out_url, proven ? "" : job->out_mark,
+                                         out, &job->err)
+                 : gm_stores_open(job->d->stores, job->out_url, true, out, &job->err);
     return rc == -GM_E_NOTFOUND ? not_there(job) : rc;
 }
 
@@ -238,7 +254,8 @@ static void publish_work(void *arg)
     if (job->rc == 0) {
         job->rc = gm_outputs_check(&job->outputs, store, CHECK_BATCH, &job->err);
     }
-    if (job->rc == -GM_E_STORE_CORRUPT && store != NULL && !has_any(job, store)) {
+    if (job->rc == -GM_E_STORE_CORRUPT && store != NULL && !gm_s3_is_url(job->out_url) &&
+        !has_any(job, store)) {
         job->rc = not_there(job);
     }
     if (job->rc == 0 && is_checked(job)) {
@@ -246,6 +263,9 @@ static void publish_work(void *arg)
     }
     if (job->rc == 0 && is_checked(job)) {
         job->rc = publish(job, store);
+    }
+    if (job->rc == 0 && is_checked(job) && job->good) { /* of attempts that came to nothing */
+        drop_uploads(job, store, "v", job->publication);
     }
     gm_store_close(&store);
 }
@@ -435,7 +455,7 @@ static void delete_work(void *arg)
     struct key_list *list = job->deleting_out ? &job->out : &job->work;
     const char *url = job->deleting_out ? job->out_url : job->d->settings->work_store;
     const char *mark = job->deleting_out ? job->out_mark : job->work_mark;
-    job->rc = gm_store_open_marked(url, mark, &store, &job->err);
+    job->rc = gm_stores_open_marked(job->d->stores, url, mark, &store, &job->err);
     if (job->rc == -GM_E_NOTFOUND) { /* no mark is known: nothing there, nothing to delete */
         list->next = list->count;
         job->rc = 0;
@@ -447,6 +467,11 @@ static void delete_work(void *arg)
     }
     if (job->rc == 0 && list->next < job->end) {
         job->rc = check_lead(job);
+    }
+    if (job->rc == 0 && !job->deleting_out && list->next == 0) {
+        drop_uploads(job, store, "jobs", job->job_id);
+    } else if (job->rc == 0 && job->deleting_out && !goes_alone(job, job->batch.publication)) {
+        drop_uploads(job, store, "v", job->batch.publication);
     }
     if (job->rc == 0 && list->next < job->end) {
         size_t done = 0;

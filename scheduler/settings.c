@@ -8,6 +8,7 @@
 #include "common/fs.h"
 #include "common/keys.h"
 #include "common/log.h"
+#include "scheduler/access_remote.h"
 #include "scheduler/store/state.h"
 #include "storage/store.h"
 
@@ -24,7 +25,12 @@ static const struct gm_option OPTIONS[] = {
     {"pipelines", GM_OPT_LIST, OPT(pipelines), NULL, 0, 0,
      "Folders of named pipelines, the first that has a name wins; empty: the shipped ones."},
     {"work_store", GM_OPT_STRING, OPT(work_store), NULL, 0, 0,
-     "Store of intermediate objects, which every node must reach; empty: file://<state>/work."},
+     "Store of intermediate objects, file:///folder or s3://bucket/prefix, which every node must "
+     "reach; empty: file://<state>/work."},
+    {"storage", GM_OPT_LIST, OPT(storage), NULL, 0, 0,
+     "Stores of S3, a line each: `s3://BUCKET endpoint=URL keys=FILE region=NAME style=path "
+     "ca=FILE`; "
+     "`s3://*`: all others."},
     {"grant_key_file", GM_OPT_STRING, OPT(grant_key_file), "/etc/gopmill/grant.key", 0, 0,
      "File with the 64 hex digits that nodes share; made when it is missing."},
     {"security", GM_OPT_STRING, OPT(security), "", 0, 0,
@@ -36,9 +42,9 @@ static const struct gm_option OPTIONS[] = {
     {"allow_file", GM_OPT_STRING, OPT(allow_file), "/etc/gopmill/keys/allow", 0, 0,
      "The public keys that may connect; read again at SIGHUP."},
     {"allow_sources", GM_OPT_LIST, OPT(allow_sources), "/", 0, 0,
-     "Folders that sources may lie in."},
+     "Folders, s3://bucket/prefix and https://host/prefix that sources may lie in."},
     {"allow_destinations", GM_OPT_LIST, OPT(allow_destinations), "/", 0, 0,
-     "Folders that results may be written to."},
+     "Folders and s3://bucket/prefix that results may be written to."},
     {"takeover_ms", GM_OPT_INT, OPT(takeover_ms), "2000", 500, 60000,
      "With PostgreSQL: a leading scheduler that hangs for so long is replaced by another."},
     {"lease_ms", GM_OPT_INT, OPT(lease_ms), "15000", 1000, 3600000,
@@ -66,10 +72,37 @@ const struct gm_option *gm_settings_options(void)
     return OPTIONS;
 }
 
+/* A bucket or a prefix in one, without a '/' at its end. */
+static int cut_slashes(char *url, struct gm_err *err)
+{
+    struct gm_s3_location location;
+    size_t size = strlen(url);
+    int rc = gm_s3_location_read(url, &location, err);
+    while (rc == 0 && url[size - 1] == '/') {
+        url[--size] = '\0';
+    }
+    return rc;
+}
+
+/* Lines and key files are read to be checked; the daemon reads them for itself. */
+static int check_storage(const struct gm_settings *s, struct gm_err *err)
+{
+    struct gm_stores *stores = NULL;
+    int rc = gm_stores_create(s->storage, &stores, err);
+    if (rc == 0 && gm_s3_is_url(s->work_store)) {
+        rc = gm_err_wrap(err, gm_stores_check(stores, s->work_store, err), "work_store: ");
+    }
+    gm_stores_destroy(&stores);
+    return rc;
+}
+
 static int fill_work_store(struct gm_settings *s, struct gm_err *err)
 {
     char *url = NULL;
     char work[PATH_BYTES];
+    if (gm_s3_is_url(s->work_store)) {
+        return gm_err_wrap(err, cut_slashes(s->work_store, err), "work_store: ");
+    }
     if (s->work_store[0] != '\0') {
         char *path = NULL;
         int rc = gm_store_path(s->work_store, &path, err);
@@ -129,9 +162,12 @@ static int fill_pipelines(struct gm_settings *s, struct gm_err *err)
 static int check_roots(const char *option, char *const *roots, struct gm_err *err)
 {
     for (; roots != NULL && *roots != NULL; roots++) {
-        if ((*roots)[0] != '/') {
-            return gm_err_set(err, GM_E_CONFIG, 0, "%s: `%s` is not an absolute folder", option,
-                              *roots);
+        if ((*roots)[0] != '/' && !gm_access_is_remote_root(*roots)) {
+            return gm_err_set(
+                err, GM_E_CONFIG, 0,
+                "%s: `%.120s` is neither an absolute folder nor s3://bucket/prefix nor "
+                "https://host/prefix",
+                option, *roots);
         }
     }
     return 0;
@@ -213,6 +249,9 @@ int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *e
     }
     if (rc == 0) {
         rc = fill_work_store(out, err);
+    }
+    if (rc == 0) {
+        rc = check_storage(out, err);
     }
     if (rc == 0) {
         rc = fill_pipelines(out, err);

@@ -12,11 +12,12 @@ struct gm_settings {
     char *http;           /* "unix:/path" or "address:port" */
     char **pipelines;     /* folders */
     char *work_store;     /* URL */
+    char **storage;       /* lines: storage/remote/stores.h */
     char *grant_key_file; /* 64 hex digits in it */
     char *security;       /* "curve", "none" or "" */
     char *key_file;       /* common/keys.h */
     char *allow_file;     /* common/allow.h */
-    char **allow_sources; /* folders */
+    char **allow_sources; /* folders, s3:// and https:// URLs */
     char **allow_destinations;
     int64_t takeover_ms;
     int64_t lease_ms;

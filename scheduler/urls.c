@@ -8,8 +8,9 @@
 
 #include "common/array.h"
 #include "common/log.h"
-#include "scheduler/access.h"
+#include "scheduler/access_remote.h"
 #include "scheduler/daemon_parts.h"
+#include "scheduler/remote_urls.h"
 
 #define GRANT_MS ((int64_t)60 * 60 * 1000)
 /* All runs of a job read its source, and a signature is most of what an assignment costs: the
@@ -30,6 +31,7 @@ static void job_destroy(struct gm_job_urls *job)
     if (job != NULL) {
         free(job->job_id);
         free(job->destination_url);
+        free(job->source_url);
         free(job->source_root_url);
         free(job->source_key);
         free(job->source);
@@ -54,7 +56,10 @@ static int job_add(struct gm_daemon *d, const char *job_id, struct gm_job_urls *
     if (job->job_id == NULL || job->destination_url == NULL) {
         rc = gm_err_nomem(err);
     }
-    if (rc == 0) {
+    if (rc == 0 && gm_access_is_remote(source_url)) {
+        job->source_url = strdup(source_url);
+        rc = job->source_url == NULL ? gm_err_nomem(err) : 0;
+    } else if (rc == 0) {
         rc = gm_access_split(source_url, &job->source_root_url, &job->source_key, err);
     }
     if (rc < 0) {
@@ -187,8 +192,10 @@ static int sign_source(const struct filler *f, struct gm_err *err)
     if (job->source != NULL && age >= 0 && age < AGAIN_MS) {
         return 0;
     }
-    int rc = gm_grant_read(job->source_root_url, job->source_key, f->unix_ms + GRANT_MS + AGAIN_MS,
-                           f->d->signer, &url, err);
+    int rc = job->source_url != NULL
+                 ? gm_remote_urls_source(f->d->stores, job->source_url, &url, err)
+                 : gm_grant_read(job->source_root_url, job->source_key,
+                                 f->unix_ms + GRANT_MS + AGAIN_MS, f->d->signer, &url, err);
     if (rc == 0) {
         free(job->source);
         job->source = url;
@@ -204,8 +211,11 @@ static int fill_object(const struct filler *f, Gm__Object *object, struct gm_err
         int rc = sign_source(f, err);
         return rc < 0 ? rc : set_text(f, &object->url, f->job->source, err);
     }
-    int rc = gm_grant_read(store_url(f, object->store), object->key, f->unix_ms + GRANT_MS,
-                           f->d->signer, &url, err);
+    const char *store = store_url(f, object->store);
+    int rc =
+        gm_s3_is_url(store)
+            ? gm_remote_urls_read(f->d->stores, store, object->key, GRANT_MS, &url, err)
+            : gm_grant_read(store, object->key, f->unix_ms + GRANT_MS, f->d->signer, &url, err);
     if (rc == 0) {
         rc = set_text(f, &object->url, url, err);
     }
@@ -252,6 +262,19 @@ static int fill_assign(struct filler *f, Gm__Assign *assign, struct gm_err *err)
     return rc < 0 ? rc : fill_inputs(f, spec->inputs, spec->n_inputs, err);
 }
 
+static int sign_write(const struct filler *f, const char *store, const Gm__GrantItem *item,
+                      Gm__Grant *grant, struct gm_err *err)
+{
+    char *url = NULL;
+    int rc = gm_grant_write(store, grant->key, item->size, item->sha256.data, f->unix_ms + GRANT_MS,
+                            f->d->signer, &url, err);
+    if (rc == 0) {
+        rc = set_text(f, &grant->url, url, err);
+    }
+    free(url);
+    return rc;
+}
+
 /* The core answers in the order asked. Names, sizes and hashes are the request's, which it has
  * checked; keys are the answer's. */
 static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__GrantAnswer *answer,
@@ -270,17 +293,14 @@ static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__Gran
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < answer->n_grants; i++) {
         const Gm__GrantItem *item = asked->items[i];
-        char *url = NULL;
         if (item->sha256.len != 32) {
             return gm_err_set(err, GM_E_BUG, 0, "a grant was answered for an object without hash");
         }
-        rc = gm_grant_write(store_url(f, item->store), answer->grants[i]->key, item->size,
-                            item->sha256.data, f->unix_ms + GRANT_MS, f->d->signer, &url, err);
-        if (rc == 0) {
-            rc = set_text(f, &answer->grants[i]->url, url, err);
-            answer->grants[i]->expires_unix_ms = f->unix_ms + GRANT_MS;
-        }
-        free(url);
+        answer->grants[i]->expires_unix_ms = f->unix_ms + GRANT_MS;
+        const char *store = store_url(f, item->store);
+        rc = gm_s3_is_url(store) ? gm_remote_urls_write(f->d, store, item, GRANT_MS, f->pool,
+                                                        answer->grants[i], err)
+                                 : sign_write(f, store, item, answer->grants[i], err);
     }
     return rc;
 }
@@ -314,7 +334,10 @@ void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_e
     for (size_t i = 0; i < effects->send_count; i++) {
         struct gm_send *send = &effects->sends[i];
         struct gm_err err = {0};
-        if (fill_envelope(&f, event, send->envelope, &err) < 0) {
+        int rc = fill_envelope(&f, event, send->envelope, &err);
+        if (rc == GM_URLS_WAIT) {
+            send->envelope = NULL; /* asked again when the store has been tried */
+        } else if (rc < 0) {
             /* Not sent: a request is asked again. */
             gm_log_err(GM_LOG_ERROR, "grant_failed", &err, "node=%s", send->node_id);
             gm_wire_note_failed(d, send->node_id, send->envelope, &err);

@@ -134,6 +134,7 @@ static const struct gm_cjob *find_rival(const struct gm_core *core, const struct
             strcmp(job->destination_url, s->destination_url) == 0 &&
             (strcmp(job->source_url, s->source_url) != 0 || job->source_size != s->source_size ||
              job->source_version != s->source_version ||
+             strcmp(job->source_etag, s->source_etag ? s->source_etag : "") != 0 ||
              !is_same_pipeline(job->pipeline, s->pipeline))) {
             return job;
         }
@@ -196,6 +197,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->external_id = gm_mem_strdup(s->external_id);
     job->source_size = s->source_size;
     job->source_version = s->source_version;
+    job->source_etag = gm_mem_strdup(s->source_etag ? s->source_etag : "");
     job->priority = s->priority;
     job->deadline_unix_ms = s->deadline_unix_ms;
     job->plan_only = s->plan_only;

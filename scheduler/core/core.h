@@ -116,6 +116,7 @@ struct gm_submit {                /* borrowed; copied */
     const char *source_url;       /* as the user named it */
     uint64_t source_size;
     uint64_t source_version; /* its last change, ns since 1970; 0: not known */
+    const char *source_etag; /* Object.etag; NULL or "": it has none */
     const char *source_name;
     const char *destination_url; /* store of the outputs */
     /* gm_store_mark of that store and of the work store; NULL or "": not known */

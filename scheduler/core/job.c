@@ -67,6 +67,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     free(job->source_name);
     free(job->destination_url);
     free(job->destination_mark);
+    free(job->source_etag);
     free(job->work_mark);
     free(job->external_id);
     free(job->publication);

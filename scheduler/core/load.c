@@ -168,6 +168,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->publication = gm_mem_strdup(row->publication);
     job->source_size = row->source_size;
     job->source_version = row->source_version;
+    job->source_etag = gm_mem_strdup(row->source_etag);
     job->priority = row->priority;
     job->plan_only = row->plan_only;
     job->created_unix_ms = row->created_unix_ms;

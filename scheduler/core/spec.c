@@ -180,6 +180,7 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
         s->source.key = (char *)"source";
         s->source.size = job->source_size;
         s->source.version = job->source_version;
+        s->source.etag = job->source_etag;
         s->spec.source = &s->source;
     }
     add_results(s, job->inspect);

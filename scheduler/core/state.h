@@ -220,6 +220,7 @@ struct gm_cjob {
     bool expanded;              /* instances were made of expand */
     uint64_t source_size;
     uint64_t source_version;
+    char *source_etag; /* owned */
     int32_t priority;
     int64_t deadline_unix_ms;
     bool urgent;              /* the deadline is near: it is of the highest class */

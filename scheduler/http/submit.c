@@ -114,7 +114,8 @@ static int read_places(struct submit *s, struct gm_err *err)
     if (source == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "`source` is the input's URL");
     }
-    int rc = gm_access_source(source, settings->allow_sources, &s->source, err);
+    int rc = gm_access_source(gm_daemon_stores(s->r->http->d), source, settings->allow_sources,
+                              &s->source, err);
     if (rc == 0) {
         rc = gm_daemon_check_source(s->r->http->d, s->source.url, err);
     }
@@ -128,13 +129,14 @@ static int read_places(struct submit *s, struct gm_err *err)
     if (!json_is_string(destination)) {
         return gm_err_set(err, GM_E_INVAL, 0, "`destination` is the URL of a folder");
     }
-    rc = gm_access_destination(json_string_value(destination), settings->allow_destinations,
-                               &s->destination, err);
+    rc = gm_access_destination(gm_daemon_stores(s->r->http->d), json_string_value(destination),
+                               settings->allow_destinations, &s->destination, err);
     if (rc < 0 || s->plan_only) {
         return rc;
     }
     /* Nodes never make a store's root: a missing one is an unmounted disk to them. */
-    return gm_access_make_destination(s->destination, s->destination_mark, err);
+    return gm_access_make_destination(gm_daemon_stores(s->r->http->d), s->destination,
+                                      s->destination_mark, err);
 }
 
 static int prepare(struct submit *s, struct gm_err *err)
@@ -153,7 +155,8 @@ static int prepare(struct submit *s, struct gm_err *err)
         rc = read_pipeline(s, err);
     }
     if (rc == 0) { /* anew for each: it may have been mounted since */
-        rc = gm_access_work_mark(gm_daemon_settings(s->r->http->d)->work_store, s->work_mark, err);
+        rc = gm_access_work_mark(gm_daemon_stores(s->r->http->d),
+                                 gm_daemon_settings(s->r->http->d)->work_store, s->work_mark, err);
     }
     if (rc == 0) {
         rc = read_places(s, err);
@@ -192,6 +195,7 @@ static void done(void *arg)
                                 .source_url = s->source.url,
                                 .source_size = s->source.size,
                                 .source_version = s->source.version,
+                                .source_etag = s->source.etag,
                                 .source_name = s->source.name,
                                 .destination_url = s->destination,
                                 .destination_mark = s->destination_mark,

@@ -1,5 +1,7 @@
 #include "tests/scheduler/helper.h"
 
+#include <sys/stat.h>
+
 #include "common/yaml.h"
 #include "scheduler/settings.h"
 
@@ -70,6 +72,25 @@ static void values_follow_from_others(void **state)
     gm_settings_fini(&s);
 }
 
+static void buckets_may_be_named(void **state)
+{
+    struct gm_settings s = {0};
+    struct gm_err err = {0};
+    char text[1200];
+    char path[512];
+    write_file(*state, "keys", "id=a\nsecret=b\n", 15);
+    path_in(path, *state, "keys");
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_true(snprintf(text, sizeof text,
+                         "work_store: s3://media/work//\n"
+                         "storage: [\"s3://media endpoint=http://h keys=%s\"]\n"
+                         "allow_sources: [/media, \"s3://media/in\", \"https://h/\"]\n",
+                         path) < (int)sizeof text);
+    ASSERT_OK(load(*state, text, &s, &err));
+    assert_string_equal(s.work_store, "s3://media/work");
+    gm_settings_fini(&s);
+}
+
 static void wrong_settings_are_refused(void **state)
 {
     static const struct {
@@ -89,7 +110,10 @@ static void wrong_settings_are_refused(void **state)
         {"lease_ms: 1000\nheartbeat_ms: 400\n", "three times"},
         {"allow_sources: [media]\n", "allow_sources: `media`"},
         {"allow_destinations: [out]\n", "allow_destinations: `out`"},
+        {"allow_sources: [\"s3://B\"]\n", "allow_sources: `s3://B`"},
         {"work_store: s3://x\n", "work_store"},
+        {"work_store: s3://media\n", "work_store: no line of `storage`"},
+        {"storage: [\"s3://media\"]\n", "storage: s3://media lacks endpoint= or keys="},
         {"max_jobs: 0\n", "max_jobs"},
         {"grant_key_file: \"\"\n", "grant_key_file"},
         {"tenants: [\"a b\"]\n", "tenants: `b` is none of weight=N"},
@@ -110,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(example_equals_the_table),
         cmocka_unit_test_setup_teardown(values_follow_from_others, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(buckets_may_be_named, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(wrong_settings_are_refused, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

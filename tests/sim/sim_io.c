@@ -309,6 +309,7 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
                                    .pipeline = &pipeline,
                                    .source_url = "file:///in.mp4",
                                    .source_size = 1000,
+                                   .source_etag = SIM_ETAG,
                                    .source_name = "in.mp4",
                                    .destination_url = destination,
                                    .destination_mark = "of out",

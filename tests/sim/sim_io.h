@@ -26,6 +26,7 @@
  */
 #define SIM_NODES 8
 #define SIM_TASKS 12 /* a node; those too that it dropped while an object of theirs was stored */
+#define SIM_ETAG "\"e1\"" /* of each source */
 #define SIM_JOBS 64
 #define SIM_UNIX_BASE INT64_C(1700000000000)
 

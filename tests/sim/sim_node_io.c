@@ -188,11 +188,14 @@ static uint32_t count_results(const Gm__TaskSpec *spec, const char *task)
     return n;
 }
 
-/* What lies behind a barrier is given what the barrier found. */
+/* What it was given: what lies behind a barrier what the barrier found. */
 static void check_barriers(const struct sim_task *task)
 {
     const Gm__TaskSpec *spec = task->assign->spec;
     const struct sim_job *job = task->job;
+    if (spec->source != NULL) { /* over each restart */
+        assert_string_equal(spec->source->etag, SIM_ETAG);
+    }
     if (job->kind == SIM_PLAIN) {
         return;
     }
