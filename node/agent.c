@@ -146,6 +146,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct gm_agent *agent = timer->data;
     gm_time now = gm_time_now();
+    gm_send_tick(agent);
     if (agent->stopping) {
         leave(agent, now);
         return;

@@ -1,6 +1,6 @@
 /* What a worker announced, on its way into the store:
  *
- *   READING -> (encode, audio: VERIFY) -> GRANT -> PUT -> READY
+ *   READING -> (encode, audio: VERIFY) -> GRANT (-> PREPARE -> GRANT) -> PUT -> READY
  *
  * A failure waits in READING until its source was looked at. Reading and putting run on the thread
  * pool; meanwhile the item is busy, and when its task gives
@@ -40,8 +40,11 @@ static void free_item(struct gm_item *item)
         struct gm_item_file *file = &item->files[i];
         free(file->name);
         free(file->path);
-        free(file->url);
-        free(file->key);
+        gm_upload_cancel(&file->upload);
+        gm_parts_destroy(&file->parts);
+        if (file->grant != NULL) {
+            gm__grant__free_unpacked(file->grant, NULL);
+        }
     }
     free(item->files);
     free(item->meta_file);
@@ -58,6 +61,10 @@ void gm_item_drop(struct gm_item *item)
     __atomic_store_n(&item->dropped, true, __ATOMIC_RELAXED);
     if (item->state == GM_ITEM_VERIFY) {
         gm_verify_forget(item);
+    }
+    if ((item->sent && gm_send_drop(item)) ||
+        (item->state == GM_ITEM_PREPARE && gm_item_prepare_drop(item))) {
+        item->busy = false;
     }
     if (!item->busy) {
         free_item(item);
@@ -91,6 +98,7 @@ static struct gm_item *create_item(struct gm_task *task, enum gm_item_kind kind,
     for (size_t i = 0; i < count && !bad; i++) {
         struct gm_item_file *file = &item->files[item->file_count++];
         file->file.fd = -1;
+        file->item = item;
         file->store = files[i]->store;
         file->name = strdup(files[i]->name);
         file->path = strdup(files[i]->path);
@@ -380,7 +388,11 @@ void gm_item_tick(struct gm_item *item, gm_time now)
     if (item->state == GM_ITEM_GRANT) {
         gm_item_remind(item, now);
     } else if (item->state == GM_ITEM_PUT && !item->busy && item->not_before != 0) {
-        gm_put_start(item);
+        if (gm_item_is_granted(item)) {
+            gm_put_start(item);
+        } else { /* what was begun is gone */
+            gm_item_ask(item);
+        }
     }
 }
 
@@ -398,7 +410,7 @@ int gm_item_message(const struct gm_item *item, bool granted, struct gm_item_mes
         Gm__Object *object = &out->objects[i];
         gm__object__init(object);
         object->store = file->store;
-        object->key = granted ? file->key : file->path;
+        object->key = granted ? file->grant->key : file->path;
         object->size = file->file.size;
         object->sha256.data = (uint8_t *)(uintptr_t)file->file.sha256; /* not changed */
         object->sha256.len = GM_SHA256_SIZE;

@@ -1,8 +1,8 @@
-/* Objects that a worker asks for. The grant is opened on the thread pool: "file:" descriptors go to
- * the worker as they are; bodies of any other store go through the content cache when their hash is
- * known. Failures of the store are tried again with growing pauses, then told to the worker, whose
- * task fails with them. A grant whose time seems over is looked at again when the scheduler has
- * told its clock: it can't be asked for anew but with another attempt. */
+/* Objects that a worker asks for. A grant is opened on the thread pool: "file:" descriptors go to
+ * the worker as they are; what comes by URL is looked for in the content cache, and fetched into it
+ * (agent_fetch.c). Failures of the store are tried again with growing pauses, then told to the
+ * worker, whose task fails with them. A grant whose time seems over is looked at again when the
+ * scheduler has told its clock: it can't be asked for anew but with another attempt. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,6 +17,7 @@
 #include "node/agent_state.h"
 #include "node/cache.h"
 #include "proto/envelope.h"
+#include "storage/s3/url.h"
 
 #define TRIES_MAX 5
 #define GRANT_LIFE (55 * 60 * GM_SEC) /* grants of an Assign or Feed are good for an hour */
@@ -30,6 +31,7 @@ struct gm_open {
     const Gm__Object *object; /* borrowed from the task */
     bool source;
     struct gm_job job;
+    struct gm_fetch *fetch; /* owned: it comes by URL */
     uint32_t tries;
     uint32_t late_grants; /* times that the grant's time was over */
     gm_time not_before;
@@ -44,30 +46,26 @@ static bool is_file_url(const char *url)
     return strncmp(url, "file:", 5) == 0;
 }
 
+static int open_cached(struct gm_open *open)
+{
+    const Gm__Object *object = open->object;
+    if (object->sha256.len != GM_SHA256_SIZE) {
+        return gm_err_set(&open->err, GM_E_BUG, 0, "a grant by URL is for what has no hash");
+    }
+    open->size = object->size;
+    return gm_cache_find(open->agent->params.cache, object->sha256.data, &open->fd, &open->err);
+}
+
 static int open_grant(struct gm_open *open)
 {
-    const struct gm_agent_params *params = &open->agent->params;
-    const Gm__Object *object = open->object;
-    bool cached = !is_file_url(object->url) && object->sha256.len == GM_SHA256_SIZE;
-    if (cached) {
-        int rc = gm_cache_find(params->cache, object->sha256.data, &open->fd, &open->err);
-        if (rc < 0 || open->fd >= 0) {
-            open->size = object->size;
-            return rc;
-        }
+    if (gm_s3_url_is_http(open->object->url)) {
+        return open_cached(open);
     }
-    int rc = gm_grant_open(object->url, &params->grant_key, gm_clock_unix_ms(open->agent),
-                           &open->fd, &open->size, &open->err);
+    int rc = gm_grant_open(open->object->url, &open->agent->params.grant_key,
+                           gm_clock_unix_ms(open->agent), &open->fd, &open->size, &open->err);
     if (rc < 0) {
         gm_clock_explain(open->agent, &open->err);
     }
-    if (rc < 0 || !cached) {
-        return rc;
-    }
-    int kept = -1;
-    rc = gm_cache_insert(params->cache, object->sha256.data, open->fd, &kept, &open->err);
-    close(open->fd);
-    open->fd = kept;
     return rc;
 }
 
@@ -206,13 +204,8 @@ static bool try_later(struct gm_open *open)
     return false;
 }
 
-static void after_open(void *arg)
+static void end_open(struct gm_open *open)
 {
-    struct gm_open *open = arg;
-    if (open->slot == NULL) {
-        free_open(open);
-        return;
-    }
     if (try_later(open)) {
         return;
     }
@@ -234,6 +227,36 @@ static void after_open(void *arg)
     gm_open_reply(open->slot, &open->ask, open->source ? "source" : last_part(open->object->key),
                   fd, fd < 0 ? &open->err : NULL);
     free_open(open);
+}
+
+static void on_fetched(int fd, const struct gm_err *err, void *arg)
+{
+    struct gm_open *open = arg;
+    open->fetch = NULL;
+    open->fd = fd;
+    open->err = *err;
+    name_missing(open);
+    end_open(open);
+}
+
+/* It is not in the cache. */
+static void fetch(struct gm_open *open)
+{
+    if (gm_fetch_start(open->task, open->object, on_fetched, open, &open->fetch, &open->err) < 0) {
+        end_open(open);
+    }
+}
+
+static void after_open(void *arg)
+{
+    struct gm_open *open = arg;
+    if (open->slot == NULL) {
+        free_open(open);
+    } else if (open->fd < 0 && open->err.code == GM_OK) {
+        fetch(open);
+    } else {
+        end_open(open);
+    }
 }
 
 /* The worker waits, and says every second that it lives. The verifier's end fails its item. */
@@ -330,6 +353,7 @@ void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
         next = open->next;
         if (open->slot == slot) {
             open->slot = NULL;
+            gm_fetch_cancel(&open->fetch);
             if (open->job.queued) {
                 gm_job_cancel(&open->job);
             } else {
@@ -342,7 +366,8 @@ void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
 void gm_open_tick(struct gm_agent *agent, gm_time now)
 {
     for (struct gm_open *open = agent->opens; open != NULL; open = open->next) {
-        if (!open->job.queued && open->not_before != 0 && now >= open->not_before) {
+        if (!open->job.queued && open->fetch == NULL && open->not_before != 0 &&
+            now >= open->not_before) {
             start_job(open);
         }
     }

@@ -11,7 +11,7 @@
 #include "node/inputs.h"
 #include "node/outfile.h"
 #include "node/slot.h"
-#include "node/transfer/transfers.h"
+#include "node/transfer/upload.h"
 #include "wire.pb-c.h"
 
 /* What the agent_*.c files share; nobody else but their tests includes this. All of it belongs to
@@ -30,9 +30,12 @@
  *   agent_task.c    a task from Assign to its last acknowledgement
  *   agent_item.c    what a worker announced: open, hash, verify, store
  *   agent_grant.c   asks for leave to store it
+ *   agent_prepare.c what stores want to know of files, and uploads in parts that are begun
  *   agent_put.c     its files on their way into the store
+ *   agent_send.c    of them those that go by URL
  *   agent_verify.c  the verifier's queue
  *   agent_open.c    objects that workers ask for
+ *   agent_fetch.c   of them those that come by URL
  *   agent_scratch.c folders of the slots
  *   agent_job.c     work on libuv's thread pool, and who waits for it too long
  *
@@ -222,6 +225,7 @@ struct gm_agent {
     struct gm_item *verifying;                  /* at the verifier; NULL: idle */
     gm_time verify_life;
     struct gm_transfers *transfers; /* owned; NULL: it has left, or not begun */
+    struct gm_item *sending;        /* items whose files are on their way by URL */
     struct gm_open *opens;          /* all, waiting or running */
     struct gm_job *jobs;            /* all, waiting or running */
     uint32_t threads;               /* of the pool */
@@ -270,7 +274,8 @@ enum gm_item_kind { GM_ITEM_PIECE, GM_ITEM_DONE, GM_ITEM_FAILED };
 enum gm_item_state {
     GM_ITEM_READING, /* files are opened and hashed, the source is looked at again */
     GM_ITEM_VERIFY,
-    GM_ITEM_GRANT, /* a GrantRequest is out, or waits for its time */
+    GM_ITEM_GRANT,   /* a GrantRequest is out, or waits for its time */
+    GM_ITEM_PREPARE, /* its grants asked for more, which is reckoned or begun */
     GM_ITEM_PUT,
     GM_ITEM_READY, /* in its store: may be told */
 };
@@ -279,8 +284,15 @@ struct gm_item_file {
     char *name; /* owned */
     char *path; /* owned: below the publication, or the work folder */
     Gm__ObjectStore store;
-    struct gm_outfile file; /* fd -1 until opened */
-    char *url, *key;        /* owned; of the grant */
+    struct gm_outfile file;   /* fd -1 until opened */
+    struct gm_item *item;     /* borrowed: whose it is */
+    Gm__Grant *grant;         /* owned; NULL: it has none */
+    bool stored;              /* it is in its store */
+    bool was_sent;            /* by URL */
+    bool wants_md5, has_md5;  /* its store wants one; md5 is it, of the whole file */
+    uint8_t md5[GM_MD5_SIZE]; /* what Content-MD5 says */
+    struct gm_parts *parts;   /* owned; NULL: it goes whole */
+    struct gm_upload *upload; /* owned: it is on its way, or begins to be */
 };
 
 struct gm_item {
@@ -296,7 +308,10 @@ struct gm_item {
     bool is_last;
     struct gm_item_file *files; /* owned */
     size_t file_count;
-    size_t stored; /* files that are in their store */
+    struct gm_item *next_sent; /* in agent->sending */
+    bool sent;                 /* it is there: its files go to stores by URL */
+    uint32_t uploads;          /* of its files, under way */
+    uint32_t rounds;           /* how often files were prepared since one was stored */
     char *meta_file;
     uint8_t *meta; /* owned */
     size_t meta_size;
@@ -523,12 +538,32 @@ void gm_item_ask(struct gm_item *item); /* its files may be put when the answer 
 void gm_item_remind(struct gm_item *item, gm_time now); /* asks again, if that is due */
 void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer);
 void gm_item_resend(struct gm_agent *agent); /* what is not answered, after a Welcome */
+/* --- agent_prepare.c */
+/* Some of the item's grants are none yet: reckons and begins what they ask for, then asks again. */
+void gm_item_prepare(struct gm_item *item);
+bool gm_item_is_granted(const struct gm_item *item); /* all its files may be put */
+/* It is dropped while it is prepared. True: nothing of that goes on. */
+bool gm_item_prepare_drop(struct gm_item *item);
+/* This machine's time when the URLs of the grant are over; 0: not known. */
+int64_t gm_grant_until(const struct gm_agent *agent, const Gm__Grant *grant);
 /* --- agent_put.c */
-/* Puts the item's files from item->stored on, then calls gm_item_put_ended. */
+/* Puts the item's files that are not stored, then calls gm_item_put_ended. */
 void gm_put_start(struct gm_item *item);
+/* All are stored, or item->err says why not: what is left to be done on the pool, then the end. */
+void gm_put_finish(struct gm_item *item);
+void gm_put_ended(struct gm_item *item);         /* the end; may free it */
+int gm_put_check(void *arg, struct gm_err *err); /* an item's: STALE: it is to be put no more */
 bool gm_put_is_busy(const struct gm_task *task); /* something of it is being put */
 /* Of whatever task, whose lease is not over. */
 bool gm_put_any(const struct gm_agent *agent);
+
+/* --- agent_send.c */
+bool gm_send_is_for(const struct gm_item_file *file); /* it goes by URL, and is not stored */
+void gm_send_start(struct gm_item *item);             /* those, then gm_put_finish */
+/* It is dropped: ends what can be ended. True: nothing of it goes on. */
+bool gm_send_drop(struct gm_item *item);
+/* Ends what is sent for leases that are over. */
+void gm_send_tick(struct gm_agent *agent);
 
 /* --- agent_clock.c */
 /* The scheduler told its wall clock; 0: it did not, as an older one. */
@@ -554,6 +589,15 @@ void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot); /
 /* The source was written to since it was opened, when it said `opened`. On the pool: its store may
  * hang. fd: -1: there is none. */
 bool gm_open_source_changed(int fd, uint64_t opened);
+/* --- agent_fetch.c */
+/* An object with a hash, whose URL is http(s), through the cache. done: once, never from here; fd,
+ * read-only, is owned by who is told, or -1 with err. The fetch is gone then. */
+struct gm_fetch;
+int gm_fetch_start(struct gm_task *task, const Gm__Object *object,
+                   void (*done)(int fd, const struct gm_err *err, void *arg), void *arg,
+                   struct gm_fetch **out, struct gm_err *err) GM_MUST_CHECK;
+void gm_fetch_cancel(struct gm_fetch **fetch); /* without done; NULL is fine */
+/* --- agent_open.c */
 void gm_open_tick(struct gm_agent *agent, gm_time now);
 void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char *name, int fd,
                    const struct gm_err *failure); /* takes fd */

@@ -311,47 +311,103 @@ static int keep_body(struct gm_cache *cache, const char *from, const char *name,
     return rc;
 }
 
-int gm_cache_insert(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int fd,
-                    int *out_fd, struct gm_err *err)
+int gm_cache_begin(struct gm_cache *cache, char out_name[GM_CACHE_NAME], int *out_fd,
+                   struct gm_err *err)
 {
-    char name[NAME_SIZE];
-    char temporary[64];
-    gm_hex(sha256, GM_SHA256_SIZE, name);
     pthread_mutex_lock(&cache->lock);
-    snprintf(temporary, sizeof(temporary), "tmp-%llu", (unsigned long long)cache->made++);
+    snprintf(out_name, GM_CACHE_NAME, "tmp-%llu", (unsigned long long)cache->made++);
     pthread_mutex_unlock(&cache->lock);
-    int to =
-        openat(cache->folder, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (to < 0) {
+    int fd =
+        openat(cache->folder, out_name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
         return gm_err_sys(err, errno, "could not make a file in the cache folder");
     }
-    uint8_t hash[GM_SHA256_SIZE];
-    uint64_t size = 0;
-    int copy = -1;
-    int rc = copy_body(fd, to, hash, &size, err);
-    if (rc == 0 && memcmp(hash, sha256, GM_SHA256_SIZE) != 0) {
-        rc = gm_err_set(err, GM_E_STORE_CORRUPT, 0, "a fetched body's hash is not %.12s...", name);
+    *out_fd = fd;
+    return 0;
+}
+
+void gm_cache_give_up(struct gm_cache *cache, const char *name)
+{
+    unlinkat(cache->folder, name, 0);
+}
+
+/* The temporary file has a body of that hash: is it the one that was meant, it becomes an entry. */
+static int take_body(struct gm_cache *cache, const char *temporary,
+                     const uint8_t hash[GM_SHA256_SIZE], uint64_t size,
+                     const uint8_t sha256[GM_SHA256_SIZE], int *out_fd, struct gm_err *err)
+{
+    char name[NAME_SIZE];
+    gm_hex(sha256, GM_SHA256_SIZE, name);
+    if (memcmp(hash, sha256, GM_SHA256_SIZE) != 0) {
+        return gm_err_set(err, GM_E_STORE_CORRUPT, 0, "a fetched body's hash is not %.12s...",
+                          name);
     }
-    if (rc == 0) {
-        copy = openat(cache->folder, temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (copy < 0) {
-            rc = gm_err_sys(err, errno, "could not open a cached body");
-        }
+    int copy = openat(cache->folder, temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (copy < 0) {
+        return gm_err_sys(err, errno, "could not open a cached body");
     }
+    int rc = keep_body(cache, temporary, name, size, err);
     if (rc < 0) {
-        unlinkat(cache->folder, temporary, 0);
-    } else {
-        rc = keep_body(cache, temporary, name, size, err);
-    }
-    close(to);
-    if (rc < 0) {
-        if (copy >= 0) {
-            close(copy);
-        }
+        close(copy);
         return rc;
     }
     *out_fd = copy;
     return 0;
+}
+
+int gm_cache_end(struct gm_cache *cache, const char *name, int fd,
+                 const uint8_t sha256[GM_SHA256_SIZE], int *out_fd, struct gm_err *err)
+{
+    uint8_t hash[GM_SHA256_SIZE];
+    uint64_t size = 0;
+    int rc = gm_sha256_fd(fd, hash, &size, err);
+    if (rc == 0) {
+        rc = take_body(cache, name, hash, size, sha256, out_fd, err);
+    }
+    if (rc < 0) {
+        gm_cache_give_up(cache, name);
+    }
+    return rc;
+}
+
+int gm_cache_insert(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int fd,
+                    int *out_fd, struct gm_err *err)
+{
+    char temporary[GM_CACHE_NAME];
+    uint8_t hash[GM_SHA256_SIZE];
+    uint64_t size = 0;
+    int to = -1;
+    int rc = gm_cache_begin(cache, temporary, &to, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = copy_body(fd, to, hash, &size, err);
+    if (rc == 0) {
+        rc = take_body(cache, temporary, hash, size, sha256, out_fd, err);
+    }
+    if (rc < 0) {
+        gm_cache_give_up(cache, temporary);
+    }
+    close(to);
+    return rc;
+}
+
+int gm_cache_add(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int fd,
+                 uint64_t size, struct gm_err *err)
+{
+    int kept = -1;
+    int rc = 0;
+    if (size > cache->max_bytes / 8) {
+        return 0;
+    }
+    rc = gm_cache_find(cache, sha256, &kept, err);
+    if (rc == 0 && kept < 0) {
+        rc = gm_cache_insert(cache, sha256, fd, &kept, err);
+    }
+    if (kept >= 0) {
+        close(kept);
+    }
+    return rc;
 }
 
 uint64_t gm_cache_bytes(struct gm_cache *cache)

@@ -27,6 +27,23 @@ int gm_cache_find(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], 
 int gm_cache_insert(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int fd,
                     int *out_fd, struct gm_err *err) GM_MUST_CHECK;
 
+/* Copies fd's content in, unless it is there, or has more than an eighth of max_bytes: what nobody
+ * may ask for must not take all. Errors: as gm_cache_insert. */
+int gm_cache_add(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int fd,
+                 uint64_t size, struct gm_err *err) GM_MUST_CHECK;
+
+/* A file in the cache's folder for a body that is still to come. *out_fd: for reading and writing,
+ * owned. Errors: SYS, NO_SCRATCH. */
+#define GM_CACHE_NAME 32
+int gm_cache_begin(struct gm_cache *cache, char out_name[GM_CACHE_NAME], int *out_fd,
+                   struct gm_err *err) GM_MUST_CHECK;
+/* It came: hashes fd, and goes on as gm_cache_insert; name is gone in any case. Errors: likewise.
+ */
+int gm_cache_end(struct gm_cache *cache, const char *name, int fd,
+                 const uint8_t sha256[GM_SHA256_SIZE], int *out_fd,
+                 struct gm_err *err) GM_MUST_CHECK;
+void gm_cache_give_up(struct gm_cache *cache, const char *name); /* it will not come */
+
 uint64_t gm_cache_bytes(struct gm_cache *cache); /* kept now */
 
 #endif

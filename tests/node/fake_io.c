@@ -205,15 +205,20 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
     struct gm_err err = {.code = GM_OK};
     Gm__Grant grants[16];
     Gm__Grant *list[16];
+    bool own[16];
     assert_true(request->n_items <= 16);
     for (size_t i = 0; i < request->n_items; i++) {
         const Gm__GrantItem *item = request->items[i];
         gm__grant__init(&grants[i]);
         grants[i].key = item->name;
+        list[i] = &grants[i];
+        own[i] = farm->grant == NULL || !farm->grant(farm, item, &grants[i]);
+        if (!own[i]) {
+            continue;
+        }
         must(sign_write(farm->store_url, item->name, item->size, item->sha256.data,
                         grants_end(farm), &farm->key, &grants[i].url, &err),
              &err);
-        list[i] = &grants[i];
     }
     Gm__GrantAnswer body = GM__GRANT_ANSWER__INIT;
     Gm__Error error = GM__ERROR__INIT;
@@ -231,7 +236,9 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
     env.grant_answer = &body;
     farm_send(farm, &env);
     for (size_t i = 0; i < request->n_items; i++) {
-        free(grants[i].url);
+        if (own[i]) {
+            free(grants[i].url);
+        }
     }
     farm->grants++;
     farm->request = request->request;

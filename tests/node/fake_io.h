@@ -80,6 +80,10 @@ struct farm {
     enum gm_code refusal; /* answers the next GrantRequests with this error... */
     uint32_t refusals;    /* ...so many of them */
     int ignored;          /* a kind that farm_turn takes too; 0: none */
+    /* Fills an initialised grant in; what it points to is borrowed until it was sent. False: the
+     * farm's own store. NULL: always that. */
+    bool (*grant)(struct farm *farm, const Gm__GrantItem *item, Gm__Grant *out);
+    void *grant_arg;
 };
 
 /* Binds the scheduler and starts an agent with `slots` slots; answers its Hello. */

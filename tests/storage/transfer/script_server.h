@@ -18,6 +18,8 @@
 
 #include "common/fs.h"
 
+#define SCRIPT_STALL "stall" /* it answers nothing, nor anybody else */
+
 struct script_server {
     pid_t pid;
     char url[64];   /* "http://127.0.0.1:port" */
@@ -64,6 +66,9 @@ static void script_serve(int listener, const char *path, const char *const *answ
             break;
         }
         script_read(fd, asked);
+        if (strcmp(answers[i], SCRIPT_STALL) == 0) {
+            pause();
+        }
         if (write(fd, answers[i], strlen(answers[i])) < 0) {
             break;
         }
