@@ -278,7 +278,7 @@ void gm_daemon_reload(struct gm_daemon *d)
     struct gm_err err = {0};
     gm_wire_reload(d);
     if (gm_stores_reload(d->stores, &err) < 0) {
-        gm_log_err(GM_LOG_ERROR, "keys_not_read", &err, "kept=old");
+        gm_log_err(GM_LOG_ERROR, "store_keys_not_read", &err, "kept=old");
     }
 }
 

@@ -91,12 +91,15 @@ static int connection_take(struct gm_remote *remote, struct gm_connection **out,
     return 0;
 }
 
-static void connection_give(struct gm_remote *remote, struct gm_connection *c)
+/* is_signed: it asked by its keys, so it has heard of a clock that is wrong. */
+static void connection_give(struct gm_remote *remote, struct gm_connection *c, bool is_signed)
 {
     bool kept;
 
     uv_mutex_lock(&remote->lock);
-    remote->clock_offset_ms = gm_s3_client_clock_offset(c->client);
+    if (is_signed) {
+        remote->clock_offset_ms = gm_s3_client_clock_offset(c->client);
+    }
     kept = c->generation == remote->generation && remote->idle_count < IDLE_MAX;
     if (kept) {
         c->next = remote->idle;
@@ -157,7 +160,7 @@ int gm_remote_ask_all(struct gm_remote *remote, struct gm_ask *asks, size_t coun
             }
         }
     }
-    connection_give(remote, c);
+    connection_give(remote, c, count > 0 && asks[0].call.url == NULL);
     return 0;
 }
 
