@@ -39,8 +39,8 @@ static struct crowd crowd_beside(uint32_t gpus, uint32_t mib, uint32_t device_me
         sim_node_offer_gpu(c.sim, &c.sim->nodes[1], 1);
         c.sim->params.device_memory = device_memory;
     }
-    (void)sim_submit(c.sim, "small", 3000, 0, 50);
-    (void)sim_submit(c.sim, "other", 3000, 0, 50);
+    (void)sim_submit(c.sim, "small", 1000, 0, 50);
+    (void)sim_submit(c.sim, "other", 1000, 0, 50);
     sim_until(c.sim, encode_runs, 60);
     (void)sim_submit(c.sim, "big", 6, 0, 50);
     c.big = job_of(c.sim, "big");
@@ -125,9 +125,9 @@ static void who_needs_more_sessions_is_not_passed_over_for_ever(void **arg)
     sim_run(c.sim, 2);
     c.sim->nodes[0].limit = 3;
     sim_node_offer_gpu(c.sim, &c.sim->nodes[0], 4);
-    sim_submit(c.sim, "small", 3000, 0, 50)->renditions = 1;
-    sim_submit(c.sim, "other", 3000, 0, 50)->renditions = 1;
-    sim_submit(c.sim, "third", 3000, 0, 50)->renditions = 1;
+    sim_submit(c.sim, "small", 1000, 0, 50)->renditions = 1;
+    sim_submit(c.sim, "other", 1000, 0, 50)->renditions = 1;
+    sim_submit(c.sim, "third", 1000, 0, 50)->renditions = 1;
     sim_until(c.sim, encode_runs, 60);
     sim_submit(c.sim, "big", 6, 0, 50)->renditions = 3;
     c.big = job_of(c.sim, "big");
