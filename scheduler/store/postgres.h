@@ -45,7 +45,8 @@ int gm_postgres_come_back(struct gm_postgres *s, gm_time until, int64_t *out,
 /* Says once that it leads. Where the server waits for a replica it does so here, for all that was
  * committed before too. Errors: NOT_LEADER; STATE_AWAY. */
 int gm_postgres_beat_once(struct gm_postgres *s, struct gm_err *err) GM_MUST_CHECK;
-/* Says that the leader ends, if it leads: who starts next need not wait for it. */
+/* Says that the leader ends, if it leads, and gives the lock back: who starts next need not wait
+ * for it. */
 void gm_postgres_resign(struct gm_postgres *s);
 
 /* Every row that the connection sees, as gm_state_load. */

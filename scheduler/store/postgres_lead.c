@@ -351,6 +351,11 @@ void gm_postgres_resign(struct gm_postgres *s)
     int rc = gm_pg_query(&s->db, "UPDATE gopmill_meta SET beat = '-infinity' WHERE term = $1", &p,
                          in(ASK_TIME), "say that it ends", NULL, &err);
     gm_pg_params_fini(&p);
+    /* The server ends the session when it comes to that, and the lock is held until then. */
+    if (rc == 0) {
+        rc = gm_pg_query(&s->db, "SELECT pg_advisory_unlock(" LOCK_TEXT ")", &NO_PARAMS,
+                         in(ASK_TIME), "give the lock back", NULL, &err);
+    }
     if (rc < 0) { /* then who starts next waits */
         gm_log(GM_LOG_WARN, "resign_failed", "text=\"%s\"", err.text);
     }
