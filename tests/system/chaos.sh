@@ -9,6 +9,7 @@ need_media
 
 minutes=${1:-30} seed=${2:-1}
 tools=$bin/../tests
+need_built tcp_fault libclock_shim.so
 clips=(camera-cups-720p.mp4 elst-edts.mp4 bbb-480p-30s-aac51.mp4 lecture-vfr-2fps.mov)
 lease_s=4 # between two heartbeats and the shortest of the stops
 RANDOM=$seed

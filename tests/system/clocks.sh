@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 tools=$bin/../tests
+need_built libclock_shim.so
 make_clip "$work/clip.mp4" 24 320x240 24
 small_pipeline "$work/small.yaml" 240
 node_options="devices: off"

@@ -3,6 +3,7 @@
 # No worker comes near its memory. Prints how each one ended, and the most memory that one of its workers had by then.
 . "$(dirname "$0")/lib.sh"
 make=$bin/../tests/make_hostile
+need_built make_hostile
 cd "$work" || exit 1
 small_pipeline small.yaml 64
 stall_ms=60000 farm farm

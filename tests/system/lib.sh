@@ -29,6 +29,12 @@ has_media() { # real clips; without them a part of a test says so and is left ou
   [ -n "${GOPMILL_TEST_MEDIA:-}" ] || { echo "SKIPPED here: real clips (GOPMILL_TEST_MEDIA is unset)"; return 1; }
   need_media
 }
+need_built() { # programs of the tests, beside those of the build
+  local name
+  for name in "$@"; do
+    [ -e "$bin/../tests/$name" ] || { echo "FAILED: $bin/../tests/$name is not built"; exit 1; }
+  done
+}
 gopmill() { "$bin/gopmill" "$@"; }
 
 make_clip() { # file seconds [size] [rate] [extra encoder options]: pattern and beep, B-frames, long GOPs

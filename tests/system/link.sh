@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 proxy=$bin/../tests/tcp_fault
+need_built tcp_fault
 make_clip "$work/clip.mp4" 24 320x240 24
 small_pipeline "$work/small.yaml" 240
 lease_ms=5000 farm main
@@ -12,6 +13,7 @@ link pass
 rm -f "$at/port" && mkfifo "$at/port"
 "$proxy" "${wire##*:}" "$at/fault" >"$at/port" 2>"$at/proxy.log" 9>&- &
 IFS= read -r port <"$at/port"
+[ -n "$port" ] || { echo "FAILED: tcp_fault: $(tail -n 2 "$at/proxy.log")"; exit 1; }
 wire=tcp://127.0.0.1:$port
 node_options="devices: off"
 node n1

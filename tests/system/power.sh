@@ -8,6 +8,7 @@
 cycles=${1:-4}
 RANDOM=${2:-1}
 tools=$bin/../tests
+need_built libpower_shim.so power_loss
 later=yes
 begin_farm power
 log=$at/changes

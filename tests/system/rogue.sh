@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 rogue=$bin/../tests/rogue
+need_built rogue
 bound_mb=${GOPMILL_ROGUE_MB:-400}
 only=${1:-}
 make_clip "$work/clip.mp4" 8 320x240 24
