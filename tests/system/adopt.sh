@@ -24,7 +24,7 @@ ends() { # name
 }
 # A run that takes long on a busy machine may be copied, and the slower of both is cancelled, its worker killed. What ended within
 # a second before a kill may be told as lost (ADR-0050).
-charged() { jq '[.tasks[] | select(.outcome == "failed" or .error != null)] | length' "$out/report.json"; }
+charged() { jq -c '.tasks[] | select(.outcome == "failed" or .error != null) | [.task, .node, .outcome, .error]' "$out/report.json"; }
 copied() { jq '[.tasks[] | select(.outcome == "cancelled")] | length' "$out/report.json"; }
 twice() { # what nodes made twice
   cat "$at"/n?.log | sed -nE "s/.* event=task-ended job=$id (.* first=[0-9]+) .* outcome=done.*/\1/p" | sort | uniq -d
@@ -54,7 +54,7 @@ for signal in KILL TERM; do
   done
   kill -CONT $(workers)
   ends "$signal"
-  check "$signal: no attempt failed" test "$(charged)" = 0
+  check "$signal: no attempt failed: $(charged)" test -z "$(charged)"
   check "$signal: nothing was made twice: $(twice)" test -z "$(twice)"
   workers | sort >"$work/workers.now"
   gone=$(comm -23 "$work/workers" "$work/workers.now" | wc -l)
