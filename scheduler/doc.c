@@ -59,7 +59,7 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
         "s:o, s:o, s:o, s:O}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
-        gm_json_string(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
+        gm_json_url(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "class", gm_job_class_name(v.class_), "tenant", v.tenant, "deadline",
         gm_json_time(v.deadline_unix_ms), "external_id", gm_json_string(v.external_id), "created",
         gm_json_time(v.created_unix_ms), "started", gm_json_time(v.started_unix_ms), "finished",

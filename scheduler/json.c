@@ -21,6 +21,15 @@ json_t *gm_json_string(const char *s)
     return j;
 }
 
+json_t *gm_json_url(const char *url)
+{
+    bool web = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+    char *plain = strndup(url, web ? strcspn(url, "?#") : strlen(url));
+    json_t *j = plain != NULL ? gm_json_string(plain) : NULL;
+    free(plain);
+    return j;
+}
+
 json_t *gm_json_text_or_null(const char *s)
 {
     return s[0] != '\0' ? gm_json_string(s) : json_null();

@@ -11,6 +11,9 @@
 
 /* A string of s, whose bytes outside UTF-8 become `?`. */
 json_t *gm_json_string(const char *s);
+/* The same of a URL. What stands behind the path of one of http may be a secret, and is left out.
+ */
+json_t *gm_json_url(const char *url);
 json_t *gm_json_text_or_null(const char *s); /* null where s is empty */
 json_t *gm_json_number(double v);            /* null where JSON has no such number */
 /* "2026-01-31T12:00:00.123Z", or null for 0. */

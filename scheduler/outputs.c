@@ -28,6 +28,45 @@ int gm_outputs_read(const struct gm_core *core, const char *job_id, struct gm_ou
     return 0;
 }
 
+/* How many rows from `next` on are of its key. */
+static size_t count_same(const struct gm_outputs *outputs)
+{
+    const struct gm_output *rows = outputs->rows + outputs->next;
+    size_t left = outputs->count - outputs->next;
+    size_t same = 1;
+    while (same < left && strcmp(rows[same].key, rows[0].key) == 0) {
+        same++;
+    }
+    return same;
+}
+
+static int skim_one(const char *key, uint64_t size, void *arg)
+{
+    struct gm_outputs *outputs = arg;
+    if (outputs->next == outputs->count) {
+        return 1;
+    }
+    int order = strcmp(key, outputs->rows[outputs->next].key);
+    if (order != 0) {
+        return order < 0 ? 0 : 1; /* another job's; or ours is not in the list */
+    }
+    size_t same = count_same(outputs);
+    for (size_t i = 0; i < same; i++) {
+        if (outputs->rows[outputs->next + i].size == size) {
+            outputs->next += same;
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int gm_outputs_skim(struct gm_outputs *outputs, struct gm_store *store, const char *prefix,
+                    struct gm_err *err)
+{
+    int rc = gm_store_list(store, prefix, skim_one, outputs, err);
+    return rc < 0 ? rc : 0;
+}
+
 static int check_one(struct gm_store *store, const struct gm_output *rows, size_t count,
                      struct gm_err *err)
 {
@@ -55,11 +94,7 @@ int gm_outputs_check(struct gm_outputs *outputs, struct gm_store *store, size_t 
 {
     for (size_t done = 0; outputs->next < outputs->count && done < most; done++) {
         const struct gm_output *rows = outputs->rows + outputs->next;
-        size_t left = outputs->count - outputs->next;
-        size_t same = 1;
-        while (same < left && strcmp(rows[same].key, rows[0].key) == 0) {
-            same++;
-        }
+        size_t same = count_same(outputs);
         int rc = check_one(store, rows, same, err);
         if (rc < 0) {
             return rc;

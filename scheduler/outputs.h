@@ -27,6 +27,13 @@ int gm_outputs_read(const struct gm_core *core, const char *job_id, struct gm_ou
  * Errors: STORE_CORRUPT (it is gone, or of another size), those of gm_store_head but NOTFOUND */
 int gm_outputs_check(struct gm_outputs *outputs, struct gm_store *store, size_t most,
                      struct gm_err *err) GM_MUST_CHECK;
+/* Passes over those that a list of the store's keys with this prefix shows as they should be, up to
+ * the first that it does not: of a store that answers slowly that spares a question for each, as
+ * keys are listed by the thousand. Where a list is behind what was stored, gm_outputs_check asks.
+ *
+ * Thread, errors: as gm_outputs_check, but it finds nothing wrong itself */
+int gm_outputs_skim(struct gm_outputs *outputs, struct gm_store *store, const char *prefix,
+                    struct gm_err *err) GM_MUST_CHECK;
 void gm_outputs_fini(struct gm_outputs *outputs);
 
 #endif

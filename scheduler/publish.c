@@ -246,11 +246,22 @@ static int check_lead(struct store_job *job)
     return 0;
 }
 
+/* A question for each output takes a server long. */
+static int skim(struct store_job *job, struct gm_store *store)
+{
+    char prefix[GM_HOLD_NAME + 4];
+    (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, job->publication);
+    return job->outputs.count == 0 ? 0 : gm_outputs_skim(&job->outputs, store, prefix, &job->err);
+}
+
 static void publish_work(void *arg)
 {
     struct store_job *job = arg;
     struct gm_store *store = NULL;
     job->rc = open_destination(job, &store);
+    if (job->rc == 0 && job->outputs.next == 0 && gm_s3_is_url(job->out_url)) {
+        job->rc = skim(job, store);
+    }
     if (job->rc == 0) {
         job->rc = gm_outputs_check(&job->outputs, store, CHECK_BATCH, &job->err);
     }

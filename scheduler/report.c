@@ -196,12 +196,11 @@ static json_t *job_json(const struct report *r)
     const struct gm_job_view *v = &r->job;
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:b, s:s, s:o, s:o, s:o}", "id", v->id,
                      "state", gm_job_state_name(r->state), "pipeline", v->pipeline_name, "source",
-                     gm_json_string(v->source_url), "destination",
-                     gm_json_string(v->destination_url), "priority", (int)v->priority,
-                     "external_id", gm_json_string(v->external_id), "plan_only", (int)v->plan_only,
-                     "publication", v->publication, "created", gm_json_time(v->created_unix_ms),
-                     "started", gm_json_time(v->started_unix_ms), "finished",
-                     gm_json_time(r->finished_unix_ms));
+                     gm_json_url(v->source_url), "destination", gm_json_string(v->destination_url),
+                     "priority", (int)v->priority, "external_id", gm_json_string(v->external_id),
+                     "plan_only", (int)v->plan_only, "publication", v->publication, "created",
+                     gm_json_time(v->created_unix_ms), "started", gm_json_time(v->started_unix_ms),
+                     "finished", gm_json_time(r->finished_unix_ms));
 }
 
 static int build(const struct report *r, json_t **out, struct gm_err *err)

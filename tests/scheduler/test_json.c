@@ -56,11 +56,21 @@ static void a_list_goes_with_what_it_lacks(void **state)
     assert_null(gm_json_add(NULL, NULL));
 }
 
+static void urls_of_web_servers_keep_their_secrets(void **state)
+{
+    (void)state;
+    is_text(gm_json_url("https://h/a.mov?token=1"), "\"https://h/a.mov\"");
+    is_text(gm_json_url("http://h/a#x?y"), "\"http://h/a\"");
+    is_text(gm_json_url("s3://b/a?b#c"), "\"s3://b/a?b#c\"");
+    is_text(gm_json_url("file:///a%3Fb"), "\"file:///a%3Fb\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_bytes_are_a_string),
         cmocka_unit_test(any_number_is_one_or_null),
+        cmocka_unit_test(urls_of_web_servers_keep_their_secrets),
         cmocka_unit_test(a_list_goes_with_what_it_lacks),
         cmocka_unit_test(times_and_rates_have_their_form),
     };

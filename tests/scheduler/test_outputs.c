@@ -100,11 +100,33 @@ static void a_batch_ends_behind_as_many_keys(void **state)
     scratch_remove(&s);
 }
 
+static void a_list_shows_what_need_not_be_asked_for(void **state)
+{
+    (void)state;
+    struct scratch s;
+    struct gm_store *store = fill(&s);
+    struct gm_output rows[] = {{"b", 9}, {"b", 2}, {"c", 3}, {"f/x", 0}};
+    struct gm_outputs outputs = {.rows = rows, .count = 4};
+    assert_int_equal(gm_outputs_skim(&outputs, store, "", &err), 0);
+    assert_int_equal(outputs.next, 4);
+    outputs.next = 0;
+    rows[2].size = 4;
+    assert_int_equal(gm_outputs_skim(&outputs, store, "", &err), 0);
+    assert_int_equal(outputs.next, 2); /* to be asked for */
+    outputs.next = 0;
+    rows[0].key = rows[1].key = "aa";
+    assert_int_equal(gm_outputs_skim(&outputs, store, "", &err), 0);
+    assert_int_equal(outputs.next, 0);
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_output_must_be_there_with_its_size),
         cmocka_unit_test(a_batch_ends_behind_as_many_keys),
+        cmocka_unit_test(a_list_shows_what_need_not_be_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
