@@ -54,7 +54,7 @@ static const char PLAN[] =
 static const char SUBMIT[] =
     "gopmill submit INPUT --out DIR [options]\n"
     "Gives a job to a running farm and prints its id. INPUT and DIR are paths that the farm's\n"
-    "machines see.\n"
+    "machines see, or s3://bucket/key and s3://bucket/prefix of its object storage.\n"
     "\n"
     "  --out DIR         folder for the result\n"
     "  --pipeline P      name or YAML file (default vod-h264)\n"

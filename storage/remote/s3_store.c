@@ -133,7 +133,7 @@ static int s3_get(struct gm_store *store, const char *key, uint64_t offset, void
 }
 
 struct listing {
-    size_t prefix; /* bytes of the store's own */
+    const char *own; /* prefix of the store, which is in no key that fn is told */
     int (*fn)(const char *key, uint64_t size, void *arg);
     void *arg;
     char *next;  /* owned; NULL: it ends */
@@ -148,9 +148,10 @@ static int take_page(struct gm_ask *ask, const struct gm_s3_answer *answer)
     l->next = NULL;
     for (size_t i = 0; l->stopped == 0 && i < answer->object_count; i++) {
         const char *key = answer->objects[i].key;
+        size_t own = strlen(l->own);
 
-        if (strlen(key) > l->prefix && gm_store_is_key(key + l->prefix)) {
-            l->stopped = l->fn(key + l->prefix, answer->objects[i].size, l->arg);
+        if (strncmp(key, l->own, own) == 0 && gm_store_is_key(key + own)) {
+            l->stopped = l->fn(key + own, answer->objects[i].size, l->arg);
         }
     }
     if (l->stopped == 0 && answer->next != NULL) {
@@ -166,7 +167,7 @@ static int s3_list(struct gm_store *store, const char *prefix,
 {
     struct gm_s3_store *s = self(store);
     char full[GM_S3_KEY_MAX + 1];
-    struct listing l = {.prefix = strlen(s->prefix), .fn = fn, .arg = arg};
+    struct listing l = {.own = s->prefix, .fn = fn, .arg = arg};
     int rc = gm_s3_store_key(s, prefix, full, err);
 
     do {
