@@ -7,6 +7,7 @@
 #include "node/agent_state.h"
 #include "storage/s3/url.h"
 
+#define LATE_MAX 5
 #define ROUNDS_MAX 6 /* an MD5, an upload that is begun, and more than once */
 
 static bool is_grant(const struct gm_item_file *file)
@@ -108,7 +109,7 @@ static void on_begun(enum gm_upload_end end, const struct gm_err *err, void *arg
     struct gm_item *item = file->item;
     file->upload = NULL;
     item->busy = false;
-    if (end == GM_UPLOAD_RENEW) {
+    if (end == GM_UPLOAD_RENEW && item->late_grants < LATE_MAX) {
         item->state = GM_ITEM_GRANT;
         item->not_before = gm_time_now() + gm_agent_backoff(item->late_grants++);
     } else if (end != GM_UPLOAD_DONE) {

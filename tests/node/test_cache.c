@@ -1,5 +1,6 @@
 #include "node/cache.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -208,6 +209,72 @@ static void unusable_folder_is_an_error(void **state)
     assert_null(cache);
 }
 
+/* Files of the cache's folder. */
+static size_t count_files(const struct fixture *f)
+{
+    DIR *dir = opendir(f->folder);
+    const struct dirent *entry;
+    size_t count = 0;
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        count += entry->d_name[0] == '.' ? 0 : 1;
+    }
+    closedir(dir);
+    return count;
+}
+
+static void body_that_comes_is_an_entry_when_it_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    char name[GM_CACHE_NAME];
+    uint8_t hash[GM_SHA256_SIZE];
+    struct gm_err err;
+    for (int i = 0; i < 3; i++) { /* another body; the right one; one that does not come */
+        int fd = -1;
+        int kept = -1;
+        char data[40];
+        close(make_body('a', sizeof(data), hash));
+        memset(data, i == 0 ? 'b' : 'a', sizeof(data));
+        assert_int_equal(gm_cache_begin(f->cache, name, &fd, &err), 0);
+        assert_int_equal(pwrite(fd, data, sizeof(data), 0), sizeof(data));
+        assert_int_equal(has(f, 'a', sizeof(data)), i == 2);
+        if (i == 2) {
+            gm_cache_give_up(f->cache, name);
+        } else {
+            int rc = gm_cache_end(f->cache, name, fd, hash, &kept, &err);
+            assert_int_equal(rc, i == 0 ? -GM_E_STORE_CORRUPT : 0);
+            assert_int_equal(kept >= 0, i == 1);
+        }
+        assert_int_equal(count_files(f), i == 0 ? 0 : 1);
+        close(fd);
+        if (kept >= 0) {
+            close(kept);
+        }
+    }
+    assert_int_equal(gm_cache_bytes(f->cache), 40);
+}
+
+static int add(struct fixture *f, char c, size_t size)
+{
+    uint8_t hash[GM_SHA256_SIZE];
+    struct gm_err err;
+    int fd = make_body(c, size, hash);
+    int rc = gm_cache_add(f->cache, hash, fd, size, &err);
+    close(fd);
+    return rc;
+}
+
+static void what_may_be_asked_for_takes_an_eighth(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, 'a', 12), 0);
+    assert_int_equal(add(f, 'a', 12), 0);
+    assert_int_equal(add(f, 'b', 13), 0);
+    assert_true(has(f, 'a', 12));
+    assert_false(has(f, 'b', 13));
+    assert_int_equal(count_files(f), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +286,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(content_and_order_outlive_the_agent, setup, teardown),
         cmocka_unit_test_setup_teardown(entry_that_was_removed_by_hand_is_not_there, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(body_that_comes_is_an_entry_when_it_is_whole, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_may_be_asked_for_takes_an_eighth, setup, teardown),
         cmocka_unit_test(unusable_folder_is_an_error),
     };
     return cmocka_run_group_tests_name("node/cache", tests, NULL, NULL);
