@@ -35,4 +35,56 @@ check "a list is cut" test "$(s3_at=$s3_fault_url s3_keys try 2>/dev/null >&2 &&
 check "the log has each with its fault: $(grep -vc ' - ' "$work/log")" test "$(grep -vc ' - ' "$work/log")" = 14
 check "and no query" sh -c "! grep -q '[?]' '$work/log'"
 kill "$s3_fault_pid"
+
+# A farm whose source, work store and destination are all behind it: each job ends done with the same bytes, or failed with a code, and leaves nothing.
+seeds=${1:-0} first=${2:-1}
+[ "$seeds" -gt 0 ] || finish
+make_clip "$work/clip.mp4" 6 320x240 24
+small_pipeline "$work/small.yaml" 240
+for b in source work dest; do s3_bucket $b; done
+s3_put "$work/clip.mp4" source/clip.mp4
+gopmill transcode "$work/clip.mp4" --out "$work/calm" --pipeline "$work/small.yaml" --quiet >/dev/null 2>"$work/stderr" || fail "folders: $(cat "$work/stderr")"
+tree_hash "$work/calm" >"$work/calm.sha"
+: >"$work/log"
+echo 0 >"$work/seed"
+s3_faults "$work/log" seeds "$work/seed" 7
+s3_keys_file "$work/s3.keys"
+lease_ms=15000 work_store=s3://work/farm farm_options="storage: [\"s3://* endpoint=$s3_fault_url region=$s3_region style=path keys=$work/s3.keys\"]" farm faults
+node_options="devices: off"
+node n1
+node n2
+put_seed() { echo "$1" >"$work/seed.new" && mv "$work/seed.new" "$work/seed"; }
+dropped() { s3_is_empty work && [ -z "$(s3_uploads dest)" ]; }
+only_the_report() { [ -z "$(s3_keys dest "s$1/" | grep -v '/report.json$')" ]; }
+doubled() { # what two puts of one name left different, or a body that was spoilt and taken
+  awk '($1 == "put" || $1 == "part") && $6 ~ /^2/ {
+    if ($3 == "flip-up") print "taken though spoilt: " $5
+    if ($1 == "put" && $5 !~ /[.](json|m3u8|mpd)$|[.]gm-try-/ && $5 in sum && sum[$5] != $8) print "twice: " $5
+    sum[$5] = $8 }' "$work/log"
+}
+ended=0
+for ((seed = first; seed < first + seeds; seed++)); do
+  : >"$work/log"
+  put_seed "$seed"
+  rc=0
+  timeout 240 "$bin/gopmill" submit "$work/clip.mp4" --out "s3://dest/s$seed" --pipeline "$work/small.yaml" --watch >/dev/null 2>"$work/stderr" || rc=$?
+  put_seed 0
+  faults=$(awk '$3 != "-" {print $1 ":" $3}' "$work/log" | sort | uniq -c | awk '{printf "%s%s", $2, ($1 > 1 ? "x" $1 " " : " ")}')
+  why=$(grep -m 1 -oE 'error: [a-z]+[.][a-z_]+' "$work/stderr" | cut -d' ' -f2)
+  echo "seed $seed: ${why:-done} ($(wc -l <"$work/log") requests: $faults)"
+  if [ "$rc" = 0 ]; then
+    ended=$((ended + 1))
+    rm -rf "$work/got"
+    check "seed $seed: the result is there" s3_down dest "s$seed/" "$work/got"
+    tree_hash "$work/got" >"$work/got.sha"
+    check "seed $seed: same bytes: $(diff "$work/calm.sha" "$work/got.sha" | head -n 3)" cmp -s "$work/calm.sha" "$work/got.sha"
+  else
+    check "seed $seed: a code, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test -n "$why" -a "$why" != gopmill.bug
+    until_true "seed $seed: nothing but a report is left" only_the_report "$seed"
+  fi
+  until_true "seed $seed: nothing is left in the work store, no upload is open: $(s3_keys work | head -n 3)" dropped
+  check "seed $seed: nothing is doubled: $(doubled)" test -z "$(doubled)"
+done
+check "most jobs get through: $ended of $seeds" test "$ended" -ge $((seeds / 2))
+check "no signature is in a log" sh -c "! grep -qE 'X-Amz-(Signature|Credential)' '$at'/*.log"
 finish

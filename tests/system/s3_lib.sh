@@ -10,7 +10,7 @@ s3_end() { # its folder is quiet when it is gone
   wait "$s3_pid" 2>/dev/null
   s3_pid=
 }
-trap 's3_end; jobs -p | xargs -r kill -9 2>/dev/null; rm -rf "$work" "$s3_dir"' EXIT
+trap 'exec 2>/dev/null; s3_end; jobs -p | xargs -r kill -9 2>/dev/null; rm -rf "$work" "$s3_dir"' EXIT
 s3_server() { # program of tests/servers [args...]: starts it; endpoint, key, secret and region in s3_*, all of them in GOPMILL_TEST_S3
   rm -rf "$s3_dir" "$work/s3.ready"
   mkdir "$s3_dir" && mkfifo "$work/s3.ready"
@@ -32,10 +32,11 @@ need_s3() { # the same, or the test is skipped
 }
 
 # A client that is none of ours: curl and its signatures. Queries are to be in order, with '=' behind each name.
+s3_ca= # PEM of who signed the server's certificate
 s3_at= # another port than the server's: a proxy's
 s3_curl() { # bucket/key[?query] [curl's arguments...]: signed by s3_key
   local at=${s3_at:-$s3_endpoint}
-  curl -s --noproxy '*' -m 60 --path-as-is --aws-sigv4 "aws:amz:$s3_region:s3" --user "$s3_key:$s3_secret" -H "x-amz-content-sha256: ${s3_hash:-UNSIGNED-PAYLOAD}" "$at/$1" "${@:2}"
+  curl -s --noproxy '*' -m 60 --path-as-is ${s3_ca:+--cacert "$s3_ca"} --aws-sigv4 "aws:amz:$s3_region:s3" --user "$s3_key:$s3_secret" -H "x-amz-content-sha256: ${s3_hash:-UNSIGNED-PAYLOAD}" "$at/$1" "${@:2}"
 }
 s3_status() { s3_curl "$1" -o /dev/null -w '%{http_code}' "${@:2}"; } # bucket/key...: of HTTP
 s3_bucket() { check "bucket $1" test "$(s3_status "$1" -X PUT)" = 200; }
