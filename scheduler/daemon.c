@@ -308,6 +308,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .device_wait_ms = (uint32_t)d->settings->device_wait_ms,
                                     .preempt_ms = (uint32_t)d->settings->preempt_ms,
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
+                                    .keep_finished = (uint32_t)d->settings->keep_jobs,
                                     .max_attempts = MAX_ATTEMPTS,
                                     .tenants = d->settings->tenant_list,
                                     .tenant_count = d->settings->tenant_count};

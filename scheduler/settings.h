@@ -26,6 +26,7 @@ struct gm_settings {
     int64_t device_wait_ms;
     int64_t preempt_ms;
     int64_t max_jobs;
+    int64_t keep_jobs;
     char **tenants;                       /* lines */
     struct gm_tenant_params *tenant_list; /* of these */
     size_t tenant_count;
