@@ -50,11 +50,22 @@ __attribute__((constructor)) static void map_file(void)
     slots = map;
 }
 
-static bool is_meant(const struct gm_crash_slot *slot, const char *name)
+/* The signal that the slot has for this point; 0: it is about another one. */
+static int signal_of(const struct gm_crash_slot *slot, const char *name)
 {
+    static const struct {
+        const char *end;
+        int signal;
+    } ways[] = {{"", SIGKILL}, {" stop", SIGSTOP}};
     char own[GM_CRASH_TEXT];
-    int n = snprintf(own, sizeof own, "%s %s", program_invocation_short_name, name);
-    return n > 0 && (size_t)n < sizeof own && strncmp(slot->text, own, sizeof own) == 0;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        int n =
+            snprintf(own, sizeof own, "%s %s%s", program_invocation_short_name, name, ways[i].end);
+        if (n > 0 && (size_t)n < sizeof own && strncmp(slot->text, own, sizeof own) == 0) {
+            return ways[i].signal;
+        }
+    }
+    return 0;
 }
 
 static bool is_last(struct gm_crash_slot *slot)
@@ -69,16 +80,27 @@ static bool is_last(struct gm_crash_slot *slot)
     return false;
 }
 
+/* kill(2) is not among what a worker may call. */
+static void send_own(int signal)
+{
+    (void)syscall(SYS_tgkill, getpid(), gettid(), signal);
+}
+
 void gm_crash_point(const char *name)
 {
     for (size_t i = 0; slots != NULL && i < GM_CRASH_SLOTS; i++) {
-        if (__atomic_load_n(&slots[i].left, __ATOMIC_ACQUIRE) == 0 || !is_meant(&slots[i], name) ||
-            !is_last(&slots[i])) {
+        int signal =
+            __atomic_load_n(&slots[i].left, __ATOMIC_ACQUIRE) == 0 ? 0 : signal_of(&slots[i], name);
+        if (signal == 0 || !is_last(&slots[i])) {
             continue;
         }
         __atomic_add_fetch(&slots[i].hits, 1, __ATOMIC_RELEASE);
-        for (;;) { /* kill(2) is not among what a worker may call */
-            (void)syscall(SYS_tgkill, getpid(), gettid(), SIGKILL);
+        if (signal == SIGSTOP) {
+            send_own(SIGSTOP);
+            return;
+        }
+        for (;;) {
+            send_own(SIGKILL);
         }
     }
 }

@@ -8,15 +8,16 @@
  *
  * GM_CRASH, in the environment of a program, is the path of a file of GM_CRASH_SLOTS slots, which
  * the program maps when it starts and a test writes at any time. The process that brings `left` of
- * a slot with its text to 0 counts it in `hits` and dies; one death a filling, whichever process of
- * that program it is. A file that can't be mapped ends the program with exit status 2.
- * The names of a program's points are strings in its section gm_crash.
+ * a slot with its text to 0 counts it in `hits` and dies, or, where the text ends with " stop", is
+ * stopped there as by SIGSTOP; once a filling, whichever process of that program it is. A file that
+ * can't be mapped ends the program with exit status 2. The names of a program's points are strings
+ * in its section gm_crash.
  */
 #define GM_CRASH_SLOTS 8
 #define GM_CRASH_TEXT 56 /* bytes */
 
 struct gm_crash_slot {
-    char text[GM_CRASH_TEXT]; /* "PROGRAM POINT", up to the first NUL */
+    char text[GM_CRASH_TEXT]; /* "PROGRAM POINT" or "PROGRAM POINT stop", up to the first NUL */
     uint32_t left;            /* passes until death, this machine's byte order; 0: none */
     uint32_t hits;
 };

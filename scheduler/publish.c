@@ -486,6 +486,7 @@ static void delete_work(void *arg)
     }
     if (job->rc == 0 && list->next < job->end) {
         size_t done = 0;
+        GM_CRASH("cleanup.deleting");
         job->rc = gm_store_delete_many(store, (const char *const *)(list->keys + list->next),
                                        job->end - list->next, &done, &job->err);
         list->next += done;

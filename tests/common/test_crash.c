@@ -44,8 +44,8 @@ static void read_slots(struct gm_crash_slot slots[GM_CRASH_SLOTS])
     assert_int_equal(fclose(f), 0);
 }
 
-/* passed: it gets the file as a descriptor, as a worker does. Its status as waitpid tells it. */
-static int run_child(bool passed)
+/* passed: it gets the file as a descriptor, as a worker does. */
+static pid_t start_child(bool passed)
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -54,7 +54,14 @@ static int run_child(bool passed)
         execl("/proc/self/exe", OWN, passed ? "pass" : "child", (char *)NULL);
         _exit(99);
     }
+    return pid;
+}
+
+/* Its status as waitpid tells it. */
+static int run_child(bool passed)
+{
     int status = 0;
+    pid_t pid = start_child(passed);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
 }
@@ -88,6 +95,25 @@ static void test_an_inherited_file_is_as_good(void **state)
 {
     (void)state;
     dies_at(OWN " test.two", 1, true);
+}
+
+static void test_one_that_is_stopped_goes_on(void **state)
+{
+    struct gm_crash_slot slots[GM_CRASH_SLOTS] = {{.text = OWN " test.one stop", .left = PASSES},
+                                                  {.text = OWN " test.two", .left = 1}};
+    int status = 0;
+    (void)state;
+    write_slots(slots, GM_CRASH_SLOTS);
+    pid_t pid = start_child(false);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    read_slots(slots);
+    assert_int_equal(slots[0].hits, 1);
+    assert_int_equal(slots[1].hits, 0);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
 }
 
 static void test_others_go_on(void **state)
@@ -157,6 +183,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_point_is_the_end),
         cmocka_unit_test(test_an_inherited_file_is_as_good),
+        cmocka_unit_test(test_one_that_is_stopped_goes_on),
         cmocka_unit_test(test_others_go_on),
         cmocka_unit_test(test_a_file_that_is_none_is_refused),
     };
