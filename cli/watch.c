@@ -22,6 +22,7 @@ struct watch {
     bool cancel_sent;
     bool told;                   /* of the lost connection */
     gm_time alive;               /* when the scheduler was last heard */
+    uint32_t unheard;            /* schedulers that were asked since */
     int pause_ms;                /* before the next stream */
     struct gm_progress progress; /* the last that came */
     gm_time moved;               /* when it was another than the one before */
@@ -150,6 +151,7 @@ static int follow(struct watch *w, const char *path, struct gm_err *err)
         }
         if (rc == 0 && gm_stream_is_live(stream)) {
             w->alive = gm_time_now();
+            w->unheard = 0;
             w->session->reached = true;
             w->pause_ms = PAUSE_MIN_MS;
             w->told = false;
@@ -178,6 +180,21 @@ static int wait_again(struct watch *w, struct gm_err *err)
     return rc;
 }
 
+/* Whether another try can mend it. A scheduler that hangs may have taken all of the time: each of
+ * the others is asked all the same. */
+static bool may_try_again(const struct watch *w, int rc)
+{
+    const struct gm_session *s = w->session;
+    uint32_t count = 0;
+    while (s->urls[count] != NULL) {
+        count++;
+    }
+    bool others = s->urls[s->at + 1] != NULL;
+    bool lost = rc == -GM_E_NOT_LEADER || rc == -GM_E_STATE_AWAY ||
+                (rc == -GM_E_UNREACHABLE && (s->reached || s->farm != NULL || others));
+    return lost && (gm_time_now() - w->alive < RETRY_FOR || w->unheard < count);
+}
+
 int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **out,
                  struct gm_err *err)
 {
@@ -187,11 +204,8 @@ int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **
     int rc = gm_job_path(id, "/events", &path, err);
     while (rc == 0 && !gm_job_is_final(w.doc)) {
         rc = follow(&w, path, err);
-        bool others = session->urls[session->at + 1] != NULL;
-        bool lost =
-            rc == -GM_E_NOT_LEADER || rc == -GM_E_STATE_AWAY ||
-            (rc == -GM_E_UNREACHABLE && (session->reached || session->farm != NULL || others));
-        if (lost && gm_time_now() - w.alive < RETRY_FOR) {
+        w.unheard++;
+        if (may_try_again(&w, rc)) {
             rc = gm_session_next(session, err);
             if (!w.told) {
                 gm_term_note(session->term,
