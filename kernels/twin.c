@@ -20,15 +20,6 @@ gm_twin_fn gm_twin_get(enum gm_kernel kernel)
     return FUNCTIONS[kernel];
 }
 
-enum gm_kernel gm_kernel_find(const char *entry)
-{
-    int i = 0;
-    while (i < GM_KERNELS && strcmp(gm_kernel_entry((enum gm_kernel)i), entry) != 0) {
-        i++;
-    }
-    return (enum gm_kernel)i;
-}
-
 static void pass(void *arg, int number)
 {
     (void)arg;

@@ -18,7 +18,5 @@ gm_twin_fn gm_twin_get(enum gm_kernel kernel);
  * was checked by kernels.h. Thread: any, also several at once on different outputs.
  * Errors: NOMEM; INVAL (threads or shared memory out of range). */
 int gm_twin_run(const struct gm_launch *launch, const void *args, struct gm_err *err) GM_MUST_CHECK;
-/* GM_KERNELS where no kernel has that entry name. */
-enum gm_kernel gm_kernel_find(const char *entry);
 
 #endif

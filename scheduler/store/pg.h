@@ -27,7 +27,6 @@ struct gm_pg_params {
 };
 void gm_pg_params_fini(struct gm_pg_params *params);
 void gm_pg_add_int8(struct gm_pg_params *params, int64_t value);
-void gm_pg_add_text(struct gm_pg_params *params, const char *text);
 
 /* Arrays of one dimension. i: from 0 to count - 1. */
 typedef int64_t (*gm_pg_number_fn)(const void *list, size_t i);

@@ -11,7 +11,6 @@
 /* See: src/include/catalog/pg_type.dat; these numbers are fixed. */
 #define OID_BYTEA 17
 #define OID_INT8 20
-#define OID_TEXT 25
 #define OID_BYTEAS 1001
 #define OID_INT8S 1016
 
@@ -42,17 +41,6 @@ void gm_pg_add_int8(struct gm_pg_params *params, int64_t value)
     struct gm_buf buf = {0};
     gm_buf_be64(&buf, (uint64_t)value);
     add(params, OID_INT8, &buf);
-}
-
-void gm_pg_add_text(struct gm_pg_params *params, const char *text)
-{
-    struct gm_buf buf = {0};
-    gm_buf_str(&buf, text);
-    if (text[0] == '\0') { /* a value, where NULL would be none */
-        gm_buf_add(&buf, "", 1);
-        buf.size = 0;
-    }
-    add(params, OID_TEXT, &buf);
 }
 
 static void put_head(struct gm_buf *buf, Oid type, size_t count)
