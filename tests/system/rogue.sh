@@ -7,7 +7,7 @@
 
 rogue=$bin/../tests/rogue
 need_built rogue
-bound_mb=${GOPMILL_ROGUE_MB:-400}
+bound_mb=${GOPMILL_ROGUE_MB:-150}
 only=${1:-}
 make_clip "$work/clip.mp4" 8 320x240 24
 small_pipeline "$work/small.yaml" 240
