@@ -407,6 +407,33 @@ static void events_stream_to_the_end_and_can_be_resumed(void **state)
     farm_stop(&f);
 }
 
+/* The limit of operations.md; who has one keeps it. */
+static void one_stream_too_many_is_refused(void **state)
+{
+    enum { STREAMS = 512 };
+    struct farm f;
+    char id[64];
+    int fds[STREAMS + 1];
+    char *all = NULL;
+    farm_start(&f, *state);
+    farm_submit(&f, "\"vod-h264\"", "", id);
+    for (int i = 0; i < STREAMS; i++) {
+        fds[i] = farm_events(&f, id, NULL);
+        assert_true(farm_read_until(fds[i], "event: job\n", &all));
+        free(all);
+        all = NULL;
+    }
+    fds[STREAMS] = farm_events(&f, id, NULL);
+    assert_true(farm_read_until(fds[STREAMS], "\r\nRetry-After: 5\r\n", &all));
+    assert_int_equal(strncmp(all, "HTTP/1.1 429 ", 13), 0);
+    farm_expect(&f, "GET", "/livez", NULL, 200, NULL);
+    for (int i = 0; i <= STREAMS; i++) {
+        (void)close(fds[i]);
+    }
+    free(all);
+    farm_stop(&f);
+}
+
 static void open_streams_do_not_keep_it_from_ending(void **state)
 {
     struct farm f;
@@ -460,6 +487,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(events_stream_to_the_end_and_can_be_resumed, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(one_stream_too_many_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(open_streams_do_not_keep_it_from_ending, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_second_scheduler_says_why_it_can_not_start, make_folder,

@@ -3,6 +3,10 @@
  * what it replaces; a sync is only written down. What is deleted is kept beside it, in POWER_LOG.d.
  * power_loss takes back what a power cut might.
  *
+ * While there is a file POWER_FAIL, each sync fails with EIO and syncs nothing; the next one that
+ * does not fail syncs that, too. While there is a file POWER_HANG no sync returns. Calls that
+ * change files and are not here end the process (power_unseen.c).
+ *
  * One change at a time, among all processes: the log's order is that of the changes.
  */
 #include <errno.h>
@@ -21,11 +25,12 @@
 #include <unistd.h>
 
 #include "system/power_log.h"
+#include "system/power_shim.h"
 
 #define DATA_MAX ((size_t)64 << 20)
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static const char *folders, *log_path;
+static const char *folders, *log_path, *fail_path, *hang_path;
 static int log_fd = -1;
 static unsigned kept;
 
@@ -33,6 +38,8 @@ __attribute__((constructor)) static void start(void)
 {
     folders = getenv("POWER_FOLDERS");
     log_path = getenv("POWER_LOG");
+    fail_path = getenv("POWER_FAIL");
+    hang_path = getenv("POWER_HANG");
     if (folders != NULL && log_path != NULL) {
         log_fd = (int)syscall(SYS_openat, AT_FDCWD, log_path,
                               O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -107,6 +114,18 @@ static bool is_our_file(int fd, struct stat *st)
     char path[PATH_MAX];
     return log_fd >= 0 && fd != log_fd && fd_path(fd, path) && is_ours(path) &&
            fstat(fd, st) == 0 && S_ISREG(st->st_mode);
+}
+
+bool power_is_our_file(int fd)
+{
+    struct stat st;
+    return is_our_file(fd, &st);
+}
+
+bool power_is_our_name(int dir, const char *name)
+{
+    char path[PATH_MAX];
+    return name_path(dir, name, path);
 }
 
 static void put(struct power_record *r, const char *a, const char *b, const void *data)
@@ -297,6 +316,13 @@ static int sync_file(int fd, long number)
     char path[PATH_MAX];
     if (log_fd < 0 || !fd_path(fd, path) || !is_ours(path) || fstat(fd, &st) < 0) {
         return (int)syscall(number, fd);
+    }
+    while (hang_path != NULL && access(hang_path, F_OK) == 0) {
+        (void)usleep(10000);
+    }
+    if (fail_path != NULL && access(fail_path, F_OK) == 0) {
+        errno = EIO;
+        return -1;
     }
     lock();
     if (S_ISDIR(st.st_mode)) {

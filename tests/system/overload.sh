@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The disk under the scheduler's state stands still, and submissions go on: what waits for it is bounded, who comes too late is told when to
+# come again, others are answered, and all that was taken is there when the disk goes on. Event streams have a limit, too.
+. "$(dirname "$0")/lib.sh"
+
+tools=$bin/../tests
+need_built libpower_shim.so
+make_clip "$work/clip.mp4" 2 160x90 10
+small_pipeline "$work/small.yaml" 90
+sed -i 's/preset: ultrafast/preset: ultrafast, watermark: { image: noise.png }/' "$work/small.yaml"
+ffmpeg -v error -y -f lavfi -i "nullsrc=s=600x600,geq=random(1)*255:random(2)*255:random(3)*255" -frames:v 1 "$work/noise.png" # a megabyte, stored with the job
+base64 -w 0 "$work/noise.png" >"$work/noise"
+mkdir "$work/log.d"
+export LD_PRELOAD=$tools/libpower_shim.so POWER_LOG=$work/log POWER_FOLDERS=$work/main/s POWER_HANG=$work/hangs
+farm_options="max_jobs: 200" farm main
+unset LD_PRELOAD POWER_LOG POWER_FOLDERS POWER_HANG
+api() { curl -s -m 100 --unix-socket "$at/http" "$@"; }
+submit() { # number
+  jq -n --rawfile yaml "$work/small.yaml" --rawfile noise "$work/noise" --arg source "file://$work/clip.mp4" --arg out "file://$at/out-$1" \
+    '{pipeline: {yaml: $yaml, name: "small", assets: {"noise.png": $noise}}, source: $source, destination: $out}' |
+    api -d @- -o /dev/null -D "$work/head-$1" -w '%{http_code}\n' http://x/v1/jobs
+}
+refused() { grep -lE '^HTTP/1.1 429' "$work"/head-* 2>/dev/null; }
+is_refused() { [ -n "$(refused)" ]; }
+
+touch "$work/hangs"
+asked=0 clients=""
+until is_refused || [ $asked = 100 ]; do # each adds a megabyte
+  asked=$((asked + 1))
+  submit $asked >>"$work/codes" &
+  clients="$clients $!"
+  sleep 0.1
+done
+check "who comes too late is refused" is_refused
+check "and told when to come again" grep -qiE '^Retry-After: [0-9]+' $(refused)
+check "not before 32 MiB wait: $asked" test "$asked" -gt 30
+check "nobody else has an answer" test "$(wc -l <"$work/codes")" = "$(refused | wc -l)"
+check "it answers what needs no disk" test "$(api http://x/livez | jq -r .live)" = true
+rss=$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(pid scheduler)/status")
+echo "$asked submissions of 1 MB, $((rss / 1024)) MB in the scheduler"
+rm "$work/hangs"
+wait $clients
+check "all that was taken is stored" test "$(grep -c '^201' "$work/codes")" = $((asked - $(refused | wc -l)))
+check "the others were refused: $(sort "$work/codes" | uniq -c | tr '\n' ' ')" test "$(grep -c '^429' "$work/codes")" = "$(refused | wc -l)"
+check "and it takes more" test "$(submit again)" = 201
+finish
