@@ -179,6 +179,7 @@ static void handle_cancel(struct gm_agent *agent, const Gm__Cancel *cancel)
     struct gm_task *task = find_current(agent, cancel->task_id, cancel->term, cancel->epoch);
     if (task != NULL) {
         gm_task_drop(task, "the scheduler cancelled it");
+        GM_CRASH("agent.cancelled");
     } else {                  /* of whatever term: a lease keeps its own */
         agent->renew_due = 0; /* it waits to hear that nothing of that is here */
     }
@@ -200,6 +201,7 @@ static void handle_drain(struct gm_agent *agent, const Gm__Drain *drain)
                             : "draining",
            "reason=%s", gm_log_quote(drain->reason, quoted, sizeof(quoted)));
     gm_link_offer(agent, true);
+    GM_CRASH("agent.drained");
 }
 
 void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env)

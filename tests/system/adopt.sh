@@ -61,4 +61,5 @@ for signal in KILL TERM; do
   check "$signal: the workers are the same processes, but for $(copied) of copied runs: $gone" test "$gone" -le "$(copied)"
   mv "$work/workers.now" "$work/workers"
 done
+nothing_left "$at"/out-*
 finish

@@ -63,4 +63,5 @@ kill -KILL $(workers b1)
 until_true "a node turns to what was installed beneath it" are "a1=one a2=one b1=three"
 check "and works on" status 0 submit third --watch
 check "with that" test "$(build_of third)" = three
+nothing_left "$work/first" "$work/third" # of the second what went was made anew, and is told twice
 finish

@@ -63,7 +63,8 @@ begin() {
     echo 0 >"$at/$i.slept"
     clock "$i" 0
   done
-  lease_ms=$((lease_s * 1000)) farm chaos
+  keep=1000000
+  farm_options="keep_jobs: $keep" lease_ms=$((lease_s * 1000)) farm chaos
   link pass
   touch "$at/acked" "$at/ended" "$at/judged" "$at/due"
   mkfifo "$at/port"
@@ -179,7 +180,7 @@ heal
 end_farm
 for p in n1 n2 n3; do kill -TERM "$(pid $p)"; wait "$(pid $p)" 2>/dev/null; done
 until_true "no worker is left: $(ours | tr '\n' ' ')" no_process
-echo "$count disturbances in $minutes minutes, seed $seed; $(wc -l <"$at/acked") jobs acknowledged of $(wc -l <"$work/jobs")"
+echo "$count disturbances in $minutes minutes, seed $seed; $(wc -l <"$at/acked") jobs acknowledged"
 for action in "${!times[@]}"; do printf '%s %s, ' "$action" "${times[$action]}"; done | sed 's/, $/\n/'
 if [ "$failures" != 0 ]; then
   echo "what was done:" && cat "$at/done"

@@ -5,18 +5,14 @@
 #   crash.sh DEATHS [SEED]    so many deaths at random points and passes, among them some at no point
 . "$(dirname "$0")/lib.sh"
 . "$here/history.sh"
+. "$here/crash_lib.sh"
 
 deaths=${1:-0} # 0: each point once
 RANDOM=${2:-1}
 programs=(gopmill-scheduler gopmill-node gopmill-worker)
-# Never reached: a node deletes nothing from a store, what a scheduler publishes is in no folder, and
-# splitting the clip is over before anybody waits for more of it.
-never=" gopmill-node:store.deleted gopmill-scheduler:store.folder_made gopmill-node:agent.fed "
-slot_bytes=64 text_bytes=56
+# Never reached: a node deletes nothing from a store, and what a scheduler publishes is in no folder.
+never=" gopmill-node:store.deleted gopmill-scheduler:store.folder_made "
 
-points() { # program: those that it was built with
-  objcopy -O binary --only-section=gm_crash "$bin/$1" "$work/points" 2>/dev/null && tr '\0' '\n' <"$work/points" | grep . | sort -u
-}
 declare -A todo armed since
 for p in "${programs[@]}"; do
   list=""
@@ -29,17 +25,6 @@ done
 [ "$failures" = 0 ] || finish
 all_worker=${todo[gopmill-worker]}
 todo[gopmill-worker]="worker.ready ${all_worker/ worker.ready/}" # while nodes begin anew
-
-put_slot() { # slot offset bytes-as-printf-format
-  printf "$3" | dd of="$control" bs=1 seek=$(($1 * slot_bytes + $2)) conv=notrunc status=none
-}
-arm() { # slot program point pass
-  local text="$2 $3"
-  put_slot "$1" "$text_bytes" '\0\0\0\0\0\0\0\0'
-  put_slot "$1" 0 "$text$(printf '\\0%.0s' $(seq $((text_bytes - ${#text}))))"
-  put_slot "$1" "$text_bytes" "\\x$(printf %x "$4")"
-}
-is_hit() { [ "$(od -An -tu4 -j$(($1 * slot_bytes + text_bytes + 4)) -N4 "$control")" -gt 0 ]; } # slot
 
 revive() { # program
   case $1 in
@@ -58,10 +43,53 @@ kill_hard() { # program: at no point
   esac
 }
 
-control=$work/control
-head -c $((8 * slot_bytes)) /dev/zero >"$control"
-export GM_CRASH=$control
+# A third client: two minutes of sound alone, of which the task has the first pieces while split makes the others.
+calm_of() { case $1 in */sound-*) echo "$work/calm-sound.sha" ;; *) echo "$work/calm.sha" ;; esac; } # folder
+ended() { grep -vc /sound- "$at/ended"; } # sound jobs are short: they give no leave for more deaths
+begin_sound() {
+  local request
+  ffmpeg -nostdin -v error -y -f lavfi -i "sine=f=440:b=4:r=48000:d=120" -c:a aac "$work/sound.m4a"
+  sed '/video/d' "$work/small.yaml" >"$work/sound.yaml"
+  printf '  hls:     { type: package, needs: [audio] }\n' >>"$work/sound.yaml"
+  request=$(jq -n --rawfile yaml "$work/sound.yaml" --arg source "file://$work/sound.m4a" \
+    '{pipeline: {yaml: $yaml, name: "sound"}, source: $source, destination: "file://@OUT@"}')
+  submit "$at/out/sound-0" || fail "the first job of sound was not taken"
+  until_true "undisturbed run of sound" is_done
+  tree_hash "$at/out/sound-0" >"$work/calm-sound.sha"
+  client sound &
+  clients="$clients $!"
+}
+# A fourth, who cancels what runs, and closes the node for a moment. What is cancelled leaves nothing but its report.
+call() { curl -s -m 10 --unix-socket "$at/http" -o /dev/null -w '%{http_code}' -d '' "http://x/v1/$1"; } # path
+begin_cancels() {
+  mkdir "$at/gone"
+  canceller &
+  clients="$clients $!"
+}
+canceller() {
+  local n=0 out reply
+  while [ ! -e "$at/stop" ]; do
+    n=$((n + 1)) out=$at/gone/$n
+    reply=$(curl -s -m 10 --unix-socket "$at/http" -d "${request//@OUT@/$out}" http://x/v1/jobs)
+    [[ $reply =~ \"id\":\ *\"([0-9a-z]+)\" ]] || { sleep 0.1; continue; }
+    job=${BASH_REMATCH[1]}
+    sleep "0.$((RANDOM % 10))"
+    until [ "$(call "jobs/$job:cancel")" != 000 ]; do sleep 0.1; done
+    call nodes/n1:drain >/dev/null
+    sleep 0.1
+    until [ "$(call nodes/n1:resume)" = 202 ]; do sleep 0.1; done
+    sleep 0.5
+  done
+}
+
+# Each point once: what ended is soon forgotten, over deaths too. Many deaths: nothing is, so that all can be asked for.
+keep=4
+[ "$deaths" = 0 ] || keep=1000000
+farm_options="keep_jobs: $keep"
+node_slots=4 # a task that is still fed takes no last one
 begin_farm crash
+begin_sound
+begin_cancels
 
 hits=0 began=$SECONDS
 declare -A budget # deaths of a program until another job has ended: those of node and worker together are less than a task's 8 attempts
@@ -141,6 +169,9 @@ sleep 0.1 # a death that was on its way
 ! is_gone "$(pid scheduler)" || revive_scheduler
 ! is_gone "$(pid n1)" || revive_node
 end_farm
-echo "$hits deaths in $seconds s, $(wc -l <"$at/acked") jobs acknowledged of $(wc -l <"$work/jobs")"
+for folder in "$at/gone"/*; do # or it was done before it was cancelled
+  check "a cancelled job leaves its report alone in $folder" test "$(only_report "$folder" && echo ok || look "$folder")" = ok
+done
+echo "$hits deaths in $seconds s, $(wc -l <"$at/acked") jobs acknowledged, $(ls "$at/gone" | wc -l) more cancelled"
 check "something died" test "$hits" -gt 0
 finish

@@ -60,6 +60,7 @@ check "a whole node" status 0 gopmill node quarantine bad --reason "wrong key"
 out=$work/last
 check "a job is done by the others" gopmill transcode "$work/clip.mp4" --out "$out" --quiet --pipeline "$work/small.yaml"
 check "alone" test "$(counts)" = 0
+nothing_left "$work/first" $(ls -d "$work"/job? 2>/dev/null) "$out"
 stop bad
 stop good
 stop scheduler

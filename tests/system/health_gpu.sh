@@ -60,4 +60,5 @@ works() { # the trial wants a task
   offers || { transcode "again$((++jobs))" "$work/clip.mp4" "$work/gpu.yaml" >/dev/null && offers; }
 }
 until_true "it takes all again when a task passed" works
+nothing_left "$work/whole" "$work/spoilt" "$out"
 finish

@@ -135,7 +135,7 @@ node() { # name [key]; node_options: more lines of its configuration; node_progr
 node_id: $1
 scheduler: ["$wire"]
 state: $at/$1.d
-slots: 2
+slots: ${node_slots:-2}
 grant_key_file: ${2:-$at/grant.key}
 ${node_options:-}
 YAML
@@ -156,3 +156,22 @@ until_true() { # what command...: within two minutes, as jobs of a busy machine 
   return 1
 }
 only_report() { [ -z "$(find "$1" -type f ! -name report.json ! -name .gm-store 2>/dev/null)" ]; } # folder
+
+# No orphan, no double: what is looked at when the jobs of a farm have ended, before its scheduler does.
+no_files() { [ -z "$(find "$@" -type f ! -name .gm-store 2>/dev/null | head -n 1)" ]; } # folder...
+doubles() { # report: parts that were done twice, and numbers that two attempts have
+  jq -r '([.tasks[] | select(.outcome == "done") | [.task, .instance, .chunks.first]] | group_by(.) | map(select(length > 1)[0])[] | "done twice: \(.)"),
+    ([.tasks[].attempt] | group_by(.) | map(select(length > 1)[0])[] | "attempts with one number: \(.)")' "$1"
+}
+nothing_left() { # results...: of the farm in $at
+  local out wrong
+  until_true "the work store is empty" no_files "$at/work" || find "$at/work" -type f | head -n 5
+  for out in "$at"/*.d; do # of nodes that run: what was killed cleans up at its next start
+    [ ! -d "$out/scratch" ] || is_gone "$(pid "$(basename "$out" .d)")" ||
+      until_true "scratch of $(basename "$out" .d) is empty" no_files "$out/scratch" || find "$out/scratch" -type f | head -n 5
+  done
+  for out; do
+    wrong=$(doubles "$out/report.json" 2>&1)
+    check "nothing is double in ${out##*/}: $wrong" test -z "$wrong"
+  done
+}

@@ -60,4 +60,5 @@ check "each kept what it had made" of_film "$runs as \$r | all(\$r[] | select(.o
   all(\$r[] | select(.attempt > \$n); .chunks.first > \$c or .chunks.first + .chunks.count <= \$c))"
 check "no chunk was given to two runs that were done" of_film "[$runs[] | select(.outcome == \"done\") | range(.chunks.first; .chunks.first + .chunks.count)] | length == (unique | length)"
 check "nobody was charged" sh -c "'$bin/gopmill' job show '$film' --json | jq -e '[.tasks[].failures] | add == 0' >/dev/null"
+nothing_left "$at"/out-*
 finish

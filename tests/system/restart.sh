@@ -112,4 +112,5 @@ check "no node named" said "NODE (or --all) is missing"
 check "exit 0" status 0 timeout 240 "$bin/gopmill" node restart n3 --force --json
 check "forced: $(cat "$work/out")" said '"restarted": ["n3"]'
 ends "the last node, by force"
+nothing_left "$at"/out-*
 finish

@@ -27,4 +27,5 @@ refused() { # node protocol sentence
 refused newer "3 1" "speaks protocol 3 .*update the scheduler first"
 refused newest "2 2" "speaks protocol 2 .*update the scheduler first"
 refused oldest "0 0" "speaks protocol 0 .*update the node"
+nothing_left "$work/result"
 finish
