@@ -205,7 +205,7 @@ static void what_no_peer_takes_is_not_added(void **state)
     struct gm_batch b = {0};
     Gm__Cancel cancel = GM__CANCEL__INIT;
     Gm__Envelope env = GM__ENVELOPE__INIT;
-    char reason[4098];
+    char reason[8194];
     memset(reason, 'x', sizeof reason - 1);
     reason[sizeof reason - 1] = '\0';
     cancel.reason = reason;
