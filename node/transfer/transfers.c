@@ -113,6 +113,7 @@ static int get_client(struct gm_transfers *all, const char *url, struct gm_trans
 
 static void on_done(const struct gm_s3_result *result, void *arg);
 static int on_wanted(void *arg, struct gm_err *err);
+static int on_begin(const struct gm_s3_begin *said, void *arg, struct gm_err *err);
 static int on_body(const void *data, size_t size, void *arg, struct gm_err *err);
 
 static int begin(struct gm_transfers *all, struct gm_transfer *t, struct gm_err *err)
@@ -125,6 +126,7 @@ static int begin(struct gm_transfers *all, struct gm_transfer *t, struct gm_err 
     }
     call.done = on_done;
     call.wanted = t->call.wanted == NULL ? NULL : on_wanted;
+    call.on_begin = t->call.on_begin == NULL ? NULL : on_begin;
     call.on_body = t->call.on_body == NULL ? NULL : on_body;
     call.arg = t;
     rc = gm_s3_client_start(t->client->client, &call, &t->running, err);
@@ -175,6 +177,13 @@ static int on_wanted(void *arg, struct gm_err *err)
     struct gm_transfer *t = arg;
 
     return t->call.wanted(t->call.arg, err);
+}
+
+static int on_begin(const struct gm_s3_begin *said, void *arg, struct gm_err *err)
+{
+    struct gm_transfer *t = arg;
+
+    return t->call.on_begin(said, t->call.arg, err);
 }
 
 static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)

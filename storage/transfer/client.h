@@ -47,13 +47,22 @@ enum gm_s3_wants {
 struct gm_s3_result {
     int rc; /* 0, or negative: err says why */
     struct gm_err err;
-    int status;                 /* of the last answer; 0: none came */
-    bool renew;                 /* rc < 0 for what it was signed with: another may do */
-    bool lacks;                 /* rc < 0 for something that the server can't do */
-    char etag[128];             /* as sent; "" where there is none */
-    uint64_t size;              /* bytes of the whole object, of GET and HEAD */
+    int status;           /* of the last answer; 0: none came */
+    bool renew;           /* rc < 0 for what it was signed with: another may do */
+    bool lacks;           /* rc < 0 for something that the server can't do */
+    char etag[128];       /* as sent; "" where there is none */
+    char modified[40];    /* Last-Modified, as sent; "": not told */
+    const char *location; /* of 3xx: where it is, as sent; NULL: not told; borrowed likewise */
+    uint64_t size;        /* bytes of the whole object, of GET and HEAD */
     struct gm_s3_answer answer; /* GM_S3_WANTS_XML; borrowed until `done` returns */
     unsigned tries;
+};
+
+/* What an answer says of the object before its first byte. */
+struct gm_s3_begin {
+    const char *etag;     /* borrowed; "": not told */
+    const char *modified; /* likewise */
+    uint64_t size;        /* of the whole object; 0: not told */
 };
 
 /* All borrowed until `done`, or until it is cancelled. */
@@ -83,6 +92,9 @@ struct gm_s3_call {
     enum gm_s3_kind kind;
     uint64_t range_from; /* of GET; range_size 0: to the end */
     uint64_t range_size;
+    /* Before the first byte of each try; NULL: nobody asks. Below 0, with *err, it ends with that.
+     */
+    int (*on_begin)(const struct gm_s3_begin *begin, void *arg, struct gm_err *err);
     /* Below 0, with *err, it ends with that. */
     int (*on_body)(const void *data, size_t size, void *arg, struct gm_err *err);
 

@@ -24,6 +24,7 @@
 #define ALIVE_S 30L /* after so long without a byte the other side's kernel is asked */
 /* More than what lies between us and a program that reads: its kernel's buffers and ours. */
 #define PROBE_SENT ((uint64_t)16 << 20)
+#define LOCATION_MAX ((size_t)8192)
 #define ERROR_MAX ((size_t)65536)
 #define BUFFER_IN (512L * 1024)
 #define BUFFER_OUT (1024L * 1024)
@@ -262,6 +263,18 @@ static void hear_status(struct gm_s3_running *r)
     }
 }
 
+static bool take_location(const char *line, size_t size, struct gm_s3_heard *heard)
+{
+    char url[LOCATION_MAX];
+
+    if (!take_header(line, size, "Location", url, sizeof(url))) {
+        return false;
+    }
+    free(heard->location);
+    heard->location = strdup(url);
+    return true;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
     struct gm_s3_running *r = arg;
@@ -270,12 +283,17 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
     char text[80];
 
     if (bytes > 5 && strncmp(line, "HTTP/", 5) == 0) { /* another answer, after one of 1xx */
-        heard->etag[0] = heard->date[0] = '\0';
+        heard->etag[0] = heard->date[0] = heard->modified[0] = '\0';
+        free(heard->location);
+        heard->location = NULL;
         heard->retry_after = 0;
         heard->has_range = heard->chunked = false;
         hear_status(r);
     } else if (take_header(line, bytes, "ETag", heard->etag, sizeof(heard->etag)) ||
-               take_header(line, bytes, "Date", heard->date, sizeof(heard->date))) {
+               take_header(line, bytes, "Date", heard->date, sizeof(heard->date)) ||
+               take_header(line, bytes, "Last-Modified", heard->modified,
+                           sizeof(heard->modified)) ||
+               take_location(line, bytes, heard)) {
         /* taken */
     } else if (take_header(line, bytes, "Retry-After", text, sizeof(text))) {
         heard->retry_after = gm_s3_retry_after(text);
@@ -304,11 +322,36 @@ static int check_first(struct gm_s3_running *r, struct gm_err *err)
     return 0;
 }
 
+/* Of the answer's body; below 0: it does not say. */
+static curl_off_t length_of(const struct gm_s3_running *r)
+{
+    curl_off_t length = -1;
+
+    curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return length;
+}
+
+/* The whole object's size; 0: the answer does not say it. */
+static uint64_t told_size(const struct gm_s3_running *r)
+{
+    curl_off_t length = length_of(r);
+
+    if (r->heard.has_range) {
+        return r->heard.total;
+    }
+    return length > 0 && r->heard.status == 200 ? (uint64_t)length : 0;
+}
+
 static size_t on_object(struct gm_s3_running *r, const char *data, size_t size)
 {
     const struct gm_s3_call *call = &r->call;
     int rc = r->heard.begun ? 0 : check_first(r, &r->own);
 
+    if (rc == 0 && !r->heard.begun && call->on_begin != NULL) {
+        const struct gm_s3_begin begin = {r->heard.etag, r->heard.modified, told_size(r)};
+
+        rc = call->on_begin(&begin, call->arg, &r->own);
+    }
     r->heard.begun = true;
     if (rc == 0 && call->range_size > 0 && size > call->range_size - r->got) {
         rc = gm_err_set(&r->own, GM_E_STORE, 0, "the store answered with more than was asked for");
@@ -443,15 +486,6 @@ static bool read_answer(struct gm_s3_running *r, struct gm_err *err)
     return gm_s3_answer_read(kind, heard->body.data, heard->body.size, &r->result.answer, err) == 0;
 }
 
-/* Of the answer's body; below 0: it does not say. */
-static curl_off_t length_of(const struct gm_s3_running *r)
-{
-    curl_off_t length = -1;
-
-    curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    return length;
-}
-
 /* The whole object's size, where the answer said it. */
 static uint64_t size_of(const struct gm_s3_running *r)
 {
@@ -532,6 +566,8 @@ struct gm_s3_verdict gm_s3_exchange_end(struct gm_s3_running *r, CURLcode result
     outcome.overdue = until > 0 && gm_time_unix_ms() + r->client->clock_offset_ms >= until;
     gm_s3_answer_fini(&r->result.answer);
     memcpy(r->result.etag, r->heard.etag, sizeof(r->result.etag));
+    memcpy(r->result.modified, r->heard.modified, sizeof(r->result.modified));
+    r->result.location = status >= 300 && status < 400 ? r->heard.location : NULL;
     r->result.size = size_of(r);
     if (status >= 300 || (r->call.wants == GM_S3_WANTS_XML && result == CURLE_OK)) {
         bool read = read_answer(r, &why);
@@ -563,5 +599,6 @@ void gm_s3_exchange_fini(struct gm_s3_running *r)
     curl_slist_free_all(r->lines);
     r->lines = NULL;
     gm_buf_fini(&r->heard.body);
+    free(r->heard.location);
     memset(&r->heard, 0, sizeof(r->heard));
 }

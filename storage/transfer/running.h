@@ -26,6 +26,8 @@ struct gm_s3_heard {
     int status;
     char etag[128];
     char date[40];
+    char modified[40];
+    char *location; /* owned, or NULL */
     gm_time retry_after;
     bool chunked;   /* the answer says itself where it ends */
     bool has_range; /* Content-Range: bytes first-.../total */

@@ -183,6 +183,36 @@ static void a_budget_that_is_used_up_ends_it(void **state)
     free(asked);
 }
 
+static int on_begin(const struct gm_s3_begin *begin, void *arg, struct gm_err *err)
+{
+    struct fixture *f = arg;
+
+    assert_int_equal(f->body.size, 0);
+    assert_string_equal(begin->modified, "Sat, 21 Nov 2026 10:00:00 GMT");
+    return begin->size == 5 ? 0 : gm_err_set(err, GM_E_STALE, 0, "it is another");
+}
+
+static void before_its_first_byte_an_object_says_what_it_is(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("5\r\nLast-Modified: Sat, 21 Nov 2026 10:00:00 GMT") "hello",
+                                   OK("6\r\nLast-Modified: Sat, 21 Nov 2026 10:00:00 GMT") "hello!",
+                                   NULL};
+
+    f->call.on_begin = on_begin;
+    script_start(&f->server, answers);
+    make_client(f, f->server.url);
+    start(f);
+    assert_int_equal(f->result.rc, 0);
+    assert_string_equal(f->result.modified, "Sat, 21 Nov 2026 10:00:00 GMT");
+    f->ends = 0;
+    gm_buf_fini(&f->body);
+    start(f);
+    assert_int_equal(f->result.rc, -GM_E_STALE);
+    assert_int_equal(f->body.size, 0);
+    free(script_stop(&f->server));
+}
+
 static void what_is_refused_is_not_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -712,6 +742,7 @@ int main(void)
         TEST(a_get_is_signed_and_its_body_handed_on),
         TEST(what_the_server_can_mend_is_tried_again),
         TEST(a_budget_that_is_used_up_ends_it),
+        TEST(before_its_first_byte_an_object_says_what_it_is),
         TEST(what_is_refused_is_not_tried_again),
         TEST(a_page_of_a_proxys_is_no_object),
         TEST(a_download_goes_on_where_it_broke_off),
