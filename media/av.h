@@ -6,6 +6,7 @@
 #include <libavutil/hwcontext.h>
 
 #include "common/err.h"
+#include "common/source_file.h"
 #include "media.pb-c.h"
 #include "media/version.h"
 
@@ -48,7 +49,7 @@ int gm_codecpar_decode(const uint8_t *data, size_t size, AVCodecParameters **out
 const uint8_t *gm_codecpar_find_side(const uint8_t *data, size_t size,
                                      enum AVPacketSideDataType wanted, size_t *out_size);
 
-/* Opens the demuxer over a descriptor (pread; fd stays the caller's): only the formats of the list
+/* Opens the demuxer over a file, which stays the caller's: only the formats of the list
  * in source.c, no nested protocols, no external references; probing limited to 20 MB. find_streams
  * runs avformat_find_stream_info. Errors: INPUT_* codes, SYS. The packets of unwanted streams are
  * discarded by setting AVStream.discard. Close with gm_source_close. */
@@ -56,24 +57,26 @@ struct gm_source {
     AVFormatContext *format;
     void *io;
 };
-int gm_source_open(int fd, const char *name, bool find_streams, struct gm_source *out,
-                   struct gm_err *err) GM_MUST_CHECK;
+int gm_source_open(struct gm_source_file file, const char *name, bool find_streams,
+                   struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
 /* The same; decoders that libavformat runs to find parameters refuse pictures above max_pixels (0:
  * no limit of ours), and sizes that headers declare are checked first. Errors: INPUT_TOO_LARGE. */
-int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t max_pixels,
-                           struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
+int gm_source_open_limited(struct gm_source_file file, const char *name, bool find_streams,
+                           int64_t max_pixels, struct gm_source *out,
+                           struct gm_err *err) GM_MUST_CHECK;
 void gm_source_close(struct gm_source *source);
 /* av_read_frame of a context that was opened so. What an MP4 or QuickTime file's index places
  * behind the end of the file is not the end: what other streams still have there comes. Returns
  * AVERROR codes; AVERROR_EOF: no stream has more. */
 int gm_source_read(AVFormatContext *format, AVPacket *packet) GM_MUST_CHECK;
-/* Whether all that was asked of the descriptor since the source was opened could be read: to be
+/* Whether all that was asked of the file since the source was opened could be read: to be
  * called when libavformat says that the file has ended, or is at fault, before that is believed.
- * Errors: SYS. */
+ * Errors: of gm_source_file_read. */
 int gm_source_check(const struct gm_source *source, struct gm_err *err) GM_MUST_CHECK;
 /* Whether the packet's bytes lie in the file at the position that the demuxer says; false for a
- * packet without one. Errors: SYS. */
-int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *err) GM_MUST_CHECK;
+ * packet without one. Errors: of gm_source_file_read. */
+int gm_source_holds(struct gm_source_file file, const AVPacket *packet, bool *out,
+                    struct gm_err *err) GM_MUST_CHECK;
 
 /* A picture's pixels, where the pipeline says nothing else. */
 #define GM_DEFAULT_PIXELS (8192 * 4320)

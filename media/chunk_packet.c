@@ -4,17 +4,16 @@
 #include <limits.h>
 #include <string.h>
 
-#include "common/fs.h"
 #include "proto/chunk_format.h"
 
-static int read_body(const struct gm_chunk_packet *p, int source_fd, uint8_t *to,
+static int read_body(const struct gm_chunk_packet *p, struct gm_source_file source, uint8_t *to,
                      struct gm_err *err)
 {
     size_t got = 0;
     if (p->offset > (uint64_t)INT64_MAX - p->size) {
         return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "Packet %" PRIu64 " lies nowhere", p->id);
     }
-    int rc = gm_fs_read_at(source_fd, to, p->size, p->offset, &got, err);
+    int rc = gm_source_file_read(source, to, p->size, p->offset, &got, err);
     if (rc < 0) {
         return gm_err_wrap(err, rc, "packet %" PRIu64 " of the source: ", p->id);
     }
@@ -23,8 +22,8 @@ static int read_body(const struct gm_chunk_packet *p, int source_fd, uint8_t *to
                                        "The source ends inside of packet %" PRIu64, p->id);
 }
 
-int gm_chunk_packet_fill(const struct gm_chunk_packet *p, int source_fd, AVPacket *out,
-                         struct gm_err *err)
+int gm_chunk_packet_fill(const struct gm_chunk_packet *p, struct gm_source_file source,
+                         AVPacket *out, struct gm_err *err)
 {
     av_packet_unref(out);
     if (p->size > GM_CHUNK_MAX_PACKET) {
@@ -34,7 +33,7 @@ int gm_chunk_packet_fill(const struct gm_chunk_packet *p, int source_fd, AVPacke
         return gm_err_nomem(err);
     }
     if (p->by_reference) {
-        int rc = read_body(p, source_fd, out->data, err);
+        int rc = read_body(p, source, out->data, err);
         if (rc < 0) {
             return rc;
         }

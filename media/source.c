@@ -8,9 +8,7 @@
 
 #include <libavutil/opt.h>
 
-#include "common/fs.h"
-
-/* The one way sources are opened: libavformat over a descriptor that is read by pread, so that the
+/* The one way sources are opened: libavformat over struct gm_source_file, so that the
  * demuxer can reach nothing else. The format is found by content alone, never by the file's name;
  * containers only. Whatever a file asks to be opened besides is refused by io_open.
  */
@@ -61,16 +59,28 @@ static const char *const playlists[] = {
 
 struct source_io {
     AVIOContext *avio; /* owned */
-    int fd;            /* borrowed */
+    struct gm_source_file file;
     int64_t pos;
     int64_t size;
     bool limited; /* FIND_BYTES hold: at `left` 0 the file ends */
     int64_t left;
-    int failed; /* errno of the first read that failed; 0: none did */
+    struct gm_err failed; /* of the first read that failed; GM_OK: none did */
     bool counted;
     int64_t outside; /* counted: samples that lie behind the end of the file */
     int64_t passed;  /* of these, asked for */
 };
+
+/* Bytes that were read; below 0: none could be, and io->failed says why. */
+static int read_at(struct source_io *io, void *out, size_t size, int64_t at)
+{
+    struct gm_err err = {.code = GM_OK};
+    size_t got = 0;
+    if (gm_source_file_read(io->file, out, size, (uint64_t)at, &got, &err) < 0) {
+        io->failed = io->failed.code != GM_OK ? io->failed : err;
+        return -1;
+    }
+    return (int)got;
+}
 
 static int io_read(void *opaque, uint8_t *buf, int size)
 {
@@ -78,20 +88,16 @@ static int io_read(void *opaque, uint8_t *buf, int size)
     if (size <= 0 || io->pos >= io->size || (io->limited && io->left <= 0)) {
         return AVERROR_EOF;
     }
-    ssize_t n;
-    do {
-        n = pread(io->fd, buf, (size_t)size, io->pos);
-    } while (n < 0 && errno == EINTR);
+    int n = read_at(io, buf, (size_t)size, io->pos);
     if (n < 0) {
-        io->failed = io->failed != 0 ? io->failed : errno;
-        return AVERROR(io->failed);
+        return AVERROR(EIO);
     }
     if (n == 0) {
         return AVERROR_EOF;
     }
     io->pos += n;
     io->left -= n;
-    return (int)n;
+    return n;
 }
 
 static int64_t io_seek(void *opaque, int64_t offset, int whence)
@@ -139,11 +145,11 @@ static bool is_one_of(const char *name, const char *const *list, size_t count)
 }
 
 /* Printable text, as web pages, JSON and scripts are: no control characters but white space. */
-static bool looks_like_text(int fd)
+static bool looks_like_text(struct source_io *io)
 {
     uint8_t head[512];
-    ssize_t n = pread(fd, head, sizeof head, 0);
-    for (ssize_t i = 0; i < n; i++) {
+    int n = read_at(io, head, sizeof head, 0);
+    for (int i = 0; i < n; i++) {
         if (head[i] < 0x20 && head[i] != '\n' && head[i] != '\r' && head[i] != '\t' &&
             head[i] != '\f') {
             return false;
@@ -153,12 +159,12 @@ static bool looks_like_text(int fd)
 }
 
 /* Whether the file has a top-level box of that type (ISO/IEC 14496-12, 4.2). */
-static bool has_box(int fd, int64_t file_size, const char type[4])
+static bool has_box(struct source_io *io, const char type[4])
 {
     int64_t at = 0;
-    for (int boxes = 0; boxes < 100000 && at + 8 <= file_size; boxes++) {
+    for (int boxes = 0; boxes < 100000 && at + 8 <= io->size; boxes++) {
         uint8_t head[16] = {0};
-        if (pread(fd, head, sizeof head, at) < 8) {
+        if (read_at(io, head, sizeof head, at) < 8) {
             return false;
         }
         if (memcmp(head + 4, type, 4) == 0) {
@@ -173,7 +179,7 @@ static bool has_box(int fd, int64_t file_size, const char type[4])
         for (int i = 0; i < bytes; i++) {
             size = size << 8 | head[first + i];
         }
-        if (size < 8 || size > (uint64_t)(file_size - at)) {
+        if (size < 8 || size > (uint64_t)(io->size - at)) {
             return false; /* 0: up to the end of the file; the rest: broken */
         }
         at += (int64_t)size;
@@ -192,16 +198,16 @@ static int find_format(struct source_io *io, const char *name, const AVInputForm
     if (score < 0 || format == NULL) {
         return gm_err_set(err, GM_E_INPUT_UNREADABLE, score < 0 ? score : 0,
                           "%s is no media file: its content matches no known format%s", name,
-                          looks_like_text(io->fd) ? " (it is text)" : "");
+                          looks_like_text(io) ? " (it is text)" : "");
     }
     if (is_one_of(format->name, allowed, sizeof allowed / sizeof allowed[0])) {
         *out = format;
         return 0;
     }
     bool playlist = is_one_of(format->name, playlists, sizeof playlists / sizeof playlists[0]);
-    if (!playlist && (score <= AVPROBE_SCORE_RETRY || looks_like_text(io->fd))) {
+    if (!playlist && (score <= AVPROBE_SCORE_RETRY || looks_like_text(io))) {
         return gm_err_set(err, GM_E_INPUT_UNREADABLE, 0, "%s is no media file%s", name,
-                          looks_like_text(io->fd) ? " (it is text)" : "");
+                          looks_like_text(io) ? " (it is text)" : "");
     }
     return gm_err_set(err, GM_E_INPUT_FORMAT, 0,
                       "%s is of the format \"%s\", which gopmill does not open", name,
@@ -243,8 +249,8 @@ static int open_demuxer(struct source_io *io, const AVInputFormat *format, const
     }
     int av = avformat_open_input(&ctx, "", format, &options); /* frees ctx when it fails */
     if (av < 0) {
-        bool no_index = strncmp(format->name, "mov,", 4) == 0 && av != AVERROR(ENOMEM) &&
-                        !has_box(io->fd, io->size, "moov");
+        bool no_index =
+            strncmp(format->name, "mov,", 4) == 0 && av != AVERROR(ENOMEM) && !has_box(io, "moov");
         if (av == AVERROR(ENOMEM) && has_memory()) {
             rc = gm_err_set(err, GM_E_INPUT_TOO_LARGE, av,
                             "%s has more than 1000 streams, or an index that takes more memory "
@@ -364,7 +370,11 @@ int gm_source_read(AVFormatContext *ctx, AVPacket *packet)
 /* Demuxers take a failed read for the end of the file, or for a fault of it. */
 static int check_reads(const struct source_io *io, int rc, struct gm_err *err)
 {
-    return io->failed == 0 ? rc : gm_err_sys(err, io->failed, "the source could not be read");
+    if (io->failed.code == GM_OK) {
+        return rc;
+    }
+    return gm_err_set(err, io->failed.code, io->failed.native, "the source could not be read: %s",
+                      io->failed.text);
 }
 
 int gm_source_check(const struct gm_source *source, struct gm_err *err)
@@ -372,11 +382,11 @@ int gm_source_check(const struct gm_source *source, struct gm_err *err)
     return check_reads(source->io, 0, err);
 }
 
-int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixels,
-                           struct gm_source *out, struct gm_err *err)
+int gm_source_open_limited(struct gm_source_file file, const char *name, bool find,
+                           int64_t max_pixels, struct gm_source *out, struct gm_err *err)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0) {
+    if (fstat(file.fd, &st) < 0) {
         return gm_err_sys(err, errno, "fstat of the source");
     }
     if (!S_ISREG(st.st_mode)) {
@@ -394,7 +404,7 @@ int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixe
         goto out;
     }
     source.io = io;
-    io->fd = fd;
+    io->file = file;
     io->size = st.st_size;
     io->avio = avio_alloc_context(buffer, IO_BUFFER_BYTES, 0, io, io_read, NULL, io_seek);
     if (io->avio == NULL) {
@@ -433,9 +443,10 @@ out:
     return rc;
 }
 
-int gm_source_open(int fd, const char *name, bool find, struct gm_source *out, struct gm_err *err)
+int gm_source_open(struct gm_source_file file, const char *name, bool find, struct gm_source *out,
+                   struct gm_err *err)
 {
-    return gm_source_open_limited(fd, name, find, 0, out, err);
+    return gm_source_open_limited(file, name, find, 0, out, err);
 }
 
 void gm_source_close(struct gm_source *source)
@@ -449,7 +460,8 @@ void gm_source_close(struct gm_source *source)
     av_freep(&source->io);
 }
 
-int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *err)
+int gm_source_holds(struct gm_source_file file, const AVPacket *packet, bool *out,
+                    struct gm_err *err)
 {
     uint8_t part[16384];
     size_t got = 0;
@@ -457,7 +469,7 @@ int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *er
     bool same = packet->pos >= 0;
     for (size_t done = 0; same && done < size; done += got) {
         size_t want = size - done < sizeof part ? size - done : sizeof part;
-        int rc = gm_fs_read_at(fd, part, want, (uint64_t)packet->pos + done, &got, err);
+        int rc = gm_source_file_read(file, part, want, (uint64_t)packet->pos + done, &got, err);
         if (rc < 0) {
             return rc;
         }

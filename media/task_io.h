@@ -2,6 +2,7 @@
 #define GM_MEDIA_TASK_IO_H
 
 #include "common/err.h"
+#include "common/source_file.h"
 #include "wire.pb-c.h"
 
 /* A media task's whole world. Tasks open no path, no socket and read no clock: inputs come as
@@ -28,8 +29,8 @@ struct gm_task_io {
     const char *const *decode_codecs;
     size_t decode_codec_count;
 
-    /* Source's descriptor: readable, seekable, borrowed. */
-    int (*source)(void *self, int *out_fd, struct gm_err *err);
+    /* The source; its file is borrowed until the task ends. */
+    int (*source)(void *self, struct gm_source_file *out, struct gm_err *err);
     /* The next input in order; blocks while more may be fed. *out_more = false: there are no more
      * (success). */
     int (*next_input)(void *self, bool *out_more, struct gm_task_input *out, struct gm_err *err);

@@ -102,6 +102,7 @@ static int take_message(struct gm_worker_task *task, Gm__WorkerMessage *msg, int
         task->inputs_complete = true;
         break;
     case GM__WORKER_MESSAGE__BODY_INPUT:
+    case GM__WORKER_MESSAGE__BODY_HAVE:
         if (task->reply != NULL) {
             rc = gm_err_set(err, GM_E_PROTO, 0, "the agent answered twice");
             break;
@@ -124,7 +125,7 @@ static int take_message(struct gm_worker_task *task, Gm__WorkerMessage *msg, int
 }
 
 /* Waits for one packet, showing life meanwhile, and takes it in. */
-static int wait_message(struct gm_worker_task *task, struct gm_err *err)
+int gm_worker_task_wait(struct gm_worker_task *task, struct gm_err *err)
 {
     for (;;) {
         struct pollfd p = {.fd = task->sock, .events = POLLIN};
@@ -157,6 +158,22 @@ static int wait_message(struct gm_worker_task *task, struct gm_err *err)
     }
 }
 
+int gm_worker_task_send(struct gm_worker_task *task, const Gm__WorkerMessage *msg,
+                        struct gm_err *err)
+{
+    return send_message(task, msg, true, err);
+}
+
+void gm_worker_task_drop_reply(struct gm_worker_task *task)
+{
+    gm__worker_message__free_unpacked(task->reply, NULL);
+    task->reply = NULL;
+    if (task->reply_fd >= 0) {
+        close(task->reply_fd);
+        task->reply_fd = -1;
+    }
+}
+
 static int ask(struct gm_worker_task *task, Gm__WObject kind, uint32_t index, uint32_t object,
                int *out_fd, struct gm_err *err)
 {
@@ -169,14 +186,17 @@ static int ask(struct gm_worker_task *task, Gm__WObject kind, uint32_t index, ui
     msg.open = &open;
     int rc = send_message(task, &msg, true, err);
     while (rc == 0 && task->reply == NULL) {
-        rc = wait_message(task, err);
+        rc = gm_worker_task_wait(task, err);
     }
     if (rc != 0) {
         return rc;
     }
     GM_CRASH("worker.opened");
-    const Gm__WInput *input = task->reply->input;
-    if (input->error != NULL) {
+    const Gm__WInput *input =
+        task->reply->body_case == GM__WORKER_MESSAGE__BODY_INPUT ? task->reply->input : NULL;
+    if (input == NULL) {
+        rc = gm_err_set(err, GM_E_PROTO, 0, "the agent answered with bytes and no object");
+    } else if (input->error != NULL) {
         struct gm_err told;
         gm_err_from_msg(input->error, &told);
         rc = gm_err_set(err, told.code, told.native, "%s", told.text);
@@ -185,13 +205,15 @@ static int ask(struct gm_worker_task *task, Gm__WObject kind, uint32_t index, ui
     } else {
         *out_fd = task->reply_fd;
         task->reply_fd = -1;
+        if (kind == GM__WOBJECT__WOBJECT_SOURCE) {
+            task->is_window = input->window;
+        }
     }
-    gm__worker_message__free_unpacked(task->reply, NULL);
-    task->reply = NULL;
+    gm_worker_task_drop_reply(task);
     return rc;
 }
 
-static int io_source(void *self, int *out_fd, struct gm_err *err)
+static int io_source(void *self, struct gm_source_file *out, struct gm_err *err)
 {
     struct gm_worker_task *task = self;
     if (task->source_fd < 0) {
@@ -200,7 +222,11 @@ static int io_source(void *self, int *out_fd, struct gm_err *err)
             return rc;
         }
     }
-    *out_fd = task->source_fd;
+    *out = gm_source_plain(task->source_fd);
+    if (task->is_window) {
+        out->need = gm_worker_need;
+        out->arg = task;
+    }
     return 0;
 }
 
@@ -208,7 +234,7 @@ static int io_next_input(void *self, bool *out_more, struct gm_task_input *out, 
 {
     struct gm_worker_task *task = self;
     while (task->input_next == task->inputs.count && !task->inputs_complete) {
-        int rc = wait_message(task, err);
+        int rc = gm_worker_task_wait(task, err);
         if (rc < 0) {
             return rc;
         }
@@ -314,7 +340,7 @@ static int io_produce(void *self, uint32_t stream, uint32_t index, bool last,
 {
     struct gm_worker_task *task = self;
     while (task->unstored >= UNSTORED_MAX) {
-        int rc = wait_message(task, err);
+        int rc = gm_worker_task_wait(task, err);
         if (rc < 0) {
             return rc;
         }

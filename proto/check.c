@@ -379,6 +379,28 @@ static int check_worker_produced(const Gm__WProduced *produced, struct gm_err *e
     return rc < 0 ? rc : check_worker_files(produced->n_files, produced->files, err);
 }
 
+/* Some bytes of a file. */
+static bool is_range(uint64_t offset, uint64_t length)
+{
+    return length > 0 && offset <= INT64_MAX && length <= INT64_MAX - offset;
+}
+
+static int check_worker_need(const Gm__WNeed *need, struct gm_err *err)
+{
+    if (!is_range(need->offset, need->length) || need->length > GM_WINDOW_MAX_NEED) {
+        return fail(err, "WNeed", "is no range, or too long");
+    }
+    if (need->n_held > GM_WINDOW_MAX_HELD) {
+        return fail(err, "WNeed.held", "is too long");
+    }
+    for (size_t i = 0; i < need->n_held; i++) {
+        if (!is_range(need->held[i]->offset, need->held[i]->length)) {
+            return fail(err, "WNeed.held", "is no range");
+        }
+    }
+    return 0;
+}
+
 /* It becomes a chain's fingerprint, and stands in logs as it is. */
 static bool is_build(const char *s)
 {
@@ -412,6 +434,12 @@ int gm_check_worker_message(const Gm__WorkerMessage *msg, struct gm_err *err)
         return (uint32_t)msg->open->kind <= GM__WOBJECT__WOBJECT_RESULT
                    ? 0
                    : fail(err, "WOpen.kind", "is unknown");
+    case GM__WORKER_MESSAGE__BODY_NEED:
+        return check_worker_need(msg->need, err);
+    case GM__WORKER_MESSAGE__BODY_HAVE:
+        return msg->have->error != NULL || is_range(msg->have->offset, msg->have->length)
+                   ? 0
+                   : fail(err, "WHave", "is no range");
     case GM__WORKER_MESSAGE__BODY_READY:
         return is_build(msg->ready->build) ? 0 : fail(err, "WReady.build", "is no build");
     case GM__WORKER_MESSAGE__BODY_FEED:

@@ -19,6 +19,9 @@
 #define GM_PROTO_HASH_BYTES 32
 #define GM_PROTO_MAX_HELD 4096u /* leases in a Hello: many times the threads of a large machine */
 
+#define GM_WINDOW_MAX_NEED (8u << 20) /* bytes of one WNeed */
+#define GM_WINDOW_MAX_HELD 16u        /* ranges that a worker holds */
+
 /* *out is owned: gm__envelope__free_unpacked(out, NULL). Errors: PROTO (native = offset or field),
  * LIMIT. */
 int gm_envelope_decode(const void *data, size_t size, Gm__Envelope **out,

@@ -24,9 +24,9 @@ struct gm_audio_decode {
     size_t par_size;
     uint8_t *header_par; /* owned: those of the latest header */
     size_t header_par_size;
-    AVPacket *packet; /* owned */
-    AVFrame *frame;   /* owned */
-    int source_fd;    /* borrowed; -1 until a packet needs it */
+    AVPacket *packet;             /* owned */
+    AVFrame *frame;               /* owned */
+    struct gm_source_file source; /* fd -1 until a packet needs it */
     int64_t errors;
 };
 
@@ -40,7 +40,7 @@ int gm_audio_decode_create(struct gm_task_io *io, gm_audio_frame_fn fn, void *ar
     d->io = io;
     d->fn = fn;
     d->arg = arg;
-    d->source_fd = -1;
+    d->source.fd = -1;
     d->packet = av_packet_alloc();
     d->frame = av_frame_alloc();
     if (d->packet == NULL || d->frame == NULL) {
@@ -193,11 +193,11 @@ static int fill_packet(struct gm_audio_decode *d, const struct gm_chunk_packet *
 {
     AVPacket *to = d->packet;
     int rc = 0;
-    if (from->by_reference && d->source_fd < 0) {
-        rc = d->io->source(d->io->self, &d->source_fd, err);
+    if (from->by_reference && d->source.fd < 0) {
+        rc = d->io->source(d->io->self, &d->source, err);
     }
     if (rc == 0) {
-        rc = gm_chunk_packet_fill(from, d->source_fd, to, err);
+        rc = gm_chunk_packet_fill(from, d->source, to, err);
     }
     if (rc < 0) {
         return rc;

@@ -3,7 +3,7 @@
 
 #include <libavutil/frame.h>
 
-#include "common/err.h"
+#include "common/source_file.h"
 #include "media.pb-c.h"
 
 /* Chunk objects in, pictures out: the decoding half of `encode`.
@@ -31,8 +31,8 @@ struct gm_frames_source {
     /* The next chunk object of the run: readable, seekable, taken (closed by gm_frames).
      * *out_more = false: the run has ended. */
     int (*next_chunk)(void *arg, bool *out_more, int *out_fd, struct gm_err *err);
-    /* The source's descriptor, for packets by reference; borrowed. */
-    int (*source)(void *arg, int *out_fd, struct gm_err *err);
+    /* The source, for packets by reference. */
+    int (*source)(void *arg, struct gm_source_file *out, struct gm_err *err);
     void (*tick)(void *arg); /* called for each packet; may be NULL */
 };
 

@@ -9,10 +9,10 @@
 int gm_frames_packet_fill(const struct gm_frames_source *source, const struct gm_chunk_packet *p,
                           AVPacket *packet, struct gm_err *err)
 {
-    int fd = -1;
-    int rc = p->by_reference ? source->source(source->arg, &fd, err) : 0;
+    struct gm_source_file file = gm_source_plain(-1);
+    int rc = p->by_reference ? source->source(source->arg, &file, err) : 0;
     if (rc == 0) {
-        rc = gm_chunk_packet_fill(p, fd, packet, err);
+        rc = gm_chunk_packet_fill(p, file, packet, err);
     }
     if (rc == 0) {
         packet->pts = (int64_t)p->id;

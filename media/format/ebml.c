@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "common/fs.h"
-
 /* Of the levels only clusters are followed, which nothing in them may reach out of. An element that
  * holds others is entered, all others are passed by their size. */
 
@@ -56,9 +54,9 @@ static bool is_inner(uint32_t id)
     return false;
 }
 
-void gm_ebml_init(struct gm_ebml *e, int fd, int64_t file_size)
+void gm_ebml_init(struct gm_ebml *e, struct gm_source_file file, int64_t file_size)
 {
-    *e = (struct gm_ebml){.fd = fd, .file_size = file_size, .cluster_end = INT64_MAX};
+    *e = (struct gm_ebml){.file = file, .file_size = file_size, .cluster_end = INT64_MAX};
 }
 
 /* Lends bytes from `at` on, at least `least` where the file has so many. */
@@ -67,7 +65,7 @@ static int look(struct gm_ebml *e, int64_t at, size_t least, const uint8_t **out
 {
     if (at < e->held_at || at + (int64_t)least > e->held_at + (int64_t)e->held_size) {
         size_t got = 0;
-        int rc = gm_fs_read_at(e->fd, e->held, sizeof e->held, (uint64_t)at, &got, err);
+        int rc = gm_source_file_read(e->file, e->held, sizeof e->held, (uint64_t)at, &got, err);
         if (rc < 0) {
             e->held_size = 0;
             return rc;

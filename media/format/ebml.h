@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/source_file.h"
 
 /* A Matroska file's elements, from one to the next by their sizes. What can't be one is damage:
  * then the walk goes on at the next element of the highest level, as demuxers do. So is an
@@ -27,14 +28,14 @@ struct gm_ebml_step {
     int64_t track; /* BLOCK: number; -1: GM_EBML_TRACKS or more */
 };
 struct gm_ebml {
-    int fd; /* borrowed */
+    struct gm_source_file file;
     int64_t file_size, pos;
     int64_t cluster_end; /* of the one that pos lies in; INT64_MAX: none, or unknown */
     int64_t held_at;     /* held[0, held_size) are the file's bytes from there */
     size_t held_size;
     uint8_t held[4096];
 };
-void gm_ebml_init(struct gm_ebml *e, int fd, int64_t file_size);
+void gm_ebml_init(struct gm_ebml *e, struct gm_source_file file, int64_t file_size);
 /* The next block or damage that begins before byte `until`. Errors: SYS. */
 int gm_ebml_next(struct gm_ebml *e, int64_t until, struct gm_ebml_step *out,
                  struct gm_err *err) GM_MUST_CHECK;

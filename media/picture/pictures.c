@@ -77,10 +77,10 @@ static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err
     }
 }
 
-static int open_source(void *arg, int *out_fd, struct gm_err *err)
+static int open_source(void *arg, struct gm_source_file *out, struct gm_err *err)
 {
     struct gm_pictures *p = arg;
-    return p->p.io->source(p->p.io->self, out_fd, err);
+    return p->p.io->source(p->p.io->self, out, err);
 }
 
 static void tick(void *arg)

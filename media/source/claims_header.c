@@ -5,7 +5,6 @@
 
 #include <libavutil/intreadwrite.h>
 
-#include "common/fs.h"
 #include "media/format/ebml.h"
 
 #define GUID 16
@@ -262,13 +261,16 @@ int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
 
 /* The index begins where the file ends, or goes beyond that: all before it is there. One that
  * stands before the pictures is whole. */
-static int lacks_index_alone(int fd, int64_t size, int64_t at, bool *out, struct gm_err *err)
+static int lacks_index_alone(struct gm_source_file source, int64_t size, int64_t at, bool *out,
+                             struct gm_err *err)
 {
     uint8_t p[GM_EBML_HEAD];
     size_t there = 0;
     uint32_t id = 0;
     int64_t body = 0;
-    int rc = at > 0 && at < size ? gm_fs_read_at(fd, p, sizeof p, (uint64_t)at, &there, err) : 0;
+    int rc = at > 0 && at < size
+                 ? gm_source_file_read(source, p, sizeof p, (uint64_t)at, &there, err)
+                 : 0;
     if (rc < 0) {
         return rc;
     }
@@ -279,7 +281,7 @@ static int lacks_index_alone(int fd, int64_t size, int64_t at, bool *out, struct
     return 0;
 }
 
-int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t size,
+int gm_claims_header_read(struct gm_source_file source, const AVFormatContext *format, int64_t size,
                           struct gm_claims_file *out, struct gm_err *err)
 {
     size_t there;
@@ -288,10 +290,11 @@ int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t size,
     if (head == NULL) {
         return gm_err_nomem(err);
     }
-    int rc = gm_fs_read_at(fd, head, GM_CLAIMS_HEADER, 0, &there, err);
+    int rc = gm_source_file_read(source, head, GM_CLAIMS_HEADER, 0, &there, err);
     bool cut = rc == 0 && gm_claims_header_is_cut(format, size, head, there);
     if (cut && is_matroska(format)) {
-        rc = lacks_index_alone(fd, size, gm_claims_header_index(head, there), &index_alone, err);
+        rc =
+            lacks_index_alone(source, size, gm_claims_header_index(head, there), &index_alone, err);
     }
     if (rc == 0) {
         *out =

@@ -24,7 +24,7 @@ bool gm_claims_header_is_cut(const AVFormatContext *format, int64_t file_size, c
 int64_t gm_claims_header_index(const uint8_t *head, size_t size);
 /* All of a file of size bytes, where what lacks nothing but an index behind all else is not cut.
  * Errors: SYS, NOMEM; out is untouched then. */
-int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t size,
+int gm_claims_header_read(struct gm_source_file source, const AVFormatContext *format, int64_t size,
                           struct gm_claims_file *out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -8,7 +8,6 @@
 
 #include <libavutil/pixdesc.h>
 
-#include "common/fs.h"
 #include "media/audio/audio_mix.h"
 #include "media/pb.h"
 #include "media/picture/colour.h"
@@ -28,7 +27,7 @@
 struct inspector {
     struct gm_task_io *io;
     const char *name;
-    int fd;
+    struct gm_source_file file;
     int64_t size;
     uint64_t max_pixels, max_duration_s;
     uint32_t max_streams;
@@ -151,7 +150,8 @@ static int check_size(const struct inspector *s, int width, int height, struct g
 
 static int open_source(struct inspector *s, struct gm_err *err)
 {
-    int rc = gm_source_open_limited(s->fd, s->name, true, (int64_t)s->max_pixels, &s->source, err);
+    int rc =
+        gm_source_open_limited(s->file, s->name, true, (int64_t)s->max_pixels, &s->source, err);
     if (rc < 0) {
         return rc;
     }
@@ -367,7 +367,7 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
     if (s->scan.complete && end > start) {
         struct gm_claims_file file;
-        int rc = gm_claims_header_read(s->fd, ctx, s->size, &file, err);
+        int rc = gm_claims_header_read(s->file, ctx, s->size, &file, err);
         if (rc < 0) {
             return rc;
         }
@@ -427,7 +427,8 @@ static int fill_fingerprint(struct inspector *s, struct gm_err *err)
     int64_t tail = s->size > FINGERPRINT_PART ? s->size - FINGERPRINT_PART : 0;
     for (int i = 0; i < 2; i++) {
         size_t got = 0;
-        rc = gm_fs_read_at(s->fd, part, FINGERPRINT_PART, i == 0 ? 0 : (uint64_t)tail, &got, err);
+        rc = gm_source_file_read(s->file, part, FINGERPRINT_PART, i == 0 ? 0 : (uint64_t)tail, &got,
+                                 err);
         if (rc < 0) {
             goto out;
         }
@@ -490,7 +491,7 @@ static int count_edited(const struct inspector *s, int64_t *out, struct gm_err *
     for (unsigned i = 0; rc == 0 && i < ctx->nb_streams; i++) {
         bool odd = false;
         if (ctx->streams[i]->discard < AVDISCARD_ALL) {
-            rc = gm_window_is_edited(s->fd, ctx, (int)i, &odd, err);
+            rc = gm_window_is_edited(s->file, ctx, (int)i, &odd, err);
         }
         count += odd;
     }
@@ -566,7 +567,7 @@ static int gather_video(struct inspector *s, struct gm_err *err)
     if (rc == 0) {
         rc = gm_facts_video(&s->scan, f->timeline, f->video, err);
     }
-    return rc == 0 ? gm_facts_crop(s->fd, s->source.format, f->video, err) : rc;
+    return rc == 0 ? gm_facts_crop(s->file, s->source.format, f->video, err) : rc;
 }
 
 static int gather(struct inspector *s, struct gm_err *err)
@@ -618,11 +619,11 @@ int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
     struct stat st;
     (void)out_chunk;
     read_params(&s);
-    int rc = io->source(io->self, &s.fd, err);
+    int rc = io->source(io->self, &s.file, err);
     if (rc < 0) {
         return rc;
     }
-    if (fstat(s.fd, &st) < 0) {
+    if (fstat(s.file.fd, &st) < 0) {
         return gm_err_sys(err, errno, "fstat of the source");
     }
     s.size = st.st_size;
@@ -630,7 +631,7 @@ int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
     if (rc == 0) {
         struct gm_scan_params params = {
             .format = s.source.format,
-            .fd = s.fd,
+            .file = s.file,
             .video_stream = s.video,
             .file_size = s.size,
             .whole_bytes = WHOLE_BYTES,

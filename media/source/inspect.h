@@ -90,7 +90,7 @@ struct gm_scan {
  * whole_bytes, else three windows. progress may be NULL. Errors: INPUT_CODEC, MEDIA, NOMEM, SYS. */
 struct gm_scan_params {
     AVFormatContext *format;
-    int fd;
+    struct gm_source_file file;
     int video_stream;
     int64_t file_size, whole_bytes, max_pixels;
     void (*progress)(void *arg, uint64_t done);
@@ -131,7 +131,7 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
 /* Narrows its picture to the part that the container shows, where that is said of pictures of its
  * size: to whole chroma samples, and to an even row, so that fields keep their places. Errors:
  * NOMEM, SYS. */
-int gm_facts_crop(int fd, const AVFormatContext *format, Gm__VideoFacts *facts,
+int gm_facts_crop(struct gm_source_file file, const AVFormatContext *format, Gm__VideoFacts *facts,
                   struct gm_err *err) GM_MUST_CHECK;
 /* The colour part of it. */
 int gm_facts_colour(const AVStream *stream, const struct gm_scan *scan, Gm__VideoFacts *out,

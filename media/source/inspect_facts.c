@@ -163,11 +163,12 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
     return rc;
 }
 
-int gm_facts_crop(int fd, const AVFormatContext *format, Gm__VideoFacts *v, struct gm_err *err)
+int gm_facts_crop(struct gm_source_file file, const AVFormatContext *format, Gm__VideoFacts *v,
+                  struct gm_err *err)
 {
     struct gm_window w;
     bool found;
-    int rc = gm_window_find(fd, format, (int)v->stream_index, &w, &found, err);
+    int rc = gm_window_find(file, format, (int)v->stream_index, &w, &found, err);
     if (rc < 0 || !found || v->width_px != (uint32_t)w.whole_width ||
         v->height_px != (uint32_t)w.whole_height) {
         return rc;

@@ -257,7 +257,7 @@ static int take_video(struct scanner *s, struct gm_err *err)
         return rc;
     }
     if (scan->in_place && scan->count < COMPARED_PACKETS) {
-        rc = gm_source_holds(s->params->fd, p, &scan->in_place, err);
+        rc = gm_source_holds(s->params->file, p, &scan->in_place, err);
         if (rc < 0) {
             return rc;
         }
@@ -380,7 +380,7 @@ static int scan_all(struct scanner *s, struct gm_err *err)
     struct gm_scan *scan = s->scan;
     bool whole = s->params->file_size <= s->params->whole_bytes;
     int rc =
-        whole ? gm_losses_init(&s->losses, scan->format, s->params->fd, s->params->file_size, err)
+        whole ? gm_losses_init(&s->losses, scan->format, s->params->file, s->params->file_size, err)
               : 0;
     if (rc < 0) {
         return rc;

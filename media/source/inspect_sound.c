@@ -69,7 +69,8 @@ static int scan_all(struct sound_scanner *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->scan->format;
     bool whole = s->params->file_size <= s->params->whole_bytes;
-    int rc = whole ? gm_losses_init(&s->losses, ctx, s->params->fd, s->params->file_size, err) : 0;
+    int rc =
+        whole ? gm_losses_init(&s->losses, ctx, s->params->file, s->params->file_size, err) : 0;
     if (rc == 0) {
         rc = read_packets(s, whole ? UINT64_MAX : HEAD_PACKETS, err);
     }

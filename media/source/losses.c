@@ -7,8 +7,8 @@
 #define TRUSTED 8    /* packets in a row, after which blocks that are not given are missed */
 #define PATIENCE 16  /* packets after a gap among which the earliest is: no codec reorders more */
 
-int gm_losses_init(struct gm_losses *l, AVFormatContext *format, int fd, int64_t file_size,
-                   struct gm_err *err)
+int gm_losses_init(struct gm_losses *l, AVFormatContext *format, struct gm_source_file file,
+                   int64_t file_size, struct gm_err *err)
 {
     struct gm_losses out = {0};
     if (strcmp(format->iformat->name, "matroska,webm") == 0) {
@@ -17,7 +17,7 @@ int gm_losses_init(struct gm_losses *l, AVFormatContext *format, int fd, int64_t
             return gm_err_nomem(err);
         }
         out.format = format;
-        gm_ebml_init(&out.walk, fd, file_size);
+        gm_ebml_init(&out.walk, file, file_size);
         for (int i = 0; i < GM_EBML_TRACKS; i++) {
             out.stream_of[i] = -1;
         }

@@ -32,9 +32,9 @@ struct gm_losses {
     struct gm_loss *streams;       /* owned */
     int stream_of[GM_EBML_TRACKS]; /* -1: not known yet */
 };
-/* format: just opened, of the file at fd. All-zero is valid, and knows nothing. Errors: NOMEM. */
-int gm_losses_init(struct gm_losses *l, AVFormatContext *format, int fd, int64_t file_size,
-                   struct gm_err *err) GM_MUST_CHECK;
+/* format: just opened, of this file. All-zero is valid, and knows nothing. Errors: NOMEM. */
+int gm_losses_init(struct gm_losses *l, AVFormatContext *format, struct gm_source_file file,
+                   int64_t file_size, struct gm_err *err) GM_MUST_CHECK;
 void gm_losses_fini(struct gm_losses *l);
 /* The next packet read, with the demuxer's times. The file must be read from its begin on without
  * a seek. Errors: SYS. */

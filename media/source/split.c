@@ -276,7 +276,7 @@ static int take_packet(struct gm_splitter *s, struct gm_err *err)
 static int check_unchanged(const struct gm_splitter *s, struct gm_err *err)
 {
     struct stat st;
-    if (fstat(s->fd, &st) < 0) {
+    if (fstat(s->file.fd, &st) < 0) {
         return gm_err_sys(err, errno, "fstat of the source");
     }
     if ((uint64_t)st.st_size != s->facts->size_bytes) {
@@ -369,7 +369,7 @@ static int open_video(struct gm_splitter *s, struct gm_err *err)
     }
     AVStream *st = ctx->streams[v->stream_index];
     st->discard = AVDISCARD_DEFAULT;
-    int rc = gm_split_store_init(&s->video, s->io, st, s->fd, s->facts->by_reference,
+    int rc = gm_split_store_init(&s->video, s->io, st, s->file, s->facts->by_reference,
                                  "packets-0.tmp", err);
     if (rc == 0) {
         rc = gm_split_frames_init(&s->frames, s->decode, st->codecpar, st->time_base,
@@ -435,12 +435,13 @@ static int open_streams(struct gm_splitter *s, struct gm_err *err)
     read_clocks(s);
     int rc = s->facts->video != NULL ? open_video(s, err) : 0;
     if (rc == 0) {
-        rc = gm_split_tracks_init(&s->tracks, s->io, s->facts, s->policy, ctx, s->fd, err);
+        rc = gm_split_tracks_init(&s->tracks, s->io, s->facts, s->policy, ctx, s->file, err);
     }
     if (rc == 0) {
         rc = open_burn(s, err);
     }
-    return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
+    return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->file, err)
+                   : rc;
 }
 
 /* How long the longest programme is that the pipeline takes, where that is not known to hold, and
@@ -470,7 +471,7 @@ static int open_all(struct gm_splitter *s, struct gm_err *err)
         rc = gm_err_set(err, GM_E_PROTO, 0, "inspection or policy is incomplete");
     }
     if (rc == 0) {
-        rc = s->io->source(s->io->self, &s->fd, err);
+        rc = s->io->source(s->io->self, &s->file, err);
     }
     if (rc == 0) {
         rc = check_unchanged(s, err);
@@ -485,13 +486,13 @@ static int open_all(struct gm_splitter *s, struct gm_err *err)
     if (s->packet == NULL) {
         return gm_err_nomem(err);
     }
-    rc = gm_source_open(s->fd, spec->source_name, true, &s->source, err);
+    rc = gm_source_open(s->file, spec->source_name, true, &s->source, err);
     if (rc == 0) {
         rc = gm_steady_init(&s->steady, s->source.format, err);
     }
     if (rc == 0) {
-        rc =
-            gm_losses_init(&s->losses, s->source.format, s->fd, (int64_t)s->facts->size_bytes, err);
+        rc = gm_losses_init(&s->losses, s->source.format, s->file, (int64_t)s->facts->size_bytes,
+                            err);
     }
     return rc == 0 ? open_streams(s, err) : rc;
 }
@@ -524,7 +525,7 @@ int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
         return gm_err_nomem(err);
     }
     s->io = io;
-    s->fd = -1;
+    s->file.fd = -1;
     int rc = open_all(s, err);
     if (rc == 0) {
         rc = read_all(s, err);

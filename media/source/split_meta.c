@@ -28,7 +28,7 @@ static int end_lost_us(const struct gm_splitter *s, int64_t *out_us, struct gm_e
         *out_us = known;
         return 0;
     }
-    int rc = gm_claims_header_read(s->fd, ctx, (int64_t)s->facts->size_bytes, &file, err);
+    int rc = gm_claims_header_read(s->file, ctx, (int64_t)s->facts->size_bytes, &file, err);
     if (rc == 0) {
         bool counts = zero.den != 0 && (file.cut || gm_claims_all_read(ctx));
         int64_t start_us = gm_av_rescale(1, zero, (AVRational){1, 1000000});

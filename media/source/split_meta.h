@@ -15,7 +15,7 @@ struct gm_splitter {
     struct gm_task_io *io;
     Gm__Inspection *facts; /* owned */
     Gm__Policy *policy;    /* owned */
-    int fd;
+    struct gm_source_file file;
     struct gm_source source;
     AVPacket *packet; /* owned */
     bool decode;

@@ -15,13 +15,14 @@
 /* See split_store.h. A scratch file is emptied when none of its packets is needed any more. */
 
 int gm_split_store_init(struct gm_split_store *s, struct gm_task_io *io, const AVStream *stream,
-                        int source_fd, bool by_reference, const char *name, struct gm_err *err)
+                        struct gm_source_file source_file, bool by_reference, const char *name,
+                        struct gm_err *err)
 {
     const AVCodecParameters *par = stream->codecpar;
     *s = (struct gm_split_store){
         .io = io,
         .stream = stream,
-        .source_fd = source_fd,
+        .source_file = source_file,
         .by_reference = by_reference,
         .memory_limit = GM_SPLIT_MEMORY_BYTES,
         .spill_fd = -1,
@@ -108,7 +109,8 @@ static int keep_body(struct gm_split_store *s, const AVPacket *p, struct gm_spli
                      struct gm_err *err)
 {
     bool in_source = false;
-    int rc = s->by_reference && p->size > 0 ? gm_source_holds(s->source_fd, p, &in_source, err) : 0;
+    int rc =
+        s->by_reference && p->size > 0 ? gm_source_holds(s->source_file, p, &in_source, err) : 0;
     if (rc < 0) {
         return rc;
     }
@@ -362,7 +364,7 @@ int gm_split_store_packet(const struct gm_split_store *s, uint64_t id, AVPacket 
                        : gm_err_set(err, GM_E_BUG, 0, "packet %llu is no longer kept",
                                     (unsigned long long)id);
     if (rc == 0) {
-        rc = gm_chunk_packet_fill(&packet, s->source_fd, out, err);
+        rc = gm_chunk_packet_fill(&packet, s->source_file, out, err);
     }
     if (rc == 0) {
         out->pts = out->dts = (int64_t)id;

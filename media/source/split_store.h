@@ -37,7 +37,7 @@ struct gm_split_store {
     struct gm_task_io *io;  /* borrowed */
     const AVStream *stream; /* borrowed */
     char spill_name[32];
-    int source_fd;     /* borrowed */
+    struct gm_source_file source_file;
     bool by_reference; /* look whether packets lie in the source */
     struct gm_split_packet *packets;
     size_t first, count, cap; /* packets[first, first + count) */
@@ -53,7 +53,7 @@ struct gm_split_store {
 
 /* name: of the scratch file, should one be needed. Errors: NOMEM. */
 int gm_split_store_init(struct gm_split_store *s, struct gm_task_io *io, const AVStream *stream,
-                        int source_fd, bool by_reference, const char *name,
+                        struct gm_source_file source_file, bool by_reference, const char *name,
                         struct gm_err *err) GM_MUST_CHECK;
 void gm_split_store_fini(struct gm_split_store *s);
 /* Copies the packet under the next id; p is not changed. Errors: INPUT_TOO_LARGE  over 128 MiB;

@@ -10,8 +10,8 @@
 /* See split_text.h. */
 
 static int open_track(struct gm_split_text *t, const Gm__Inspection *facts,
-                      const Gm__TextTrack *track, AVFormatContext *format, int fd,
-                      struct gm_err *err)
+                      const Gm__TextTrack *track, AVFormatContext *format,
+                      struct gm_source_file file, struct gm_err *err)
 {
     struct gm_split_text_track *to = &t->tracks[t->count];
     uint32_t source = track->source_text;
@@ -33,13 +33,13 @@ static int open_track(struct gm_split_text *t, const Gm__Inspection *facts,
         return rc;
     }
     t->count++;
-    return gm_split_store_init(&to->store, t->io, format->streams[index], fd, facts->by_reference,
+    return gm_split_store_init(&to->store, t->io, format->streams[index], file, facts->by_reference,
                                name, err);
 }
 
 int gm_split_text_open(struct gm_split_text *t, struct gm_task_io *io, const Gm__Policy *policy,
-                       const Gm__Inspection *facts, AVFormatContext *format, int fd,
-                       struct gm_err *err)
+                       const Gm__Inspection *facts, AVFormatContext *format,
+                       struct gm_source_file file, struct gm_err *err)
 {
     *t = (struct gm_split_text){.io = io};
     t->tracks = calloc(policy->n_text + 1, sizeof *t->tracks);
@@ -49,7 +49,7 @@ int gm_split_text_open(struct gm_split_text *t, struct gm_task_io *io, const Gm_
     int rc = 0;
     for (size_t k = 0; rc == 0 && k < policy->n_text; k++) {
         rc = k < GM_MAX_TEXT_TRACKS
-                 ? open_track(t, facts, policy->text[k], format, fd, err)
+                 ? open_track(t, facts, policy->text[k], format, file, err)
                  : gm_err_set(err, GM_E_PROTO, 0, "the plan has %zu text tracks", policy->n_text);
     }
     return rc;

@@ -33,8 +33,8 @@ struct gm_split_text {
 /* Opens the policy's text tracks and has the demuxer give their packets. Errors: INPUT_CHANGED (a
  * stream has gone), NOMEM. */
 int gm_split_text_open(struct gm_split_text *t, struct gm_task_io *io, const Gm__Policy *policy,
-                       const Gm__Inspection *facts, AVFormatContext *format, int fd,
-                       struct gm_err *err) GM_MUST_CHECK;
+                       const Gm__Inspection *facts, AVFormatContext *format,
+                       struct gm_source_file file, struct gm_err *err) GM_MUST_CHECK;
 void gm_split_text_fini(struct gm_split_text *t);
 /* A segment of the video starts at ts (Policy.timescale). */
 int gm_split_text_border(struct gm_split_text *t, int64_t ts, struct gm_err *err) GM_MUST_CHECK;

@@ -47,7 +47,8 @@ static int open_silence(struct gm_split_track *t, const Gm__AudioParams *params,
 }
 
 static int open_track(struct gm_split_tracks *t, const Gm__Inspection *facts,
-                      AVFormatContext *source, int source_fd, struct gm_err *err)
+                      AVFormatContext *source, struct gm_source_file source_file,
+                      struct gm_err *err)
 {
     size_t k = t->count;
     const Gm__AudioTrack *track = t->policy->audio[k];
@@ -75,7 +76,8 @@ static int open_track(struct gm_split_tracks *t, const Gm__Inspection *facts,
     }
     (void)snprintf(name, sizeof name, "packets-%u.tmp", GM_STREAM_SOUND + (unsigned)k);
     if (rc == 0) {
-        rc = gm_split_store_init(&own->store, t->io, st, source_fd, facts->by_reference, name, err);
+        rc = gm_split_store_init(&own->store, t->io, st, source_file, facts->by_reference, name,
+                                 err);
     }
     own->end = own->doubt_end = INT64_MIN;
     return rc;
@@ -83,7 +85,8 @@ static int open_track(struct gm_split_tracks *t, const Gm__Inspection *facts,
 
 int gm_split_tracks_init(struct gm_split_tracks *t, struct gm_task_io *io,
                          const Gm__Inspection *facts, const Gm__Policy *policy,
-                         AVFormatContext *source, int source_fd, struct gm_err *err)
+                         AVFormatContext *source, struct gm_source_file source_file,
+                         struct gm_err *err)
 {
     int rc = 0;
     t->io = io;
@@ -95,7 +98,7 @@ int gm_split_tracks_init(struct gm_split_tracks *t, struct gm_task_io *io,
         return gm_err_nomem(err);
     }
     while (rc == 0 && t->count < policy->n_audio) {
-        rc = open_track(t, facts, source, source_fd, err);
+        rc = open_track(t, facts, source, source_file, err);
         t->count++;
     }
     return rc;

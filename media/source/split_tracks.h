@@ -37,7 +37,8 @@ uint32_t gm_split_skip(const Gm__TaskSpec *spec, uint32_t stream);
  * Errors: INPUT_CHANGED, NOMEM, the store's. */
 int gm_split_tracks_init(struct gm_split_tracks *t, struct gm_task_io *io,
                          const Gm__Inspection *facts, const Gm__Policy *policy,
-                         AVFormatContext *source, int source_fd, struct gm_err *err) GM_MUST_CHECK;
+                         AVFormatContext *source, struct gm_source_file source_file,
+                         struct gm_err *err) GM_MUST_CHECK;
 void gm_split_tracks_fini(struct gm_split_tracks *t);
 /* Keeps a packet if it is of one of the tracks. */
 int gm_split_tracks_take(struct gm_split_tracks *t, const AVPacket *packet,

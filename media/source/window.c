@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "common/fs.h"
 #include "media/format/ebml.h"
 
 /* Elements and boxes are visited one after the other; only their heads and the few bodies that
@@ -11,7 +10,7 @@
 #define FIXED_ENTRY 86  /* bytes of a visual sample entry before its boxes */
 
 struct reader {
-    int fd;
+    struct gm_source_file file;
     int steps;
     int rc; /* first error */
     struct gm_err *err;
@@ -25,7 +24,7 @@ static bool read_bytes(struct reader *r, uint64_t at, void *out, size_t size)
 {
     size_t got = 0;
     if (r->rc == 0) {
-        r->rc = gm_fs_read_at(r->fd, out, size, at, &got, r->err);
+        r->rc = gm_source_file_read(r->file, out, size, at, &got, r->err);
     }
     return r->rc == 0 && got == size;
 }
@@ -321,10 +320,10 @@ static struct span all_of(const AVFormatContext *format)
     return (struct span){0, size > 0 ? (uint64_t)size : 0};
 }
 
-int gm_window_is_edited(int fd, const AVFormatContext *format, int stream, bool *out,
-                        struct gm_err *err)
+int gm_window_is_edited(struct gm_source_file file, const AVFormatContext *format, int stream,
+                        bool *out, struct gm_err *err)
 {
-    struct reader r = {.fd = fd, .err = err};
+    struct reader r = {.file = file, .err = err};
     bool odd = strncmp(format->iformat->name, "mov,", 4) == 0 &&
                find_odd_edit(&r, all_of(format), format->streams[stream]->id);
     if (r.rc == 0) {
@@ -333,22 +332,22 @@ int gm_window_is_edited(int fd, const AVFormatContext *format, int stream, bool 
     return r.rc;
 }
 
-int gm_window_find(int fd, const AVFormatContext *format, int stream, struct gm_window *out,
-                   bool *out_found, struct gm_err *err)
+int gm_window_find(struct gm_source_file file, const AVFormatContext *format, int stream,
+                   struct gm_window *out, bool *out_found, struct gm_err *err)
 {
-    struct reader r = {.fd = fd, .err = err};
+    struct reader r = {.file = file, .err = err};
     struct gm_window w = {0};
-    struct span file = all_of(format);
+    struct span all = all_of(format);
     bool found = false;
     if (strncmp(format->iformat->name, "mov,", 4) == 0) {
-        found = find_aperture(&r, file, format->streams[stream]->id, &w);
+        found = find_aperture(&r, all, format->streams[stream]->id, &w);
     } else if (strncmp(format->iformat->name, "matroska", 8) == 0) {
         int nth = 0, count = 0;
         for (int i = 0; i < (int)format->nb_streams; i++) {
             nth += i < stream && is_video(format->streams[i]);
             count += is_video(format->streams[i]);
         }
-        found = find_crop(&r, file, nth, count, &w);
+        found = find_crop(&r, all, nth, count, &w);
     }
     if (r.rc < 0) {
         return r.rc;

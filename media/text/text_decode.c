@@ -21,7 +21,7 @@ struct gm_text_decode {
     struct gm_text_styles styles;   /* owned */
     AVPacket *packet;               /* owned */
     struct gm_buf text;             /* owned */
-    int source_fd;                  /* borrowed; -1 until a packet needs it */
+    struct gm_source_file source;   /* fd -1 until a packet needs it */
     struct gm_text_counts counts;
 };
 
@@ -48,7 +48,7 @@ int gm_text_decode_create(struct gm_task_io *io, const Gm__Rational *zero, struc
     milli.timescale = 1000;
     d->io = io;
     d->cues = cues;
-    d->source_fd = -1;
+    d->source.fd = -1;
     gm_timeline_init(&d->at, &milli, (AVRational){0, 1}, zero);
     d->packet = av_packet_alloc();
     if (d->packet == NULL) {
@@ -184,11 +184,11 @@ static int take_packet(struct gm_text_decode *d, const struct gm_chunk_packet *f
     if (from->size == 0) {
         return 0;
     }
-    if (from->by_reference && d->source_fd < 0) {
-        rc = d->io->source(d->io->self, &d->source_fd, err);
+    if (from->by_reference && d->source.fd < 0) {
+        rc = d->io->source(d->io->self, &d->source, err);
     }
     if (rc == 0) {
-        rc = gm_chunk_packet_fill(from, d->source_fd, d->packet, err);
+        rc = gm_chunk_packet_fill(from, d->source, d->packet, err);
     }
     if (rc < 0) {
         return rc;

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct gm_err err;
     int64_t last = -1;
     GM_ASSERT(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-    gm_ebml_init(&e, fd, (int64_t)size);
+    gm_ebml_init(&e, gm_source_plain(fd), (int64_t)size);
     while (step.event != GM_EBML_END) {
         GM_ASSERT(gm_ebml_next(&e, INT64_MAX, &step, &err) == 0);
         if (step.event != GM_EBML_END) {

@@ -19,10 +19,10 @@
 
 #define MOST_PIXELS (1u << 16) /* of a subtitle: more costs time alone */
 
-static int no_source(void *self, int *out_fd, struct gm_err *err)
+static int no_source(void *self, struct gm_source_file *out, struct gm_err *err)
 {
     (void)self;
-    (void)out_fd;
+    (void)out;
     return gm_err_set(err, GM_E_SYS, 0, "there is no source");
 }
 
@@ -87,7 +87,7 @@ static void take_packets(struct gm_frames_chunk *c, int source_fd)
         }
         if (c->record == GM_CHUNK_PACKET) {
             enum gm_frames_use use = GM_FRAMES_UNLISTED;
-            rc = gm_chunk_packet_fill(&c->packet, source_fd, packet, &err);
+            rc = gm_chunk_packet_fill(&c->packet, gm_source_plain(source_fd), packet, &err);
             GM_ASSERT(rc < 0 || packet->size == (int)c->packet.size);
             GM_ASSERT(gm_frames_chunk_offer(c, c->packet.id, picture, &use, &err) == 0);
         }

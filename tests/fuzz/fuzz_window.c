@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct gm_err err;
     bool found;
     GM_ASSERT(fd >= 0 && write(fd, data + 1, size - 1) == (ssize_t)size - 1);
-    GM_ASSERT(gm_window_find(fd, format, 0, &w, &found, &err) == 0);
+    GM_ASSERT(gm_window_find(gm_source_plain(fd), format, 0, &w, &found, &err) == 0);
     GM_ASSERT(!found || (w.x >= 0 && w.y >= 0 && w.width > 0 && w.height > 0 &&
                          w.width <= w.whole_width - w.x && w.height <= w.whole_height - w.y));
     avio_context_free(&format->pb);

@@ -28,10 +28,10 @@ static ProtobufCBinaryData pack(const ProtobufCMessage *msg)
     return out;
 }
 
-static int io_source(void *self, int *out_fd, struct gm_err *err)
+static int io_source(void *self, struct gm_source_file *out, struct gm_err *err)
 {
     (void)err;
-    *out_fd = ((struct running *)self)->f->source_fd;
+    *out = gm_source_plain(((struct running *)self)->f->source_fd);
     return 0;
 }
 

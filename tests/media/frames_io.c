@@ -58,11 +58,11 @@ static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err
     return frames_list_next(&r->list, out_more, out_fd, err);
 }
 
-static int source(void *arg, int *out_fd, struct gm_err *err)
+static int source(void *arg, struct gm_source_file *out, struct gm_err *err)
 {
     struct frames_run *r = arg;
     (void)err;
-    *out_fd = r->source_fd;
+    *out = gm_source_plain(r->source_fd);
     return 0;
 }
 

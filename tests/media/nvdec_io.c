@@ -7,10 +7,10 @@
 #include "media/device/hw.h"
 #include "media/fake_gpu_io.h"
 
-static int no_source(void *arg, int *out_fd, struct gm_err *err)
+static int no_source(void *arg, struct gm_source_file *out, struct gm_err *err)
 {
     (void)arg;
-    (void)out_fd;
+    (void)out;
     return gm_err_set(err, GM_E_BUG, 0, "no source");
 }
 

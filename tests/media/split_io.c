@@ -94,16 +94,16 @@ static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err
     return 0;
 }
 
-static int source_fd(void *arg, int *out_fd, struct gm_err *err)
+static int open_source(void *arg, struct gm_source_file *out, struct gm_err *err)
 {
     (void)err;
-    *out_fd = ((struct farm_chunks *)arg)->source;
+    *out = gm_source_plain(((struct farm_chunks *)arg)->source);
     return 0;
 }
 
 struct gm_frames *farm_open_frames(struct farm_chunks *run)
 {
-    struct gm_frames_source from = {run, next_chunk, source_fd, NULL};
+    struct gm_frames_source from = {run, next_chunk, open_source, NULL};
     struct gm_frames *frames = NULL;
     struct gm_err err;
     assert_int_equal(gm_frames_create(&from, &frames, &err), 0);

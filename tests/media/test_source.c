@@ -27,7 +27,7 @@ static void assert_refused(const void *data, size_t size, int code)
     struct gm_source source = {0};
     struct gm_err err = {0};
     int fd = file_of(data, size);
-    assert_int_equal(gm_source_open(fd, "it.mp4", true, &source, &err), -code);
+    assert_int_equal(gm_source_open(gm_source_plain(fd), "it.mp4", true, &source, &err), -code);
     assert_null(source.format);
     assert_null(source.io);
     assert_non_null(strstr(err.text, "it.mp4"));
@@ -94,7 +94,7 @@ static void a_file_without_index_is_told_apart(void **state)
     struct gm_source source = {0};
     struct gm_err err;
     int fd = file_of(bad_moov, sizeof bad_moov - 1);
-    int rc = gm_source_open(fd, "it.mp4", false, &source, &err);
+    int rc = gm_source_open(gm_source_plain(fd), "it.mp4", false, &source, &err);
     assert_int_not_equal(rc, -GM_E_INPUT_NO_INDEX);
     if (rc == 0) {
         gm_source_close(&source);
@@ -108,7 +108,8 @@ static void a_device_is_no_file(void **state)
     struct gm_err err;
     (void)state;
     int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-    assert_int_equal(gm_source_open(fd, "it", true, &source, &err), -GM_E_INPUT_NOT_FILE);
+    assert_int_equal(gm_source_open(gm_source_plain(fd), "it", true, &source, &err),
+                     -GM_E_INPUT_NOT_FILE);
     (void)close(fd);
 }
 
@@ -124,17 +125,19 @@ static void containers_open_whatever_the_name_says(void **state)
         struct gm_source source = {0};
         movie_write(clip, &movie, path);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        assert_int_equal(gm_source_open(fd, "page.html", true, &source, &err), 0);
+        assert_int_equal(gm_source_open(gm_source_plain(fd), "page.html", true, &source, &err), 0);
         assert_int_equal(source.format->nb_streams, 1);
         assert_int_equal(source.format->streams[0]->codecpar->width, 96);
         gm_source_close(&source);
         assert_null(source.format);
         gm_source_close(&source); /* of a closed one: nothing happens */
         if (i == 0) {
-            assert_int_equal(gm_source_open_limited(fd, "it", true, 96 * 80, &source, &err), 0);
+            assert_int_equal(
+                gm_source_open_limited(gm_source_plain(fd), "it", true, 96 * 80, &source, &err), 0);
             gm_source_close(&source);
-            assert_int_equal(gm_source_open_limited(fd, "it", true, 96 * 80 - 1, &source, &err),
-                             -GM_E_INPUT_TOO_LARGE);
+            assert_int_equal(
+                gm_source_open_limited(gm_source_plain(fd), "it", true, 96 * 80 - 1, &source, &err),
+                -GM_E_INPUT_TOO_LARGE);
         }
         (void)close(fd);
         movie_remove(path);
@@ -170,7 +173,7 @@ static void what_one_stream_lacks_does_not_end_the_others(void **state)
         int64_t sound = 0;
         int pictures = 0, av;
         assert_int_equal(ftruncate(fd, size - rows[i].missing), 0);
-        assert_int_equal(gm_source_open(fd, "it", true, &source, &err), 0);
+        assert_int_equal(gm_source_open(gm_source_plain(fd), "it", true, &source, &err), 0);
         source.format->streams[1]->discard = rows[i].no_sound ? AVDISCARD_ALL : AVDISCARD_DEFAULT;
         while ((av = gm_source_read(source.format, p)) == 0) {
             pictures += p->stream_index == 0;

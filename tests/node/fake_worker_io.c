@@ -156,12 +156,27 @@ static int append(struct gm_task_io *io, int from, int to, struct gm_err *err)
     return rc;
 }
 
+static int append_source(struct gm_source_file source, int to, struct gm_err *err)
+{
+    uint8_t part[65536];
+    size_t got = sizeof(part);
+    int rc = 0;
+    for (uint64_t at = 0; rc == 0 && got == sizeof(part); at += got) {
+        rc = gm_source_file_read(source, part, sizeof(part), at, &got, err);
+        if (rc == 0) {
+            rc = gm_fs_write_all(to, part, got, err);
+        }
+    }
+    return rc;
+}
+
 static int read_all(struct gm_task_io *io, int to, struct gm_err *err)
 {
     int fd = -1;
-    int rc = io->source(io->self, &fd, err);
+    struct gm_source_file source;
+    int rc = io->source(io->self, &source, err);
     if (rc == 0) {
-        rc = append(io, fd, to, err);
+        rc = append_source(source, to, err);
     }
     bool more = true;
     while (rc == 0) {
@@ -212,9 +227,9 @@ static int run_source(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *
 {
     struct gm_task_input input;
     bool more = true;
-    int fd = -1;
+    struct gm_source_file source;
     *out_chunk = -1;
-    int rc = io->source(io->self, &fd, err);
+    int rc = io->source(io->self, &source, err);
     if (rc == 0) {
         io->progress(io->self, 1, 2);
     }

@@ -47,7 +47,7 @@ static void assert_steps(const uint8_t *data, size_t size, const struct expected
     int fd = file_of(data, size);
     struct gm_ebml e;
     struct gm_err err;
-    gm_ebml_init(&e, fd, (int64_t)size);
+    gm_ebml_init(&e, gm_source_plain(fd), (int64_t)size);
     for (size_t i = 0;; i++) {
         struct gm_ebml_step step;
         assert_int_equal(gm_ebml_next(&e, INT64_MAX, &step, &err), 0);
@@ -155,7 +155,7 @@ static void the_walk_stops_where_it_is_told_to(void **state)
     struct gm_ebml_step step;
     struct gm_err err;
     (void)state;
-    gm_ebml_init(&e, fd, sizeof sample);
+    gm_ebml_init(&e, gm_source_plain(fd), sizeof sample);
     assert_int_equal(gm_ebml_next(&e, 33, &step, &err), 0);
     assert_int_equal(step.event, GM_EBML_END);
     assert_int_equal(gm_ebml_next(&e, 35, &step, &err), 0);
@@ -166,7 +166,7 @@ static void the_walk_stops_where_it_is_told_to(void **state)
     assert_int_equal(gm_ebml_next(&e, 1000, &step, &err), 0);
     assert_int_equal(step.pos, 47);
     (void)close(fd);
-    gm_ebml_init(&e, fd, sizeof sample); /* of a file that can't be read */
+    gm_ebml_init(&e, gm_source_plain(fd), sizeof sample); /* of a file that can't be read */
     assert_int_equal(gm_ebml_next(&e, 1000, &step, &err), -GM_E_SYS);
     assert_int_equal(err.native, EBADF);
 }
@@ -188,7 +188,7 @@ static void any_bytes_come_to_an_end(void **state)
         struct gm_ebml e;
         struct gm_ebml_step step = {.event = GM_EBML_BLOCK};
         struct gm_err err;
-        gm_ebml_init(&e, fd, (int64_t)size);
+        gm_ebml_init(&e, gm_source_plain(fd), (int64_t)size);
         int64_t last = -1;
         while (step.event != GM_EBML_END) {
             assert_int_equal(gm_ebml_next(&e, INT64_MAX, &step, &err), 0);

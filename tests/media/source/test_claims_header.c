@@ -237,11 +237,12 @@ static void a_file_is_read_from_its_begin(void **state)
     size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
     assert_int_equal(fwrite(head, 1, size, file), size);
     assert_int_equal(fflush(file), 0);
-    assert_int_equal(gm_claims_header_read(fileno(file), f, 1000000, &told, &err), 0);
+    assert_int_equal(gm_claims_header_read(gm_source_plain(fileno(file)), f, 1000000, &told, &err),
+                     0);
     assert_int_equal(told.header_us, 32168000);
     assert_false(told.cut);
     assert_int_equal(told.size, 1000000);
-    assert_true(gm_claims_header_read(-1, f, 1000000, &told, &err) < 0);
+    assert_true(gm_claims_header_read(gm_source_plain(-1), f, 1000000, &told, &err) < 0);
     assert_int_equal(told.header_us, 32168000);
     assert_int_equal(fclose(file), 0);
     format_free(f);
@@ -386,7 +387,8 @@ static void a_file_that_lacks_its_index_alone_is_not_cut(void **state)
         bytes[13 + rows[i].position] ^= rows[i].broken ? 1 : 0;
         assert_int_equal(fwrite(bytes, 1, (size_t)rows[i].size, file), rows[i].size);
         assert_int_equal(fflush(file), 0);
-        assert_int_equal(gm_claims_header_read(fileno(file), f, rows[i].size, &told, &err), 0);
+        assert_int_equal(
+            gm_claims_header_read(gm_source_plain(fileno(file)), f, rows[i].size, &told, &err), 0);
         if (told.cut != rows[i].cut) {
             fail_msg("row %zu", i);
         }

@@ -26,8 +26,10 @@ static int64_t lost_of(const char *path, int *out_pictures)
     AVPacket *p = av_packet_alloc();
     int fd = open(path, O_RDONLY | O_CLOEXEC), av;
     *out_pictures = 0;
-    assert_int_equal(gm_source_open(fd, "it", true, &source, &err), 0);
-    assert_int_equal(gm_losses_init(&losses, source.format, fd, lseek(fd, 0, SEEK_END), &err), 0);
+    assert_int_equal(gm_source_open(gm_source_plain(fd), "it", true, &source, &err), 0);
+    assert_int_equal(
+        gm_losses_init(&losses, source.format, gm_source_plain(fd), lseek(fd, 0, SEEK_END), &err),
+        0);
     while ((av = gm_source_read(source.format, p)) == 0) {
         *out_pictures += p->stream_index == 0;
         assert_int_equal(gm_losses_packet(&losses, p, &err), 0);
@@ -49,7 +51,7 @@ static struct gm_ebml_step block_of(int fd, int n)
     struct gm_ebml e;
     struct gm_ebml_step step;
     struct gm_err err;
-    gm_ebml_init(&e, fd, lseek(fd, 0, SEEK_END));
+    gm_ebml_init(&e, gm_source_plain(fd), lseek(fd, 0, SEEK_END));
     do {
         assert_int_equal(gm_ebml_next(&e, INT64_MAX, &step, &err), 0);
         assert_int_equal(step.event, GM_EBML_BLOCK);

@@ -55,8 +55,8 @@ static void set_init(struct set *s, bool by_reference)
     s->stream->codecpar->codec_id = AV_CODEC_ID_MPEG4;
     assert_int_equal(gm_av_set_extradata(s->stream->codecpar, "base", 4, NULL), 0);
     s->stream->time_base = (AVRational){1, 25};
-    assert_int_equal(gm_split_store_init(&s->store, &s->io, s->stream, s->source, by_reference,
-                                         "spill.tmp", &err),
+    assert_int_equal(gm_split_store_init(&s->store, &s->io, s->stream, gm_source_plain(s->source),
+                                         by_reference, "spill.tmp", &err),
                      0);
 }
 

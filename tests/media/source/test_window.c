@@ -83,8 +83,8 @@ static bool look(const char *path, struct gm_window *out)
     bool found;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(gm_source_open(fd, path, false, &source, &err), 0);
-    assert_int_equal(gm_window_find(fd, source.format, 0, out, &found, &err), 0);
+    assert_int_equal(gm_source_open(gm_source_plain(fd), path, false, &source, &err), 0);
+    assert_int_equal(gm_window_find(gm_source_plain(fd), source.format, 0, out, &found, &err), 0);
     gm_source_close(&source);
     (void)close(fd);
     return found;
@@ -172,12 +172,12 @@ static void narrow(const char *path, const char *format, uint32_t width, Gm__Vid
     struct gm_err err;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(gm_source_open(fd, path, false, &source, &err), 0);
+    assert_int_equal(gm_source_open(gm_source_plain(fd), path, false, &source, &err), 0);
     out->pixel_format = (char *)(uintptr_t)format;
     out->width_px = width;
     out->height_px = 80;
     out->sample_aspect->num = out->sample_aspect->den = 1;
-    assert_int_equal(gm_facts_crop(fd, source.format, out, &err), 0);
+    assert_int_equal(gm_facts_crop(gm_source_plain(fd), source.format, out, &err), 0);
     gm_source_close(&source);
     (void)close(fd);
 }
@@ -247,7 +247,7 @@ static void damaged_descriptions_do_no_harm(void **state)
         int whole = open(made[k], O_RDONLY | O_CLOEXEC);
         int fd = open(f->made, O_RDWR | O_CLOEXEC);
         assert_true(whole >= 0 && fd >= 0);
-        assert_int_equal(gm_source_open(whole, "p", false, &source, &err), 0);
+        assert_int_equal(gm_source_open(gm_source_plain(whole), "p", false, &source, &err), 0);
         ssize_t size = pread(fd, bytes, sizeof bytes, 0);
         assert_true(size > 0 && size < (ssize_t)sizeof bytes);
         for (ssize_t at = 0; at < size; at++) {
@@ -255,7 +255,8 @@ static void damaged_descriptions_do_no_harm(void **state)
                 struct gm_window w;
                 bool found;
                 assert_int_equal(pwrite(fd, &values[v], 1, at), 1);
-                assert_int_equal(gm_window_find(fd, source.format, 0, &w, &found, &err), 0);
+                assert_int_equal(
+                    gm_window_find(gm_source_plain(fd), source.format, 0, &w, &found, &err), 0);
                 assert_true(!found ||
                             (w.x >= 0 && w.y >= 0 && w.width > 0 && w.height > 0 &&
                              w.x + w.width <= w.whole_width && w.y + w.height <= w.whole_height));
