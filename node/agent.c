@@ -86,6 +86,7 @@ static void leave(struct gm_agent *agent, gm_time now)
             say_goodbye(agent);
         }
         gm_link_close(agent, GOODBYE_LINGER_MS);
+        gm_agent_windows_close(agent);
         gm_transfers_destroy(&agent->transfers);
         agent->left = true;
         leave_within(agent, now, HANG_PATIENCE);

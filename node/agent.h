@@ -43,6 +43,8 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     struct gm_grant_key grant_key;
     struct gm_cache *cache;
     const char *storage_ca; /* PEM, of who signs the certificates of stores; NULL: the system's */
+    const char *window_folder; /* of what is fetched of sources; NULL: none is read from servers */
+    uint64_t window_bytes;     /* of it, at most */
     const struct gm_device_list *devices; /* copied; NULL: the cpu alone */
     uint32_t device_slots;                /* of each device that is proved to encode; 0: none */
     int32_t decode_slots;     /* tasks that each GPU decodes for the cpu at once; 0: none; below: as

@@ -316,6 +316,10 @@ void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__W
     struct gm_agent *agent = task->agent;
     struct gm_err err;
     const Gm__Object *object = find_object(task, ask);
+    if (gm_agent_window_is_for(ask, object) && slot->index < agent->slot_count) {
+        gm_agent_window_open(slot, object);
+        return;
+    }
     for (const struct gm_open *o = agent->opens; o != NULL; o = o->next) {
         if (o->slot == slot) { /* one at a time is the rule */
             gm_err_set(&err, GM_E_BUG, 0, "the worker asked for two objects at once");
@@ -349,6 +353,7 @@ void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__W
 void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
 {
     struct gm_open *next = NULL;
+    gm_agent_window_forget(agent, slot);
     for (struct gm_open *open = agent->opens; open != NULL; open = next) {
         next = open->next;
         if (open->slot == slot) {

@@ -119,10 +119,11 @@ struct gm_agent_slot {
     bool restart_due;               /* what runs was started before gpu was set */
     char *scratch;                  /* owned */
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
-    bool hung;                      /* it was killed for that, and is not gone yet */
-    bool stuck;                     /* it was killed, and does not end: takes nothing */
-    bool seen;                      /* it was ready, or failed, once */
-    bool broken;                    /* several starts failed in a row */
+    struct gm_window_reader *reader; /* owned: of its task's source; NULL: it reads no window */
+    bool hung;                       /* it was killed for that, and is not gone yet */
+    bool stuck;                      /* it was killed, and does not end: takes nothing */
+    bool seen;                       /* it was ready, or failed, once */
+    bool broken;                     /* several starts failed in a row */
     bool foreign;             /* its worker is of another build than the node's: takes nothing */
     char build[GM_BUILD_MAX]; /* of the last worker that was ready */
     bool fell;                /* the last that failed was ready: being so says nothing */
@@ -226,6 +227,7 @@ struct gm_agent {
     gm_time verify_life;
     struct gm_transfers *transfers; /* owned; NULL: it has left, or not begun */
     struct gm_item *sending;        /* items whose files are on their way by URL */
+    struct gm_windows *windows;     /* owned; NULL: no source was on a server yet */
     struct gm_open *opens;          /* all, waiting or running */
     struct gm_job *jobs;            /* all, waiting or running */
     uint32_t threads;               /* of the pool */
@@ -586,6 +588,15 @@ void gm_verify_stuck(struct gm_agent *agent, const struct gm_err *why);
 /* Opens what the worker of `slot` asked for, on behalf of task, and answers it. */
 void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__WOpen *ask);
 void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot); /* it is gone */
+/* --- agent_window.c */
+/* It asks for a source that is on a server. */
+bool gm_agent_window_is_for(const Gm__WOpen *ask, const Gm__Object *object);
+/* Answers the slot's WOpen. */
+void gm_agent_window_open(struct gm_agent_slot *slot, const Gm__Object *object);
+void gm_agent_window_need(struct gm_agent_slot *slot, const Gm__WNeed *need);
+void gm_agent_window_forget(struct gm_agent *agent, const struct gm_agent_slot *slot);
+void gm_agent_windows_close(struct gm_agent *agent); /* nothing is read any more */
+/* --- agent_open.c, too */
 /* The source was written to since it was opened, when it said `opened`. On the pool: its store may
  * hang. fd: -1: there is none. */
 bool gm_open_source_changed(int fd, uint64_t opened);

@@ -129,6 +129,9 @@ static void on_task_message(struct gm_task *task, const Gm__WorkerMessage *msg)
     case GM__WORKER_MESSAGE__BODY_OPEN:
         gm_open_start(task, task->slot, msg->open);
         break;
+    case GM__WORKER_MESSAGE__BODY_NEED:
+        gm_agent_window_need(task->slot, msg->need);
+        break;
     case GM__WORKER_MESSAGE__BODY_PRODUCED:
         if (gm_item_add(task, msg->produced, &err) < 0) {
             gm_task_fail(task, &err, -1);

@@ -290,6 +290,8 @@ static int run(struct node *node, struct gm_err *err)
     node->params.log_level = config->log_level;
     node->params.cache = node->cache;
     node->params.storage_ca = config->storage_ca[0] == '\0' ? NULL : config->storage_ca;
+    node->params.window_folder = node->state.cache;
+    node->params.window_bytes = (uint64_t)config->source_cache_bytes;
     node->params.on_ready = on_ready;
     node->params.arg = node;
     gm_log(GM_LOG_INFO, "starting", "node=%s slots=%" PRIu32 " memory=%" PRIu64 " build=%s",

@@ -21,6 +21,9 @@ const struct gm_option gm_node_options[] = {
      "Worker processes; 0: as many as CPUs."},
     {"cache_bytes", GM_OPT_SIZE, AT(cache_bytes), "10Gi", 0, HUGE_BYTES,
      "Limit of the content cache for remote stores; 0: nothing is kept."},
+    {"source_cache_bytes", GM_OPT_SIZE, AT(source_cache_bytes), "10Gi", 0, HUGE_BYTES,
+     "Limit of what is kept of sources that are on servers; what workers read just now is kept "
+     "all the same."},
     {"scratch_bytes", GM_OPT_SIZE, AT(scratch_bytes), "0", 0, HUGE_BYTES,
      "Scratch space that tasks may use; 0: what the file system has free."},
     {"memory_bytes", GM_OPT_SIZE, AT(memory_bytes), "0", 0, HUGE_BYTES,

@@ -10,6 +10,7 @@ struct gm_node_config {
     char *state;      /* owned, folder */
     int64_t slots;    /* 0: as many as CPUs */
     int64_t cache_bytes;
+    int64_t source_cache_bytes;
     int64_t scratch_bytes;       /* 0: the free space */
     int64_t memory_bytes;        /* 0: the machine's */
     int64_t worker_memory_bytes; /* 0: half of the node's memory, at least GM_NODE_WORKER_MEMORY */

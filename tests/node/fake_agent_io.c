@@ -237,6 +237,8 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready)
     int rc = gm_fs_mkdirs(scratch, &err);
     if (rc == 0) {
         rc = gm_cache_open(cache, 1 << 20, &params.cache, &err);
+        params.window_folder = cache;
+        params.window_bytes = 64 << 20;
     }
     if (rc == 0) {
         rc = gm_agent_run(&params, &err);

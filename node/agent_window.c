@@ -1,0 +1,126 @@
+/* Workers that read a source through a window: each slot has one reader at most, from the answer to
+ * its WOpen until its task is over. URLs stay here: a worker gets a descriptor, and needs. */
+#include <string.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "node/window.h"
+#include "proto/envelope.h"
+#include "storage/s3/url.h"
+
+bool gm_agent_window_is_for(const Gm__WOpen *ask, const Gm__Object *object)
+{
+    return ask->kind == GM__WOBJECT__WOBJECT_SOURCE && object != NULL &&
+           gm_s3_url_is_http(object->url);
+}
+
+static int need_windows(struct gm_agent *agent, struct gm_err *err)
+{
+    if (agent->windows != NULL) {
+        return 0;
+    }
+    if (agent->params.window_folder == NULL || agent->transfers == NULL) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "this node reads no sources from servers");
+    }
+    const struct gm_windows_params params = {.transfers = agent->transfers,
+                                             .folder = agent->params.window_folder,
+                                             .max_bytes = agent->params.window_bytes};
+    return gm_windows_create(&params, &agent->windows, err);
+}
+
+static void send_have(struct gm_agent_slot *slot, const Gm__WHave *have)
+{
+    struct gm_err err;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_HAVE;
+    msg.have = (Gm__WHave *)(uintptr_t)have;
+    if (gm_slot_send(slot->process, &msg, -1, &err) < 0) {
+        gm_slot_kill(slot->process, &err);
+    }
+}
+
+static void on_have(const struct gm_window_have *told, void *arg)
+{
+    struct gm_agent_slot *slot = arg;
+    Gm__Error error;
+    Gm__WHave have = GM__WHAVE__INIT;
+    if (told->rc < 0) {
+        gm_err_to_msg(told->err, &error);
+        have.error = &error;
+    } else {
+        have.offset = told->offset;
+        have.length = told->length;
+    }
+    if (slot->task != NULL) {
+        slot->task->bytes_in += gm_window_fetched(slot->reader);
+        gm_task_alive(slot->task);
+    }
+    send_have(slot, &have);
+}
+
+static void reply(struct gm_agent_slot *slot, int fd, const struct gm_err *failure)
+{
+    static char name[] = "source";
+    struct gm_err err;
+    Gm__Error error;
+    Gm__WInput input = GM__WINPUT__INIT;
+    input.index = 2000000;
+    input.name = name;
+    input.window = true;
+    if (failure != NULL) {
+        gm_err_to_msg(failure, &error);
+        input.error = &error;
+    }
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_INPUT;
+    msg.input = &input;
+    if (gm_slot_send(slot->process, &msg, fd, &err) < 0) {
+        gm_slot_kill(slot->process, &err);
+    }
+}
+
+void gm_agent_window_open(struct gm_agent_slot *slot, const Gm__Object *object)
+{
+    struct gm_err err;
+    int fd = -1;
+    const struct gm_window_source source = {
+        .url = object->url, .etag = object->etag, .size = object->size};
+    gm_window_close(&slot->reader);
+    int rc = need_windows(slot->agent, &err);
+    if (rc == 0) {
+        rc = gm_window_open(slot->agent->windows, &source, on_have, slot, &slot->reader, &fd, &err);
+    }
+    reply(slot, fd, rc < 0 ? &err : NULL);
+}
+
+void gm_agent_window_need(struct gm_agent_slot *slot, const Gm__WNeed *need)
+{
+    struct gm_window_range held[GM_WINDOW_MAX_HELD];
+    struct gm_err err;
+    int rc = 0;
+    GM_ASSERT(need->n_held <= GM_WINDOW_MAX_HELD); /* proto/check.c */
+    for (size_t i = 0; i < need->n_held; i++) {
+        held[i] = (struct gm_window_range){need->held[i]->offset, need->held[i]->length};
+    }
+    if (slot->reader == NULL) {
+        rc = gm_err_set(&err, GM_E_PROTO, 0, "the worker needs bytes of what it did not open");
+    } else {
+        rc = gm_window_need(slot->reader, need->offset, need->length, held, need->n_held, &err);
+    }
+    if (rc < 0) {
+        gm_slot_kill(slot->process, &err);
+    }
+}
+
+void gm_agent_window_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
+{
+    gm_window_close(&agent->slots[slot->index].reader);
+}
+
+void gm_agent_windows_close(struct gm_agent *agent)
+{
+    for (uint32_t i = 0; agent->slots != NULL && i <= agent->slot_count; i++) {
+        gm_window_close(&agent->slots[i].reader);
+    }
+    gm_windows_destroy(&agent->windows);
+}

@@ -1,0 +1,64 @@
+#ifndef GM_NODE_WINDOW_H
+#define GM_NODE_WINDOW_H
+
+#include "node/transfer/transfers.h"
+
+/* Sources that are not on a file system, read through a window (ADR-0059): a file of the source's
+ * size into which blocks are fetched when a reader needs them, or is about to, and from which those
+ * that were not used for longest are taken back when all windows have more than they may. A source
+ * that was read stays while there is room: the next reader of it finds what is there.
+ *
+ * Thread: the loop's own only
+ */
+struct gm_windows; /* opaque */
+
+struct gm_windows_params {
+    struct gm_transfers *transfers; /* borrowed */
+    const char *folder;             /* copied; exists; files in it have no name */
+    uint64_t max_bytes; /* of all; what readers hold is kept all the same. 0: what they hold */
+};
+
+int gm_windows_create(const struct gm_windows_params *params, struct gm_windows **out,
+                      struct gm_err *err) GM_MUST_CHECK;
+/* Its readers must be closed. NULL is fine. */
+void gm_windows_destroy(struct gm_windows **windows);
+
+struct gm_window_source { /* all borrowed for the call */
+    const char *url;      /* http or https; with a signature it is followed nowhere else */
+    const char *etag;     /* what it must have: an ETag, or a Last-Modified; "" or NULL: anything */
+    uint64_t size;        /* what it must have, bytes */
+};
+
+/* The end of a need. rc 0: bytes [offset, offset + length) are there and stay. */
+struct gm_window_have {
+    int rc; /* below 0: err says why */
+    uint64_t offset, length;
+    const struct gm_err *err; /* borrowed */
+};
+
+struct gm_window_range {
+    uint64_t offset, length;
+};
+
+struct gm_window_reader; /* opaque: one who reads a source */
+
+/* on_have: once for each need, maybe from within gm_window_need; it must not close the reader.
+ * out_fd: read-only, owned by the caller. Errors: SYS, NO_SCRATCH, LIMIT, NOMEM. */
+int gm_window_open(struct gm_windows *windows, const struct gm_window_source *source,
+                   void (*on_have)(const struct gm_window_have *have, void *arg), void *arg,
+                   struct gm_window_reader **out, int *out_fd, struct gm_err *err) GM_MUST_CHECK;
+/* What it holds may go. Not from within on_have. NULL is fine. */
+void gm_window_close(struct gm_window_reader **reader);
+/* Answers are INPUT_CHANGED (it is not what it was), INPUT_MISSING, TIMEOUT (the URL's time is
+ * over), LIMIT (its server gives no ranges, and it is larger than max_bytes), NO_SCRATCH, STORE and
+ * STORE_DENIED.
+ *
+ * held: of what it was told before, what it still reads; all else may go.
+ * Errors: INVAL: it waits already, or asks for what lies behind the end. */
+int gm_window_need(struct gm_window_reader *reader, uint64_t offset, uint64_t length,
+                   const struct gm_window_range *held, size_t held_count,
+                   struct gm_err *err) GM_MUST_CHECK;
+/* Bytes that were fetched for it since the last call. */
+uint64_t gm_window_fetched(struct gm_window_reader *reader);
+
+#endif

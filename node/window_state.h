@@ -1,0 +1,94 @@
+#ifndef GM_NODE_WINDOW_STATE_H
+#define GM_NODE_WINDOW_STATE_H
+
+#include "node/window.h"
+#include "node/window_blocks.h"
+
+/* What window.c (readers and room) and window_fetch.c (requests) share. */
+#define GM_WINDOW_CHANGED "the source was written to after the job was submitted"
+#define GM_WINDOW_HELD 16    /* ranges that a reader may keep */
+#define GM_WINDOW_GRANT 8u   /* blocks that it is promised at most, of those it did not ask for */
+#define GM_WINDOW_STREAMS 4u /* places from where it reads on, as of tracks that lie apart */
+#define GM_WINDOW_AHEAD 32u  /* blocks before a stream at most */
+
+struct gm_window_stream {
+    uint32_t next;  /* the block where it goes on */
+    uint32_t ahead; /* blocks that are fetched before they are asked for */
+    uint64_t used;
+};
+
+struct gm_window_reader {
+    struct gm_window_reader *next; /* of the window */
+    struct gm_window *window;
+    void (*on_have)(const struct gm_window_have *have, void *arg);
+    void *arg;
+    struct gm_block_run held[GM_WINDOW_HELD + 1]; /* promised */
+    size_t held_count;
+    bool waits; /* for held[held_count - 1] */
+    uint64_t offset;
+    struct gm_window_stream streams[GM_WINDOW_STREAMS];
+    uint64_t fetched; /* bytes */
+};
+
+struct gm_window {
+    struct gm_window *next;
+    struct gm_windows *windows; /* borrowed */
+    char *name;                 /* owned: what it is known by */
+    char *url;                  /* owned: as it was given last */
+    uint32_t url_serial;        /* one more with each */
+    char *target;               /* owned: where url redirects to; NULL: nowhere */
+    unsigned hops;              /* redirects in a row */
+    char *etag;                 /* owned; "": anything */
+    uint64_t size;
+    int fd; /* owned, read and write */
+    struct gm_blocks blocks;
+    struct gm_window_reader *readers;
+    bool whole;   /* its server gives no ranges: it is fetched as one */
+    bool changed; /* the source is another by now */
+    uint64_t used;
+};
+
+struct gm_window_fetch {
+    struct gm_window_fetch *next;
+    struct gm_window *window;
+    struct gm_window_reader *reader; /* for whom; NULL: it is gone */
+    struct gm_transfer transfer;
+    struct gm_block_run run;
+    uint64_t from, size; /* bytes */
+    uint64_t got;        /* of them, in the file */
+    uint32_t arrived;    /* blocks of run that are present */
+    bool whole;
+    bool redirected;
+    uint32_t url_serial;
+    struct gm_s3_field condition;
+    char *url;  /* owned */
+    char *etag; /* owned: of the condition */
+};
+
+struct gm_windows {
+    struct gm_transfers *transfers; /* borrowed */
+    char *folder;                   /* owned */
+    uint64_t max_bytes;
+    struct gm_window *first;
+    struct gm_window_fetch *fetches;
+    unsigned fetch_count;
+    uint64_t clock; /* one more at each use */
+};
+
+/* --- window.c */
+/* Bytes of it came, or a fetch ended: readers that have what they wait for are told. */
+void gm_window_serve(struct gm_window *window);
+/* Those that wait for blocks of the run which are neither there nor coming are told so. */
+void gm_window_fail(struct gm_window *window, struct gm_block_run run, const struct gm_err *why);
+/* Starts what is needed, and what is read ahead. */
+void gm_window_pump(struct gm_window *window);
+/* Takes blocks back until so many more fit, as far as nobody holds them. */
+void gm_windows_make_room(struct gm_windows *windows, uint32_t blocks);
+/* --- window_fetch.c */
+/* for whom: reader. Errors: what gm_transfer_start says, NOMEM. */
+int gm_window_fetch_start(struct gm_window *window, struct gm_window_reader *reader,
+                          struct gm_block_run run, struct gm_err *err) GM_MUST_CHECK;
+void gm_window_fetch_cancel(struct gm_window *window); /* all of it */
+void gm_window_fetch_forget(struct gm_window *window, const struct gm_window_reader *reader);
+
+#endif
