@@ -330,9 +330,9 @@ static void hold(struct gm_window_reader *reader, const struct gm_window_range *
                  size_t count)
 {
     struct gm_blocks *blocks = &reader->window->blocks;
-    struct gm_block_run kept[GM_WINDOW_HELD];
+    struct gm_block_run kept[GM_WINDOW_HELD] = {{0, 0}};
     size_t n = 0;
-    for (size_t i = 0; i < count && n < GM_WINDOW_HELD - 1; i++) {
+    for (size_t i = 0; i < count && n < GM_WINDOW_HELD; i++) {
         if (ranges[i].length == 0 || ranges[i].offset >= reader->window->size ||
             ranges[i].length > reader->window->size - ranges[i].offset) {
             continue;
