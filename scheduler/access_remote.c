@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/utf8.h"
+#include "scheduler/access_http.h"
 
 static bool is_http(const char *url)
 {
@@ -88,13 +89,37 @@ static int fill(struct gm_access_source *s, const char *url, struct gm_err *err)
     return 0;
 }
 
+/* A server's, which is asked without a key. */
+static int http_source(const char *url, char *const *roots, struct gm_access_source *out,
+                       struct gm_err *err)
+{
+    struct gm_access_source s = {0};
+    struct gm_access_http told = {.size = 0};
+    int rc = gm_access_http(url, roots, NULL, &told, err);
+    if (rc == 0) {
+        rc = gm_access_http_name(url, &s.name, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    s.url = strdup(url);
+    if (s.url == NULL) {
+        gm_access_source_fini(&s);
+        return gm_err_nomem(err);
+    }
+    s.size = told.size;
+    memcpy(s.etag, told.etag, sizeof s.etag);
+    *out = s;
+    return 0;
+}
+
 int gm_access_remote_source(struct gm_stores *stores, const char *url, char *const *roots,
                             struct gm_access_source *out, struct gm_err *err)
 {
     struct gm_access_source s = {0};
     struct gm_remote_stat stat = {0};
     if (!gm_s3_is_url(url)) {
-        return gm_err_set(err, GM_E_INVAL, 0, "sources of http are not supported by this version");
+        return http_source(url, roots, out, err);
     }
     int rc = check_line(stores, url, err);
     if (rc == 0 && !is_allowed(url, roots)) {
