@@ -212,6 +212,10 @@ static void what_is_held_stays_and_the_rest_goes(void **state)
         need_held(f, &f->a, at, MIB, &held, 1);
     }
     check_bytes(&f->a, 0, MIB);
+    need_held(f, &f->a, 20 * MIB, 8 * MIB, &held, 1); /* alone more than there is room for */
+    check_bytes(&f->a, 0, MIB);
+    check_bytes(&f->a, 20 * MIB, 8 * MIB);
+    need_held(f, &f->a, 12 * MIB, 1, &held, 1);
     uint64_t kept = (uint64_t)f->windows->first->blocks.present * MIB;
     assert_true(kept <= 5 * MIB);
     struct stat st;
