@@ -8,15 +8,16 @@ struct gm_submit {
     const char *input;        /* path or file:// URL */
     const char *out;          /* path or URL; NULL with plan_only */
     const char *pipeline;     /* name or file */
-    const char *external_id;  /* NULL: one is made up, so that a lost answer can be found again */
+    const char *external_id;  /* NULL: none; any number of jobs may have it */
     const char *tenant;       /* NULL: the scheduler's default */
     int64_t deadline_unix_ms; /* 0: none */
     int64_t priority;
     bool plan_only;
 };
 
-/* Submits; *out is the job document, owned. When the answer is lost the job is looked for by its
- * external id before it is submitted again. Errors: as gm_session_call, gm_pipeline_load. */
+/* Submits; *out is the job document, owned. Its id is made here: when the answer is lost
+ * the job is looked for by it before it is submitted again, under the same id. Errors: as
+ * gm_session_call, gm_pipeline_load; PROTO of an answer about another job. */
 int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, json_t **out,
                   struct gm_err *err) GM_MUST_CHECK;
 

@@ -52,17 +52,21 @@ static int set_url(json_t *body, const char *key, const char *path, struct gm_er
     return rc;
 }
 
-static int make_body(const struct gm_submit *submit, const char *external_id, json_t **out,
+static int make_body(const struct gm_submit *submit, const char *id, json_t **out,
                      struct gm_err *err)
 {
     json_t *pipeline = NULL;
     int rc = 0;
-    json_t *body = json_pack("{s:I,s:s,s:b}", "priority", (json_int_t)submit->priority,
-                             "external_id", external_id, "plan_only", (int)submit->plan_only);
+    json_t *body = json_pack("{s:s,s:I,s:b}", "id", id, "priority", (json_int_t)submit->priority,
+                             "plan_only", (int)submit->plan_only);
     if (body == NULL) {
-        return gm_err_set(err, GM_E_INVAL, 0, "--external-id is not UTF-8 text");
+        return gm_err_nomem(err);
     }
-    if (submit->tenant != NULL &&
+    if (submit->external_id != NULL &&
+        json_object_set_new(body, "external_id", json_string(submit->external_id)) != 0) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "--external-id is not UTF-8 text");
+    }
+    if (rc == 0 && submit->tenant != NULL &&
         json_object_set_new(body, "tenant", json_string(submit->tenant))) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--tenant is not UTF-8 text");
     }
@@ -96,62 +100,65 @@ static int make_body(const struct gm_submit *submit, const char *external_id, js
     return 0;
 }
 
-/* The newest job with that external id; *out stays NULL when there is none. */
-static int find_job(struct gm_session *session, const char *external_id, json_t **out,
+static int find_job(struct gm_session *session, const char *id, json_t **out, struct gm_err *err)
+{
+    struct gm_answer answer = {0};
+    char *path = NULL;
+    int rc = gm_job_path(id, "", &path, err);
+    if (rc == 0) {
+        rc = gm_session_call(session, "GET", path, NULL, true, &answer, err);
+    }
+    free(path);
+    *out = rc == 0 ? answer.body : NULL;
+    return rc;
+}
+
+/* Sent again under the same id until it is known to be there, or refused: what comes late of a
+ * submission without an answer makes no second job. */
+static int send_job(struct gm_session *session, const char *id, const json_t *body, json_t **out,
                     struct gm_err *err)
 {
     struct gm_answer answer = {0};
-    int rc = gm_session_call(session, "GET", "/v1/jobs?limit=100", NULL, true, &answer, err);
-    if (rc < 0) {
-        return rc;
-    }
-    const json_t *jobs = json_object_get(answer.body, "jobs");
-    size_t i;
-    json_t *job;
-    json_array_foreach(jobs, i, job)
-    {
-        if (strcmp(gm_job_text(job, "external_id"), external_id) == 0) {
-            *out = json_incref(job);
+    int rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);
+    while (rc == -GM_E_TIMEOUT || rc == -GM_E_STATE_AWAY) {
+        rc = find_job(session, id, &answer.body, err);
+        if (rc != -GM_E_NOTFOUND) {
             break;
         }
+        rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);
+        if (rc == -GM_E_CONFLICT) { /* with the first one, or with another job */
+            const struct gm_err refusal = *err;
+            rc = find_job(session, id, &answer.body, err);
+            if (rc == -GM_E_NOTFOUND) {
+                *err = refusal;
+                rc = -GM_E_CONFLICT;
+            }
+        }
     }
-    json_decref(answer.body);
-    return 0;
+    *out = answer.body;
+    return rc;
 }
 
 int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, json_t **out,
                   struct gm_err *err)
 {
-    char made[GM_ID_SIZE];
-    const char *external_id = submit->external_id;
-    struct gm_answer answer = {0};
-    json_t *body = NULL;
-    int rc = 0;
-    if (external_id == NULL) {
-        rc = gm_id_make(made, err);
-        external_id = made;
+    char id[GM_ID_SIZE];
+    json_t *body = NULL, *job = NULL;
+    int rc = gm_id_make(id, err);
+    if (rc == 0) {
+        rc = make_body(submit, id, &body, err);
     }
     if (rc == 0) {
-        rc = make_body(submit, external_id, &body, err);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);
-    while ((rc == -GM_E_TIMEOUT || rc == -GM_E_STATE_AWAY) && answer.body == NULL) {
-        rc = find_job(session, external_id, &answer.body, err);
-        if (rc == 0 && answer.body == NULL) {
-            rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);
-        }
+        rc = send_job(session, id, body, &job, err);
     }
     json_decref(body);
+    if (rc == 0 && strcmp(gm_job_text(job, "id"), id) != 0) {
+        rc = gm_err_set(err, GM_E_PROTO, 0, "the scheduler's answer is not of job %s", id);
+    }
     if (rc < 0) {
+        json_decref(job);
         return rc;
     }
-    if (gm_job_text(answer.body, "id")[0] == '\0') {
-        json_decref(answer.body);
-        return gm_err_set(err, GM_E_PROTO, 0, "the scheduler's answer holds no job id");
-    }
-    *out = answer.body;
+    *out = job;
     return 0;
 }

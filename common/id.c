@@ -1,10 +1,13 @@
 #include "common/id.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <sys/random.h>
 
 #include "common/time.h"
+
+static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 int gm_random(void *out, size_t size, struct gm_err *err)
 {
@@ -27,7 +30,6 @@ int gm_random(void *out, size_t size, struct gm_err *err)
 
 int gm_id_make(char out[GM_ID_SIZE], struct gm_err *err)
 {
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     uint64_t ms = (uint64_t)gm_time_unix_ms();
     uint8_t random[10];
     uint64_t high = 0; /* 40 random bits */
@@ -52,4 +54,9 @@ int gm_id_make(char out[GM_ID_SIZE], struct gm_err *err)
     }
     out[26] = '\0';
     return 0;
+}
+
+bool gm_id_is(const char *text)
+{
+    return strspn(text, digits) == GM_ID_SIZE - 1 && text[GM_ID_SIZE - 1] == '\0' && text[0] <= '7';
 }

@@ -9,6 +9,8 @@
  * ULID layout, https://github.com/ulid/spec). out: GM_ID_SIZE bytes. Errors: SYS when getrandom
  * fails. */
 int gm_id_make(char out[GM_ID_SIZE], struct gm_err *err) GM_MUST_CHECK;
+/* Whether text has that form. */
+bool gm_id_is(const char *text);
 int gm_random(void *out, size_t size, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -81,6 +81,21 @@ static int read_turn(struct submit *s, struct gm_err *err)
     return 0;
 }
 
+/* Chosen by the client, that it may ask whether a submission without an answer came. */
+static int read_id(struct submit *s, struct gm_err *err)
+{
+    const json_t *id = json_object_get(s->body, "id");
+    const char *text = json_string_value(id);
+    if (id == NULL) {
+        return gm_id_make(s->job_id, err);
+    }
+    if (text == NULL || !gm_id_is(text)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`id` is a ULID in lower case (26 characters)");
+    }
+    memcpy(s->job_id, text, sizeof s->job_id);
+    return 0;
+}
+
 static int read_options(struct submit *s, struct gm_err *err)
 {
     const json_t *priority = json_object_get(s->body, "priority");
@@ -141,15 +156,18 @@ static int read_places(struct submit *s, struct gm_err *err)
 
 static int prepare(struct submit *s, struct gm_err *err)
 {
-    static const char *const known[] = {"pipeline", "source",      "destination",
-                                        "priority", "external_id", "plan_only",
-                                        "tenant",   "deadline",    NULL};
+    static const char *const known[] = {"pipeline",    "source",    "destination", "priority",
+                                        "external_id", "plan_only", "tenant",      "deadline",
+                                        "id",          NULL};
     int rc = gm_request_object(s->r, &s->body, err);
     if (rc == 0) {
         rc = gm_json_check_keys(s->body, known, err);
     }
     if (rc == 0) {
         rc = read_options(s, err);
+    }
+    if (rc == 0) {
+        rc = read_id(s, err);
     }
     if (rc == 0) {
         rc = read_pipeline(s, err);
@@ -162,7 +180,7 @@ static int prepare(struct submit *s, struct gm_err *err)
         rc = read_places(s, err);
     }
     GM_CRASH("submit.prepared");
-    return rc < 0 ? rc : gm_id_make(s->job_id, err);
+    return rc;
 }
 
 static void work(void *arg)

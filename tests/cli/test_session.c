@@ -15,10 +15,11 @@
 
 #include "cli/job.h"
 #include "common/fs.h"
+#include "common/id.h"
 
 /* A scheduler of canned answers, in a process of its own: one connection after the other, each
  * reads a request and writes the answer of its turn, then closes. An empty answer closes at
- * once. */
+ * once; "@" stands for the id of the job that was asked for last. */
 static struct gm_err err;
 static char folder[] = "/tmp/gm-session-XXXXXX";
 static struct gm_term term;
@@ -28,15 +29,28 @@ struct server {
     char url[128];
 };
 
+static int answer_with(int fd, const char *answer, const char *request)
+{
+    static char id[GM_ID_SIZE];
+    const char *asked = strstr(request, "GET /v1/jobs/"), *mark = strchr(answer, '@');
+    if (asked != NULL) {
+        snprintf(id, sizeof(id), "%s", asked + strlen("GET /v1/jobs/"));
+    }
+    if (mark == NULL) {
+        return write(fd, answer, strlen(answer)) < 0 ? -1 : 0;
+    }
+    return dprintf(fd, "%.*s%s%s", (int)(mark - answer), answer, id, mark + 1);
+}
+
 static void serve(int listener, const char *const *answers)
 {
     for (; *answers != NULL; answers++) {
-        char request[8192];
+        char request[8192] = "";
         int fd = accept(listener, NULL, NULL);
-        if (fd < 0 || read(fd, request, sizeof(request)) < 0) {
+        if (fd < 0 || read(fd, request, sizeof(request) - 1) < 0) {
             _exit(1);
         }
-        if (write(fd, *answers, strlen(*answers)) < 0) {
+        if (answer_with(fd, *answers, request) < 0) {
             _exit(1);
         }
         shutdown(fd, SHUT_WR);
@@ -156,25 +170,40 @@ static void lost_answers_are_asked_for_again_if_that_is_safe(void **state)
     stop_server(&server);
 }
 
+#define REFUSAL(status, code)                                                                      \
+    "HTTP/1.1 " status " No\r\nConnection: close\r\n\r\n{\"code\":\"" code "\"}"
+#define ABSENT REFUSAL("404", "api.not_found")
+#define TAKEN REFUSAL("409", "api.conflict")
+#define JOB OK_JSON("{\"id\":\"@\",\"external_id\":\"mine\"}")
+
+/* Found by its own id alone: other jobs may have its external id. */
 static void a_submission_whose_answer_was_lost_is_found_again(void **state)
 {
     (void)state;
-    static const char *const answers[] = {
-        "",
-        OK_JSON("{\"jobs\":[{\"id\":\"j0\",\"external_id\":\"other\"},"
-                "{\"id\":\"j1\",\"external_id\":\"mine\"}],\"next\":null}"),
-        NULL};
-    struct server server;
-    json_t *job = NULL;
+    static const struct {
+        const char *answers[6];
+        int rc;
+    } rows[] = {
+        {{"", JOB}, 0},
+        {{"", ABSENT, "", JOB}, 0},
+        {{"", ABSENT, TAKEN, JOB}, 0}, /* the first one came late */
+        {{"", ABSENT, TAKEN, ABSENT}, -GM_E_CONFLICT},
+        {{TAKEN}, -GM_E_CONFLICT},
+        {{"", OK_JSON("{\"id\":\"j1\",\"external_id\":\"mine\"}")}, -GM_E_PROTO},
+    };
     static const struct gm_submit params = {
         .input = "/in", .out = "/out", .pipeline = "vod-h264", .external_id = "mine"};
-    start_server(&server, answers);
-    struct gm_session *session = open_session(&server);
-    assert_int_equal(gm_job_submit(session, &params, &job, &err), 0);
-    assert_string_equal(gm_job_text(job, "id"), "j1");
-    json_decref(job);
-    gm_session_close(&session);
-    stop_server(&server);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct server server;
+        json_t *job = NULL;
+        start_server(&server, rows[i].answers);
+        struct gm_session *session = open_session(&server);
+        assert_int_equal(gm_job_submit(session, &params, &job, &err), rows[i].rc);
+        assert_true((job != NULL) == (rows[i].rc == 0));
+        json_decref(job);
+        gm_session_close(&session);
+        stop_server(&server);
+    }
 }
 
 static void a_job_is_followed_over_lost_connections(void **state)

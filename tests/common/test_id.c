@@ -28,6 +28,14 @@ static void ids_are_ulids(void **state)
         ms = ms * 32 + (strchr(DIGITS, id[i]) - DIGITS);
     }
     assert_true(ms >= before && ms <= gm_time_unix_ms());
+    assert_true(gm_id_is(id));
+    id[0] = '8'; /* later than 48 bits of ms can tell */
+    assert_false(gm_id_is(id));
+    assert_false(gm_id_is(""));
+    assert_false(gm_id_is("01m834zg8c715pdv5j3b71929"));
+    assert_false(gm_id_is("01m834zg8c715pdv5j3b7192960"));
+    assert_false(gm_id_is("01M834ZG8C715PDV5J3B719296"));
+    assert_false(gm_id_is("01m834zg8c/15pdv5j3b719296"));
 }
 
 static void ids_differ_and_random_fills(void **state)

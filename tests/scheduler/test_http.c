@@ -103,6 +103,8 @@ static void wrong_submissions_are_refused(void **state)
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"priority\":\"1\"", 400, "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"plan_only\":1", 400, "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"external_id\":1", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"id\":7", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"id\":\"../../etc\"", 400, "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"prioritiy\":1", 400, "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"tenant\":\"\"", 400, "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"tenant\":\"*\"", 400, "usage.invalid"},
@@ -218,6 +220,8 @@ static void bodies_that_are_refused_take_no_room(void **state)
     farm_stop(&f);
 }
 
+#define CHOSEN "01m834zg8c715pdv5j3b719296"
+
 static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
 {
     struct farm f;
@@ -227,7 +231,8 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     for (int i = 0; i < 5; i++) {
         farm_submit(&f, "\"vod-h264\"",
                     i == 4 ? ",\"external_id\":\"ext\",\"priority\":80,"
-                             "\"tenant\":\"few\",\"deadline\":1000"
+                             "\"tenant\":\"few\",\"deadline\":1000,"
+                             "\"id\":\"" CHOSEN "\""
                            : "",
                     ids[i]);
     }
@@ -237,7 +242,8 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     json_t *jobs = json_object_get(j, "jobs");
     assert_int_equal(json_array_size(jobs), 2);
     json_t *newest = json_array_get(jobs, 0);
-    assert_string_equal(json_string_value(json_object_get(newest, "id")), ids[4]);
+    assert_string_equal(ids[4], CHOSEN);
+    assert_string_equal(json_string_value(json_object_get(newest, "id")), CHOSEN);
     assert_string_equal(json_string_value(json_object_get(newest, "external_id")), "ext");
     assert_int_equal(json_integer_value(json_object_get(newest, "priority")), 80);
     assert_string_equal(json_string_value(json_object_get(newest, "class")), "high");
@@ -254,6 +260,11 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
                    "\"tenant\":\"few\",\"plan_only\":true}",
                    f.source, f.destination);
     farm_expect(&f, "POST", "/v1/jobs", body, 429, "api.busy"); /* it has one */
+    (void)snprintf(body, sizeof body,
+                   "{\"pipeline\":\"vod-h264\",\"source\":\"%s\",\"destination\":\"%s\","
+                   "\"id\":\"" CHOSEN "\"}",
+                   f.source, f.destination);
+    farm_expect(&f, "POST", "/v1/jobs", body, 409, "api.conflict");
     char path[128];
     (void)snprintf(path, sizeof path, "/v1/jobs?limit=3&cursor=%s",
                    json_string_value(json_object_get(j, "next")));
