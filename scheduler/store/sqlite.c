@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/crash.h"
@@ -63,6 +64,20 @@ static int file_err(struct gm_err *err, int code)
                       "state database: could not write its log again: %s", sqlite3_errstr(code));
 }
 
+/* It names the sources of all jobs, which are no business of other users. */
+static void close_to_others(const char *folder, bool is_new)
+{
+    static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[PATH_BYTES];
+        struct stat st;
+        if (gm_fs_path(path, sizeof path, NULL, "%s/%s", folder, names[i]) == 0 &&
+            stat(path, &st) == 0 && (is_new || (st.st_mode & S_IRWXO) != 0)) {
+            (void)chmod(path, is_new ? S_IRUSR | S_IWUSR : st.st_mode & (S_IRWXU | S_IRWXG));
+        }
+    }
+}
+
 static int connect_to(const char *folder, sqlite3 **out, struct gm_err *err)
 {
     char path[PATH_BYTES];
@@ -70,10 +85,12 @@ static int connect_to(const char *folder, sqlite3 **out, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    bool is_new = access(path, F_OK) != 0;
     if (sqlite3_open_v2(path, out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK) {
         return gm_db_err(err, *out, "open the file");
     }
+    close_to_others(folder, is_new); /* SQLite makes the other two with this one's mode */
     (void)sqlite3_extended_result_codes(*out, 1);
     (void)sqlite3_busy_timeout(*out, BUSY_MS);
     if (sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK) {

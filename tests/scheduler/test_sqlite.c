@@ -182,6 +182,26 @@ static void fill(struct gm_state *s, uint64_t first, size_t count)
     }
 }
 
+static void the_files_are_closed_to_others(void **state)
+{
+    static const char *const names[] = {"state.db", "state.db-wal", "state.db-shm"};
+    for (int run = 0; run < 2; run++) { /* new, then left open by an earlier version */
+        struct gm_state *s = NULL;
+        struct gm_err err = {0};
+        ASSERT_OK(gm_state_open(*state, &s, &err));
+        fill(s, 0, 1);
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            char path[4096];
+            struct stat st;
+            (void)snprintf(path, sizeof path, "%s/%s", (const char *)*state, names[i]);
+            assert_int_equal(stat(path, &st), 0);
+            assert_int_equal(st.st_mode & 0777, run == 0 ? 0600 : 0640);
+            assert_int_equal(chmod(path, 0644), 0);
+        }
+        gm_state_close(&s);
+    }
+}
+
 /* Moving the log is nobody's commit. */
 static void commits_leave_the_log_to_be_tidied(void **state)
 {
@@ -313,6 +333,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_batch_that_fails_leaves_nothing, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(the_files_are_closed_to_others, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(commits_leave_the_log_to_be_tidied, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(of_two_rows_of_one_key_the_last_is_written, make_folder,
