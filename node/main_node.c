@@ -356,7 +356,6 @@ int main(int argc, char **argv)
     }
     if (rc < 0) {
         gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", path);
-        fprintf(stderr, "gopmill-node: %s\n", err.text);
     }
     fini(&node);
     if (!loaded || rc == -GM_E_CONFIG) {

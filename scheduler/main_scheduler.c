@@ -275,7 +275,6 @@ int main(int argc, char **argv)
         const char *where = o.config != NULL ? o.config : plain != NULL ? plain : "-";
         gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", where);
         free(plain);
-        (void)fprintf(stderr, "gopmill-scheduler: %s\n", err.text);
     }
     return rc == 0 ? 0 : rc > 0 ? 1 : !loaded || err.code == GM_E_CONFIG ? GM_EXIT_USAGE : 1;
 }
