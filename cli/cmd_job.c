@@ -287,8 +287,9 @@ static int run_job(struct run *r, bool *out_watched)
         rc = watch(r, args->operand, false);
     } else if (rc == 0) {
         rc = submit(r);
-        if (rc == 0 && args->command == GM_CMD_SUBMIT) {
-            gm_term_note(r->term, "submitted as %s", gm_job_text(r->job, "id"));
+        if (rc == 0 && args->scheduler != NULL && args->command != GM_CMD_PLAN) {
+            gm_term_note(r->term, "submitted to %s as %s", args->scheduler,
+                         gm_job_text(r->job, "id"));
         }
         *out_watched = args->command != GM_CMD_SUBMIT || args->watch;
         if (rc == 0 && *out_watched) {

@@ -1,5 +1,6 @@
 /* The commands that ask the API once: job list|show|cancel|explain, node
  * list|show|drain|resume|quarantine, pipeline list|show|check. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,10 @@ static void print_cancelled(FILE *file, const json_t *answer)
 
 static void print_drained(FILE *file, const json_t *answer)
 {
-    fprintf(file, "%s %s\n", gm_job_text(answer, "id"),
-            json_is_true(json_object_get(answer, "draining")) ? "draining" : "takes tasks");
+    bool gone = json_is_false(json_object_get(answer, "connected"));
+    fprintf(file, "%s %s%s\n", gm_job_text(answer, "id"),
+            json_is_true(json_object_get(answer, "draining")) ? "draining" : "takes tasks",
+            gone ? " when it is back" : "");
 }
 
 static void print_quarantined(FILE *file, const json_t *answer)
@@ -138,6 +141,14 @@ static int make_query(const struct gm_args *args, struct query *q, struct gm_err
     }
 }
 
+/* Who reads no further, as `head`, has what he wants. */
+static int written(bool done, struct gm_err *err)
+{
+    int native = errno;
+    return done || native == EPIPE ? 0
+                                   : gm_err_set(err, GM_E_SYS, native, "could not write to stdout");
+}
+
 enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term)
 {
     struct query q = {0};
@@ -155,14 +166,10 @@ enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term)
     }
     gm_session_close(&session);
     if (rc == 0 && args->json) {
-        if (gm_print_json(stdout, answer.body) != 0) {
-            rc = gm_err_set(&err, GM_E_SYS, 0, "could not write to stdout");
-        }
+        rc = written(gm_print_json(stdout, answer.body) == 0, &err);
     } else if (rc == 0) {
         q.print(stdout, answer.body);
-        if (fflush(stdout) != 0) {
-            rc = gm_err_set(&err, GM_E_SYS, 0, "could not write to stdout");
-        }
+        rc = written(fflush(stdout) == 0, &err);
     }
     json_decref(q.body);
     json_decref(answer.body);

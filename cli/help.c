@@ -30,8 +30,10 @@ static const char OVERVIEW[] =
 
 static const char TRANSCODE[] =
     "gopmill transcode INPUT --out DIR [options]\n"
-    "Transcodes one file. Without --scheduler it starts a scheduler and nodes as child processes,\n"
-    "and takes them down at the end. Prints the path of master.m3u8 (or of the mp4) on stdout.\n"
+    "Transcodes one file. Without --scheduler or GOPMILL_SCHEDULER it starts a scheduler and "
+    "nodes\n"
+    "as child processes, and takes them down at the end. Prints the path of the main output on\n"
+    "stdout: master.m3u8, else manifest.mpd, else the first MP4.\n"
     "Ctrl-C cancels the job and waits for its end; a second one kills.\n"
     "\n"
     "  --out DIR         folder for the result; made if missing\n"
@@ -81,6 +83,7 @@ static const char NODE[] =
     "gopmill node drain NODE       give it nothing new; it ends what it has\n"
     "gopmill node quarantine NODE  the same, or of one device, with a reason that is shown\n"
     "gopmill node resume NODE      give it tasks again\n"
+    "gopmill node restart NODE...  start nodes anew, one after the other\n"
     "\nEach takes --help.\n";
 
 static const char PIPELINE[] = "gopmill pipeline list         pipelines by name\n"

@@ -56,7 +56,7 @@ const char *gm_print_bytes(double bytes, char *out, size_t size)
 
 int gm_print_json(FILE *file, const json_t *json)
 {
-    int rc = json_dumpf(json, file, JSON_INDENT(2));
+    int rc = json_dumpf(json, file, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     return rc != 0 || fputc('\n', file) == EOF || fflush(file) != 0 ? -1 : 0;
 }
 
@@ -96,7 +96,7 @@ static void put_done(FILE *file, const json_t *job)
         gm_print_text(file, text, DONE_COLUMNS);
     } else {
         bool told = p.phase[0] != '\0' && strcmp(p.phase, state) != 0;
-        gm_print_text(file, told ? p.phase : "unknown", DONE_COLUMNS);
+        gm_print_text(file, told ? p.phase : "-", DONE_COLUMNS);
     }
 }
 

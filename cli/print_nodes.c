@@ -137,6 +137,14 @@ void gm_print_quarantine(FILE *file, const json_t *q)
     fputc('\n', file);
 }
 
+/* A node that is gone stays drained: both count. */
+static const char *state_of(const json_t *node)
+{
+    const char *state = gm_job_text(node, "state");
+    bool gone = json_is_false(json_object_get(node, "connected"));
+    return gone && strcmp(state, "draining") == 0 ? "gone, draining" : state;
+}
+
 void gm_print_nodes(FILE *file, const json_t *answer)
 {
     size_t i, k;
@@ -160,7 +168,7 @@ void gm_print_nodes(FILE *file, const json_t *answer)
                 continue;
             }
             gm_print_text(file, gm_job_text(node, "id"), 24);
-            gm_print_text(file, gm_job_text(node, "state"), 12);
+            gm_print_text(file, state_of(node), 12);
             gm_print_text(file, gm_job_text(device, "kind"), 9);
             snprintf(cpus, sizeof(cpus), "%.1f/%.1f", gm_job_real(used, "cpus"),
                      gm_job_real(capacity, "cpus"));

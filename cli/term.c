@@ -88,5 +88,6 @@ void gm_term_failure(struct gm_term *term, const char *id, const char *text, con
 void gm_term_err(struct gm_term *term, const struct gm_err *err)
 {
     const struct gm_code_info *info = gm_code_get((int)err->code);
-    gm_term_failure(term, info->id, err->text, info->remedy);
+    bool told = err->code == GM_E_CONFLICT || err->code == GM_E_INVAL; /* by the sentence */
+    gm_term_failure(term, info->id, err->text, told ? NULL : info->remedy);
 }

@@ -122,6 +122,14 @@ static void devices_have_lines_by_what_they_take(void **state)
               "  chain: nvenc (h264, hevc10): L4, 1\n  note: a slot less\n");
     has(text, "  device: old (1 of 2 proofs passed)\n  note: no landlock\n");
     free(text);
+    text =
+        printed(gm_print_nodes, "{'nodes': [{'id': 'a', 'state': 'draining', 'connected': false, "
+                                "'devices': [{'id': 'cpu', 'kind': 'cpu'}]}, {'id': 'b', "
+                                "'state': 'draining', 'connected': true, 'devices': [{'id': "
+                                "'cpu', 'kind': 'cpu'}]}]}");
+    has(text, "a                       gone, draining cpu");
+    has(text, "b                       draining    cpu");
+    free(text);
 }
 
 static void what_is_in_quarantine_is_told(void **state)
@@ -175,7 +183,7 @@ static void each_job_says_how_much_is_done_or_what_goes_on(void **state)
     has(text, "running     inspect   ");
     has(text, "running     25%       ");
     has(text, "done        100%      ");
-    has(text, "failed      unknown   ");
+    has(text, "failed      -         ");
     free(text);
 }
 
