@@ -60,6 +60,7 @@ struct store_job {
     struct gm_hold_batch batch;   /* cleanup: whose outputs go next */
     struct key_list work;         /* cleanup */
     struct key_list texts;        /* cleanup: what may name outputs of the publication */
+    struct key_list beside;       /* cleanup: ids of ended jobs that keep outputs below it */
     size_t end;                   /* cleanup: where the batch ends in its list */
     bool outputs_stay;            /* cleanup: but for what is loose */
     bool deleting_out;
@@ -91,6 +92,7 @@ static void job_destroy(struct store_job *job)
     list_fini(&job->out);
     list_fini(&job->work);
     list_fini(&job->texts);
+    list_fini(&job->beside);
     free(job->job_id);
     free(job->out_url);
     free(job->out_mark);
@@ -338,10 +340,23 @@ static bool is_of(const char *key, const char *publication)
     return strcmp(name, publication) == 0;
 }
 
-/* The publication's other outputs stay: an object of it goes by itself. */
+/* The publication's other outputs stay, or those of jobs beside it: an object of it goes by itself.
+ */
 static bool goes_alone(const struct store_job *job, const char *publication)
 {
-    return job->outputs_stay && strcmp(publication, job->publication) == 0;
+    return (job->outputs_stay || job->beside.count > 0) &&
+           strcmp(publication, job->publication) == 0;
+}
+
+/* What ended jobs beside it keep is known, and nobody is there who may come to need the rest. */
+static bool may_go_beside(const struct store_job *job)
+{
+    for (size_t i = 0; i < job->beside.count; i++) {
+        if (!gm_view_is_beside(job->d->core, job->job_id, job->beside.keys[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Keys are in order, so those of a publication stand together. */
@@ -382,6 +397,45 @@ static int collect_one(struct store_job *job, const struct gm_object_view *o, st
     return own && is_playlist(o->key) ? add(&job->texts, o->key, err) : 0;
 }
 
+/* Lists grow by one: they are short. */
+static int add_more(struct key_list *list, const char *key, struct gm_err *err)
+{
+    char **keys = realloc(list->keys, (list->count + 1) * sizeof *keys);
+    if (keys == NULL) {
+        return gm_err_nomem(err);
+    }
+    list->keys = keys;
+    return add(list, key, err);
+}
+
+static int collect_texts(struct store_job *job, const char *id, struct gm_err *err)
+{
+    struct gm_objects_view objects;
+    int rc = gm_view_committed(job->d->core, id, &objects, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < objects.count; i++) {
+        rc = is_playlist(objects.rows[i].key) ? add_more(&job->texts, objects.rows[i].key, err) : 0;
+    }
+    gm_view_objects_fini(&objects);
+    return rc;
+}
+
+/* Ended jobs of the same publication, and their playlists. */
+static int collect_beside(struct store_job *job, struct gm_err *err)
+{
+    const char *id;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && !job->outputs_stay &&
+                       (id = gm_view_beside(job->d->core, job->job_id, i)) != NULL;
+         i++) {
+        rc = add_more(&job->beside, id, err);
+        rc = rc == 0 ? collect_texts(job, id, err) : rc;
+    }
+    return rc;
+}
+
 static int collect(struct gm_daemon *d, struct store_job *job, struct gm_err *err)
 {
     static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
@@ -403,7 +457,7 @@ static int collect(struct gm_daemon *d, struct store_job *job, struct gm_err *er
         rc = collect_one(job, &objects.rows[i], err);
     }
     gm_view_objects_fini(&objects);
-    return rc;
+    return rc == 0 ? collect_beside(job, err) : rc;
 }
 
 /* Strikes what something at the destination names off the loose ones. The list is in order. */
@@ -426,6 +480,16 @@ static int look_alone(struct store_job *job, struct gm_store *store)
     return rc;
 }
 
+/* The result of a job whose outputs are not all known here. */
+static bool is_anothers(const struct store_job *job, const struct gm_standing *standing)
+{
+    bool known = false;
+    for (size_t i = 0; i < job->beside.count; i++) {
+        known = known || strcmp(job->beside.keys[i], standing->job_id) == 0;
+    }
+    return !known;
+}
+
 /* Strikes what stands finished off the list, which begins anew then. */
 static int look(struct store_job *job, struct gm_store *store)
 {
@@ -441,10 +505,11 @@ static int look(struct store_job *job, struct gm_store *store)
         char *key = job->out.keys[i];
         if (i == 0 || !is_of(key, publication)) {
             gm_hold_publication(key, publication);
-            stands =
-                goes_alone(job, publication)
-                    ? standing.publication != NULL && strcmp(standing.publication, publication) == 0
-                    : gm_standing_has(&standing, publication);
+            stands = goes_alone(job, publication)
+                         ? standing.publication != NULL &&
+                               strcmp(standing.publication, publication) == 0 &&
+                               is_anothers(job, &standing)
+                         : gm_standing_has(&standing, publication);
         }
         if (stands) {
             free(key);
@@ -454,7 +519,7 @@ static int look(struct store_job *job, struct gm_store *store)
     }
     job->out.count = kept;
     gm_standing_fini(&standing);
-    rc = job->outputs_stay ? look_alone(job, store) : 0;
+    rc = job->outputs_stay || job->beside.count > 0 ? look_alone(job, store) : 0;
     job->looked = rc == 0;
     return rc;
 }
@@ -529,6 +594,19 @@ static bool may_join(const struct store_job *job, bool alone)
            !(alone && gm_view_is_output_shared(job->d->core, job->job_id, key));
 }
 
+/* All outputs of the batch's publication: other jobs own it. */
+static bool is_kept(struct store_job *job, bool alone)
+{
+    const struct gm_core *core = job->d->core;
+    const char *publication = job->batch.publication;
+    bool beside = alone && !job->outputs_stay;
+    bool kept = beside  ? gm_view_is_publication_made(core, job->job_id, publication)
+                : alone ? false
+                        : gm_view_is_publication_shared(core, job->job_id, publication);
+    job->passed_over = job->passed_over || kept;
+    return kept || (beside && !may_go_beside(job));
+}
+
 /* Names the next outputs to delete; those of publications that other jobs own are passed over.
  * False: there are none. */
 static bool next_batch(struct store_job *job)
@@ -536,9 +614,7 @@ static bool next_batch(struct store_job *job)
     while (job->out_rc == 0 && job->out.next < job->out.count) {
         gm_hold_publication(job->out.keys[job->out.next], job->batch.publication);
         bool alone = goes_alone(job, job->batch.publication);
-        if (!alone &&
-            gm_view_is_publication_shared(job->d->core, job->job_id, job->batch.publication)) {
-            job->passed_over = true;
+        if (is_kept(job, alone)) {
             skip_batch(job);
             continue;
         }
@@ -548,7 +624,7 @@ static bool next_batch(struct store_job *job)
         if (job->end > job->out.next) {
             return true;
         }
-        job->passed_over = true;
+        job->passed_over = job->passed_over || job->outputs_stay;
         job->out.next++; /* another job's */
     }
     return false;

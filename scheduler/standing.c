@@ -41,8 +41,9 @@ static const char *text_of(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
-/* *out: owned; "" where the report names none. */
-static int read_report(struct gm_store *store, const char *job_id, char **out, struct gm_err *err)
+/* Both are owned; "" where the report names none. */
+static int read_report(struct gm_store *store, const char *job_id, char **out_publication,
+                       char **out_job, struct gm_err *err)
 {
     char *data = NULL;
     size_t size = 0;
@@ -52,27 +53,33 @@ static int read_report(struct gm_store *store, const char *job_id, char **out, s
     }
     json_t *report = data == NULL ? NULL : json_loadb(data, size, 0, NULL);
     const json_t *job = json_object_get(report, "job");
-    char *publication = NULL;
+    char *publication = NULL, *id = NULL;
     if (strcmp(text_of(job, "state"), "done") == 0 && strcmp(text_of(job, "id"), job_id) != 0) {
         publication = strdup(text_of(job, "publication"));
-        rc = publication == NULL ? gm_err_nomem(err) : 0;
+        id = strdup(text_of(job, "id"));
+        rc = publication == NULL || id == NULL ? gm_err_nomem(err) : 0;
     }
     json_decref(report);
     free(data);
-    if (rc == 0) {
-        *out = publication;
+    if (rc < 0) {
+        free(publication);
+        free(id);
+        return rc;
     }
-    return rc;
+    *out_publication = publication;
+    *out_job = id;
+    return 0;
 }
 
 int gm_standing_report(struct gm_store *store, const char *job_id, bool *out, struct gm_err *err)
 {
-    char *publication = NULL;
-    int rc = read_report(store, job_id, &publication, err);
+    char *publication = NULL, *job = NULL;
+    int rc = read_report(store, job_id, &publication, &job, err);
     if (rc == 0) {
         *out = publication != NULL;
     }
     free(publication);
+    free(job);
     return rc;
 }
 
@@ -81,7 +88,7 @@ int gm_standing_read(struct gm_store *store, const char *job_id, struct gm_stand
 {
     static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
     struct gm_standing standing = {0};
-    int rc = read_report(store, job_id, &standing.publication, err);
+    int rc = read_report(store, job_id, &standing.publication, &standing.job_id, err);
     for (size_t i = 0; rc == 0 && i < 2; i++) {
         rc = read_object(store, manifests[i], &standing.manifests[i], &standing.sizes[i], err);
     }
@@ -111,6 +118,7 @@ bool gm_standing_has(const struct gm_standing *standing, const char *publication
 void gm_standing_fini(struct gm_standing *standing)
 {
     free(standing->publication);
+    free(standing->job_id);
     free(standing->manifests[0]);
     free(standing->manifests[1]);
     *standing = (struct gm_standing){0};

@@ -13,6 +13,7 @@
  *         outputs are untouched then */
 struct gm_standing {
     char *publication;  /* owned; of the job that is done by report.json; NULL: there is none */
+    char *job_id;       /* owned; of that job, "" where the report names none */
     char *manifests[2]; /* owned; NULL: there is none */
     size_t sizes[2];    /* bytes */
 };

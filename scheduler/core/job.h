@@ -41,19 +41,22 @@ uint64_t gm_core_job_frames_done(const struct gm_cjob *job);
 void gm_core_job_hurry(struct gm_core *core, struct gm_cjob *job);
 void gm_core_job_sample(struct gm_cjob *job, gm_time now);
 
-/* view.c: an output of that publication; "" has none. */
+/* beside.c: an output of that publication; "" has none. */
 bool gm_core_object_is_below(const Gm__Object *object, const char *publication);
 
-/* view.c: another job that writes outputs, or has, has the publication that it is below. */
+/* beside.c: another job that writes outputs, or has, has the publication that it is below. */
 bool gm_core_object_is_shared(const struct gm_core *core, const struct gm_cjob *job,
                               const Gm__Object *object);
 
-/* view.c: of an earlier plan of the job, and no other job's. */
+/* beside.c: of an earlier plan of the job, and no other job's. */
 bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
                              const Gm__Object *object);
 
-/* view.c: of the plan that holds, and no committed item or result names it. */
+/* beside.c: of the plan that holds, and no committed item or result names it. */
 bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted);
+
+/* beside.c: gm_view_is_beside. */
+bool gm_core_job_is_beside(const struct gm_cjob *job, const struct gm_cjob *other);
 
 /* replan.c: leases end, inspect's result stays, plan is ready. */
 void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job);

@@ -9,6 +9,7 @@
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
+#include "scheduler/core/view.h"
 #include "scheduler/core/watch.h"
 
 void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_event_kind event)
@@ -393,15 +394,16 @@ static bool is_output(const struct gm_cjob *job, const struct gm_granted *g)
 }
 
 /* Whoever deletes passes over what another job has, and that job may have ended, and its own
- * clean-up too, before the rows go here: then it is nobody's. One that is done names all that lies
- * below its publication; beside published outputs an object goes by itself. */
+ * clean-up too, before the rows go here: then it is nobody's. Beside outputs that stay, the job's
+ * own or another's, an object goes by itself. */
 static bool is_nobodys(struct gm_core *core, const struct gm_cjob *job, const struct gm_granted *g)
 {
     if (g->object->store != GM__OBJECT_STORE__STORE_OUT) {
         return false;
     }
-    bool alone = (job->state == GM_JOB_DONE || job->publish_tried) &&
-                 gm_core_object_is_below(g->object, job->publication);
+    bool alone = gm_core_object_is_below(g->object, job->publication) &&
+                 (job->state == GM_JOB_DONE || job->publish_tried ||
+                  gm_view_beside(core, job->id, 0) != NULL);
     return alone ? !gm_view_is_output_shared(core, job->id, g->object->key)
                  : !gm_core_object_is_shared(core, job, g->object);
 }

@@ -396,50 +396,6 @@ static int by_store_and_key(const void *pa, const void *pb)
     return strcmp(a->key, b->key);
 }
 
-static bool is_below(const char *key, const char *publication)
-{
-    size_t n = strlen(publication);
-    return n > 0 && strncmp(key, "v/", 2) == 0 && strncmp(key + 2, publication, n) == 0 &&
-           key[2 + n] == '/';
-}
-
-/* It writes outputs, or has. */
-static bool lives(const struct gm_cjob *job)
-{
-    bool failed = job->state == GM_JOB_FAILED || job->state == GM_JOB_CANCELLED;
-    return !job->plan_only && (!failed || job->publish_tried);
-}
-
-bool gm_core_object_is_below(const Gm__Object *object, const char *publication)
-{
-    return object->store == GM__OBJECT_STORE__STORE_OUT && is_below(object->key, publication);
-}
-
-bool gm_core_object_is_shared(const struct gm_core *core, const struct gm_cjob *job,
-                              const Gm__Object *object)
-{
-    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
-        if (o != job && lives(o) && strcmp(o->destination_url, job->destination_url) == 0 &&
-            gm_core_object_is_below(object, o->publication)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
-                             const Gm__Object *object)
-{
-    return object->store == GM__OBJECT_STORE__STORE_OUT &&
-           !is_below(object->key, job->publication) && !gm_core_object_is_shared(core, job, object);
-}
-
-bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted)
-{
-    return granted->object->store == GM__OBJECT_STORE__STORE_OUT && !granted->committed &&
-           is_below(granted->object->key, job->publication);
-}
-
 int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
                     struct gm_err *err)
 {
@@ -534,36 +490,6 @@ void gm_view_objects_fini(struct gm_objects_view *view)
 {
     free(view->rows);
     memset(view, 0, sizeof(*view));
-}
-
-bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id,
-                                   const char *publication)
-{
-    const struct gm_cjob *job = NULL;
-    HASH_FIND_STR(core->jobs, job_id, job);
-    for (const struct gm_cjob *o = core->jobs; job && publication[0] && o; o = o->hh.next) {
-        if (o != job && lives(o) && strcmp(o->publication, publication) == 0 &&
-            strcmp(o->destination_url, job->destination_url) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key)
-{
-    const struct gm_cjob *job = NULL;
-    HASH_FIND_STR(core->jobs, job_id, job);
-    for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
-        if (o == job || !lives(o) || strcmp(o->destination_url, job->destination_url) != 0) {
-            continue;
-        }
-        const struct gm_granted *g = gm_core_granted_find(o, GM__OBJECT_STORE__STORE_OUT, key);
-        if (g && (g->committed || !gm_job_state_is_final(o->state))) {
-            return true;
-        }
-    }
-    return false;
 }
 
 bool gm_view_cleanup_waits(const struct gm_core *core)

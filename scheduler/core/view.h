@@ -231,6 +231,15 @@ void gm_view_objects_fini(struct gm_objects_view *view);
  * "" is nobody's. */
 bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id,
                                    const char *publication);
+/* The same, by an unfinished job alone: that one is to delete, or to keep, what job_id leaves. */
+bool gm_view_is_publication_made(const struct gm_core *core, const char *job_id,
+                                 const char *publication);
+/* A job beside job_id, of the same destination_url and publication, that has ended and whose
+ * committed outputs stay. Those are all that it keeps: what job_id made under other names goes. */
+bool gm_view_is_beside(const struct gm_core *core, const char *job_id, const char *other_id);
+/* The id of the i-th of these, in no order; NULL: there are no more. Borrowed until the next
+ * step. */
+const char *gm_view_beside(const struct gm_core *core, const char *job_id, size_t i);
 /* True when a job other than job_id with the same destination_url was granted the OUT object of
  * that key, and is unfinished or has committed it: it must stay. */
 bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key);

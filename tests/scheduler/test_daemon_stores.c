@@ -235,6 +235,40 @@ static void a_finished_job_is_published_whatever_the_mark_is(void **state)
     (void)state;
 }
 
+/* The same once more makes a segment of another name and fails: that goes, unless what is published
+ * names it. */
+static void what_fails_beside_a_result_leaves_nothing_but_that(void **state)
+{
+    (void)state;
+    for (int named = 0; named < 2; named++) {
+        struct farm f;
+        struct node n;
+        char id[64];
+        void *folder = NULL;
+        assert_int_equal(make_folder(&folder), 0);
+        begin(&f, &n, folder);
+        n.master = named ? "video/seg-2.m4s" : NULL;
+        farm_submit(&f, PIPELINE, "", id);
+        node_work(&n, 5);
+        wait_for(&f, id, "job.done");
+        n.segment = "video/seg-2.m4s";
+        n.fail_at = "package";
+        n.fail_code = GM_E_PIPELINE_UNFIT;
+        farm_submit(&f, PIPELINE, "", id);
+        node_work(&n, 4);
+        assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+        node_work(&n, 1);
+        wait_for(&f, id, "job.failed");
+        farm_stop(&f);
+        assert_true(farm_has(&f, "out/a/" SEGMENT));
+        assert_true(farm_has(&f, "out/a/master.m3u8"));
+        assert_int_equal(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"), named);
+        assert_true(work_store_is_empty(&f));
+        node_close(&n);
+        assert_int_equal(remove_folder(&folder), 0);
+    }
+}
+
 static void nothing_is_published_without_its_outputs(void **state)
 {
     static const struct {
@@ -283,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(stores_with_bad_marks_are_waited_for, make_folder,
                                         remove_folder),
         cmocka_unit_test(a_finished_job_is_published_whatever_the_mark_is),
+        cmocka_unit_test(what_fails_beside_a_result_leaves_nothing_but_that),
         cmocka_unit_test(nothing_is_published_without_its_outputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

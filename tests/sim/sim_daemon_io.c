@@ -26,6 +26,7 @@ static void op_free(struct sim_op *op)
 {
     keys_fini(&op->out);
     keys_fini(&op->work);
+    keys_fini(&op->beside);
     free(op);
 }
 
@@ -122,6 +123,10 @@ static void collect(struct sim *sim, struct sim_op *op)
             op->passed_over = op->passed_over || !is_of(o->key, op->publication);
         }
     }
+    const char *id;
+    for (size_t i = 0; !op->stay && (id = gm_view_beside(sim->core, op->job->id, i)) != NULL; i++) {
+        add(&op->beside, id);
+    }
     gm_view_objects_fini(&objects);
     gm_view_job_fini(&view);
 }
@@ -180,7 +185,23 @@ static void leave(const char *node_id, Gm__Envelope *envelope, void *arg)
 
 static bool goes_alone(const struct sim_op *op)
 {
-    return op->stay && strcmp(op->batch.publication, op->publication) == 0;
+    return (op->stay || op->beside.count > 0) &&
+           strcmp(op->batch.publication, op->publication) == 0;
+}
+
+/* As is_kept of scheduler/publish.c. */
+static bool is_kept(struct sim *sim, struct sim_op *op)
+{
+    const char *id = op->job->id, *publication = op->batch.publication;
+    bool alone = goes_alone(op), beside = alone && !op->stay, known = true;
+    bool kept = beside  ? gm_view_is_publication_made(sim->core, id, publication)
+                : alone ? false
+                        : gm_view_is_publication_shared(sim->core, id, publication);
+    for (size_t i = 0; beside && i < op->beside.count; i++) {
+        known = known && gm_view_is_beside(sim->core, id, op->beside.keys[i]);
+    }
+    op->passed_over = op->passed_over || kept;
+    return kept || !known;
 }
 
 /* As next_batch of scheduler/publish.c. */
@@ -189,9 +210,7 @@ static bool next_outputs(struct sim *sim, struct sim_op *op)
     while (op->out.next < op->out.count) {
         const char *id = op->job->id;
         gm_hold_publication(op->out.keys[op->out.next], op->batch.publication);
-        if (!goes_alone(op) &&
-            gm_view_is_publication_shared(sim->core, id, op->batch.publication)) {
-            op->passed_over = true;
+        if (is_kept(sim, op)) {
             while (op->out.next < op->out.count &&
                    is_of(op->out.keys[op->out.next], op->batch.publication)) {
                 op->out.next++;
@@ -208,7 +227,7 @@ static bool next_outputs(struct sim *sim, struct sim_op *op)
             op->end = at;
             return true;
         }
-        op->passed_over = true;
+        op->passed_over = op->passed_over || op->stay;
         op->out.next++;
     }
     return false;

@@ -121,6 +121,7 @@ struct sim_job {
     bool run_ends;  /* but it has all the same, of runs that go on behind their last chunk */
     bool twin;      /* it makes the same as the one before it */
     bool strays;    /* some attempts name their objects otherwise than others */
+    bool apart;     /* lifelike, and it has its publication alone */
     bool lied;      /* a node said of it what the core has to refuse */
     bool replanned; /* what was acknowledged of an earlier plan need not stay */
     bool cancelled;
@@ -253,6 +254,7 @@ struct sim_op { /* what the daemon does in stores for a job */
     bool stay;            /* its outputs */
     char publication[GM_HOLD_NAME];
     struct sim_keys out, work; /* to delete */
+    struct sim_keys beside;    /* ids of ended jobs that keep outputs of its publication */
     size_t end;                /* of the batch */
     bool deleting_out, work_failed;
     bool passed_over; /* another job is why some stay */

@@ -179,8 +179,7 @@ static size_t item_meta(const struct sim_task *task, uint32_t index, uint8_t out
     return 0;
 }
 
-/* Each chain's plan has another one, and where that is wanted each shape of a job. Jobs whose
- * attempts name objects differently share none (docs/reliability.md). */
+/* Each chain's plan has another one, and where that is wanted each shape of a job. */
 static void write_publication(const struct sim_job *job, const char *chain, char out[17])
 {
     char shape[160];
@@ -192,7 +191,7 @@ static void write_publication(const struct sim_job *job, const char *chain, char
     }
     (void)snprintf(shape, sizeof(shape), "%d %u %u %u %u %u %s%s", (int)job->kind, job->chunks,
                    job->tracks, job->texts, job->mp4s, job->renditions, chain,
-                   job->strays ? job->id : "");
+                   job->apart ? job->id : "");
     object_hash(shape, hash);
     for (size_t i = 0; i < 8; i++) {
         (void)snprintf(out + 2 * i, 3, "%02x", hash[i]);

@@ -235,6 +235,7 @@ static void submit_one(struct sim *sim, uint32_t number)
                               : sim_submit_kind(sim, id, kind, chunks, tracks, sim_random(sim, 3));
     job->lifelike = true;
     job->strays = sim->params.seed % 3 == 0;
+    job->apart = job->strays && sim->params.seed % 9 != 6; /* others may have one with another */
     job->run_ends = sim->params.seed % 5 == 1;
     job->preroll = sim_random(sim, 100);
     uint32_t renditions = 1 + sim_random(sim, 4);
@@ -244,7 +245,7 @@ static void submit_one(struct sim *sim, uint32_t number)
     job->keyframe_us = sim_random(sim, 3) * 4000000;
     job->mp4s = kind != SIM_SOUND ? sim_random(sim, 3) : 0;
     const struct sim_job *twin = number > 0 ? &sim->jobs[number - 1] : NULL;
-    if (twin && twin->kind == kind && !job->strays && !job->run_ends &&
+    if (twin && twin->kind == kind && !job->apart && !job->run_ends &&
         sim_random(sim, 2) == 0) { /* the same asked for twice */
         job->chunks = twin->chunks;
         job->tracks = twin->tracks;

@@ -267,6 +267,48 @@ static void what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted(void **a
     sim_destroy(sim);
 }
 
+static uint32_t count_others(struct sim *sim)
+{
+    uint32_t n = 0;
+    for (const struct sim_object *o = sim->objects; o; o = o->hh.next) {
+        n += strncmp(o->id, "out ", 4) == 0 && strstr(o->id, "-other") != NULL;
+    }
+    return n;
+}
+
+/* The same asked for again, whose attempts name some objects otherwise, and given up: what the
+ * first one names stays, the rest goes. */
+static void what_is_made_beside_a_result_under_other_names_is_deleted(void **arg)
+{
+    (void)arg;
+    for (int restart = 0; restart < 2; restart++) {
+        struct sim *sim = farm(1, 1);
+        (void)sim_submit(sim, "first", 4, 1, 50);
+        sim_until(sim, sim_all_final, 600);
+        uint32_t outputs = count_outputs(sim, "first");
+        struct sim_job *second = sim_submit(sim, "second", 4, 1, 50);
+        second->strays = true;
+        for (int i = 0; i < 6000 && count_others(sim) == 0; i++) {
+            sim_step(sim);
+        }
+        assert_true(count_others(sim) > 0);
+        assert_string_equal(job_of(sim, "second")->publication, job_of(sim, "first")->publication);
+        if (restart) {
+            sim_commit(sim);
+            sim_restart(sim);
+        }
+        assert_int_equal(sim_cancel(sim, "second"), 0);
+        sim_until(sim, sim_all_final, 600);
+        sim_run(sim, 60);
+        sim_commit(sim);
+        assert_false(job_of(sim, "second")->cleanup_pending);
+        assert_int_equal(count_others(sim), 0);
+        assert_int_equal(count_outputs(sim, "first"), outputs);
+        sim_objects_check(sim);
+        sim_destroy(sim);
+    }
+}
+
 /* Cancelled right after a restart, while its node may work for the scheduler before. */
 static struct sim *cancelled_after_a_restart(bool dead, uint32_t last_lease_ms,
                                              struct sim_job **job)
@@ -427,6 +469,7 @@ int main(void)
         cmocka_unit_test(deleting_is_tried_again),
         cmocka_unit_test(what_a_clean_up_passes_over_is_the_other_jobs),
         cmocka_unit_test(what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted),
+        cmocka_unit_test(what_is_made_beside_a_result_under_other_names_is_deleted),
         cmocka_unit_test(deleting_waits_for_nodes_of_the_scheduler_before),
         cmocka_unit_test(deleting_waits_no_longer_than_nodes_hold_leases),
         cmocka_unit_test(deleting_waits_for_nobody_where_all_is_done),

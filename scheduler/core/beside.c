@@ -1,0 +1,127 @@
+/* Jobs that write to one destination: whose an output is where several have one publication.
+ *
+ * One that is unfinished may come to need whatever lies below its publication. One that has ended,
+ * and whose outputs stay, keeps what its committed items and results name, and nothing else. See:
+ * docs/adr/0002-publication-is-named-by-the-plan.md.
+ */
+#include <string.h>
+
+#include "scheduler/core/job.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/view.h"
+
+static bool is_below(const char *key, const char *publication)
+{
+    size_t n = strlen(publication);
+    return n > 0 && strncmp(key, "v/", 2) == 0 && strncmp(key + 2, publication, n) == 0 &&
+           key[2 + n] == '/';
+}
+
+/* It writes outputs, or has. */
+static bool lives(const struct gm_cjob *job)
+{
+    bool failed = job->state == GM_JOB_FAILED || job->state == GM_JOB_CANCELLED;
+    return !job->plan_only && (!failed || job->publish_tried);
+}
+
+bool gm_core_object_is_below(const Gm__Object *object, const char *publication)
+{
+    return object->store == GM__OBJECT_STORE__STORE_OUT && is_below(object->key, publication);
+}
+
+bool gm_core_object_is_shared(const struct gm_core *core, const struct gm_cjob *job,
+                              const Gm__Object *object)
+{
+    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        if (o != job && lives(o) && strcmp(o->destination_url, job->destination_url) == 0 &&
+            gm_core_object_is_below(object, o->publication)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
+                             const Gm__Object *object)
+{
+    return object->store == GM__OBJECT_STORE__STORE_OUT &&
+           !is_below(object->key, job->publication) && !gm_core_object_is_shared(core, job, object);
+}
+
+bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted)
+{
+    return granted->object->store == GM__OBJECT_STORE__STORE_OUT && !granted->committed &&
+           is_below(granted->object->key, job->publication);
+}
+
+bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id,
+                                   const char *publication)
+{
+    const struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    for (const struct gm_cjob *o = core->jobs; job && publication[0] && o; o = o->hh.next) {
+        if (o != job && lives(o) && strcmp(o->publication, publication) == 0 &&
+            strcmp(o->destination_url, job->destination_url) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gm_view_is_publication_made(const struct gm_core *core, const char *job_id,
+                                 const char *publication)
+{
+    const struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    for (const struct gm_cjob *o = core->jobs; job && publication[0] && o; o = o->hh.next) {
+        if (o != job && !o->plan_only && !gm_job_state_is_final(o->state) &&
+            strcmp(o->publication, publication) == 0 &&
+            strcmp(o->destination_url, job->destination_url) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gm_core_job_is_beside(const struct gm_cjob *job, const struct gm_cjob *other)
+{
+    return other != job && lives(other) && gm_job_state_is_final(other->state) &&
+           job->publication[0] && strcmp(other->publication, job->publication) == 0 &&
+           strcmp(other->destination_url, job->destination_url) == 0;
+}
+
+bool gm_view_is_beside(const struct gm_core *core, const char *job_id, const char *other_id)
+{
+    const struct gm_cjob *job = NULL, *other = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    HASH_FIND_STR(core->jobs, other_id, other);
+    return job && other && gm_core_job_is_beside(job, other);
+}
+
+const char *gm_view_beside(const struct gm_core *core, const char *job_id, size_t i)
+{
+    const struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
+        if (gm_core_job_is_beside(job, o) && i-- == 0) {
+            return o->id;
+        }
+    }
+    return NULL;
+}
+
+bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key)
+{
+    const struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
+        if (o == job || !lives(o) || strcmp(o->destination_url, job->destination_url) != 0) {
+            continue;
+        }
+        const struct gm_granted *g = gm_core_granted_find(o, GM__OBJECT_STORE__STORE_OUT, key);
+        if (g && (g->committed || !gm_job_state_is_final(o->state))) {
+            return true;
+        }
+    }
+    return false;
+}
