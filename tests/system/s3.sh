@@ -6,7 +6,7 @@
 
 need_s3 ceph
 only=${1:-}
-make_clip "$work/clip.mp4" 12 320x240 24
+make_clip "$work/a clip.mp4" 12 320x240 24
 cat >"$work/s.yaml" <<'YAML'
 name: some
 tasks:
@@ -20,8 +20,8 @@ tasks:
   hls:     { type: package, needs: [video, audio] }
 YAML
 for b in source work dest; do s3_bucket $b; done
-s3_put "$work/clip.mp4" source/films/a%20clip.mp4
-clip=$work/clip.mp4
+s3_put "$work/a clip.mp4" source/films/a%20clip.mp4
+clip="s3://source/films/a clip.mp4"
 s3_keys_file "$work/s3.keys"
 on_s3="storage: [\"s3://* endpoint=$s3_endpoint region=$s3_region style=path keys=$work/s3.keys\"]"
 node_options="devices: off"
@@ -54,7 +54,7 @@ part() { [ -z "$only" ] || [ "$only" = "$1" ]; }
 
 farm plain
 node n1
-job "folders" "$work/clip.mp4" "$at/out"
+job "folders" "$work/a clip.mp4" "$at/out"
 tree_hash "$at/out" >"$work/calm.sha"
 check "folders: all is there" grep -q 'mp4/' "$work/calm.sha"
 stop n1
@@ -90,7 +90,7 @@ if part all; then
   got "again" all/out/
   rm -rf "$work/got/v.old"
   check "again: it plays" plays "$work/got/master.m3u8"
-  job "from a folder" "$work/clip.mp4" s3://dest/from/out
+  job "from a folder" "$work/a clip.mp4" s3://dest/from/out
   got "from a folder" from/out/
   same "from a folder"
   job "to a folder" "$clip" "$work/got"
@@ -133,7 +133,7 @@ if part grants; then # what a node hears, tried by who has nothing else
   IFS= read -r port <"$at/port"
   wire=tcp://127.0.0.1:$port node n1
   job "overheard" "$clip" s3://dest/heard
-  s3_put "$work/clip.mp4" work/other.bin # another job's
+  s3_put "$work/a clip.mp4" work/other.bin # another job's
   grep -aoE "$s3_endpoint/[ -~]*X-Amz-Signature=[0-9a-f]{64}" "$work/overheard" | sort -u >"$work/urls"
   check "URLs were heard" test -s "$work/urls"
   check "no key was" sh -c "! grep -qaF '$s3_secret' '$work/overheard'"
@@ -141,6 +141,19 @@ if part grants; then # what a node hears, tried by who has nothing else
   refused() { case $1 in 400 | 403) ;; *) return 1 ;; esac; }
   puts=$(grep -E 'x-amz-content-sha256|Expires=' "$work/urls" | grep -E '/(dest/heard|work)/' | grep -vE 'uploads|uploadId')
   put=$(grep -m 1 'SignedHeaders=[^&]*x-amz-content-sha256' "$work/urls")
+  get=$(grep -m 1 '/source/' "$work/urls")
+  check "one of them reads the source" test -n "$get"
+  check "one of them writes a body" test -n "$put"
+  query=${get#*\?}
+  check "a GET's reads" test "$(bare "$get")" = 200
+  check "that object" cmp -s "$work/answer" "$work/a clip.mp4"
+  for what in "work/other.bin" "work" "work/" "source" "dest" ""; do
+    check "a GET's URL reads nothing else: /$what" refused "$(bare "$s3_endpoint/$what?$query")"
+  done
+  check "nor lists" refused "$(bare "$s3_endpoint/source?list-type=2&$query")"
+  for method in PUT DELETE POST; do
+    check "nor takes $method" refused "$(bare -X $method -d x "$get")"
+  done
   path=${put%%\?*} query=${put#*\?}
   key=${path#"$s3_endpoint/"}
   there() { s3_curl "$key" -f -o "$work/there" 2>/dev/null; }
@@ -155,9 +168,9 @@ if part grants; then # what a node hears, tried by who has nothing else
   check "nor lists" refused "$(bare "$s3_endpoint/${key%%/*}?list-type=2&$query")"
   while read -r url; do
     path=${url%%\?*}
-    case ${path#"$s3_endpoint"} in /work/heard/* | /dest/heard/*) ;; *) fail "a URL for $path" ;; esac
+    case ${path#"$s3_endpoint"} in /source/films/* | /work/heard/* | /dest/heard/*) ;; *) fail "a URL for $path" ;; esac
   done <"$work/urls"
-  check "no object changed: the other job's" test "$(s3_curl work/other.bin | sha256sum | cut -d' ' -f1)" = "$(sha256sum "$work/clip.mp4" | cut -d' ' -f1)"
+  check "no object changed: the other job's" test "$(s3_curl work/other.bin | sha256sum | cut -d' ' -f1)" = "$(sha256sum "$work/a clip.mp4" | cut -d' ' -f1)"
   check "none is new" test "$(s3_status work/mine -I)" = 404
   got "overheard" heard/
   same "overheard"
@@ -173,7 +186,7 @@ if part cancel; then
   s3_put "$work/long.mp4" source/long.mp4
   work_store=s3://work/cancel s3_farm cancel
   node n1
-  id=$(gopmill submit "$work/long.mp4" --out s3://dest/cancel --pipeline "$work/s.yaml" 2>"$work/stderr") || fail "submit: $(cat "$work/stderr")"
+  id=$(gopmill submit s3://source/long.mp4 --out s3://dest/cancel --pipeline "$work/s.yaml" 2>"$work/stderr") || fail "submit: $(cat "$work/stderr")"
   begun() { s3_keys dest cancel/ | grep -q 'm4s$'; }
   until_true "cancel: a segment is published" begun
   gopmill job cancel "$id" >/dev/null 2>&1
@@ -223,7 +236,7 @@ if part tls; then # the same over HTTPS, with a certificate that only we know
   GOPMILL_TEST_TLS=$work/tls.pem need_s3 ceph
   s3_ca=$work/ca.pem
   for b in source work dest; do s3_bucket $b; done
-  s3_put "$work/clip.mp4" source/films/a%20clip.mp4
+  s3_put "$work/a clip.mp4" source/films/a%20clip.mp4
   on_s3="storage: [\"s3://* endpoint=$s3_endpoint keys=$work/s3.keys ca=$work/ca.pem\"]"
   work_store=s3://work/tls s3_farm tls
   node n1
