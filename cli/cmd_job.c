@@ -43,7 +43,9 @@ static int submit(struct run *r)
                                      .tenant = r->args->tenant,
                                      .deadline_unix_ms = deadline,
                                      .priority = r->args->priority,
-                                     .plan_only = r->args->command == GM_CMD_PLAN};
+                                     .plan_only = r->args->command == GM_CMD_PLAN,
+                                     .goes_on =
+                                         r->args->scheduler == NULL && r->args->state != NULL};
     return gm_job_submit(r->session, &params, &r->job, &r->err);
 }
 

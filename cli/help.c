@@ -41,7 +41,8 @@ static const char TRANSCODE[] =
     "  --nodes N         nodes to start, 1..64 (default 1); they share this machine's CPUs\n"
     "  --devices         use this machine's GPUs too: proved first, which takes seconds; the\n"
     "                    proofs are kept with --state (see `gopmill devices`)\n"
-    "  --state DIR       keep the farm's state and logs there (default: a temporary folder)\n"
+    "  --state DIR       keep the farm's state and logs there (default: a temporary folder);\n"
+    "                    the same again goes on with a job that was killed\n"
     "  --priority N      0..100 (default 50): below 25 batch, from 75 on high\n"
     "  --external-id ID  your own name for the job, kept with it\n" SCHEDULER_HELP COMMON_HELP;
 

@@ -13,11 +13,14 @@ struct gm_submit {
     int64_t deadline_unix_ms; /* 0: none */
     int64_t priority;
     bool plan_only;
+    bool goes_on; /* the farm is our own, and what it keeps may have this job: see gm_job_submit */
 };
 
 /* Submits; *out is the job document, owned. Its id is made here: when the answer is lost
  * the job is looked for by it before it is submitted again, under the same id. Errors: as
- * gm_session_call, gm_pipeline_load; PROTO of an answer about another job. */
+ * gm_session_call, gm_pipeline_load; PROTO of an answer about another job. With goes_on and no
+ * external id that is a name of what is made of what: where a job of it is unfinished, as it was
+ * killed with its farm, *out is that one, nothing is submitted, and the terminal is told. */
 int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, json_t **out,
                   struct gm_err *err) GM_MUST_CHECK;
 

@@ -2,11 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/job.h"
 #include "cli/pipeline_file.h"
 #include "cli/url.h"
+#include "common/hash.h"
 #include "common/id.h"
+#include "storage/store.h"
 
 int gm_job_path(const char *id, const char *suffix, char **out, struct gm_err *err)
 {
@@ -139,20 +142,115 @@ static int send_job(struct gm_session *session, const char *id, const json_t *bo
     return rc;
 }
 
+#define NAME_SIZE (sizeof "transcode-" + 32)
+
+/* What tells one state of the file from another; 0 where there is none to look at. */
+static void add_file(const char *url, struct gm_sha256 *hash)
+{
+    struct stat st = {0};
+    char *path = NULL;
+    int64_t what[3] = {0};
+    if (gm_store_path(url, &path, NULL) == 0 && stat(path, &st) == 0) {
+        what[0] = st.st_size;
+        what[1] = st.st_mtim.tv_sec;
+        what[2] = st.st_mtim.tv_nsec;
+    }
+    free(path);
+    gm_sha256_update(hash, what, sizeof what);
+}
+
+/* A name that follows from what is made of what, for the job's external id. */
+static int name_job(const json_t *body, char out[NAME_SIZE], struct gm_err *err)
+{
+    static const char *const keys[] = {"source", "destination", "pipeline", "plan_only"};
+    uint8_t digest[GM_SHA256_SIZE];
+    struct gm_sha256 *hash = gm_sha256_create();
+    int rc = hash == NULL ? gm_err_nomem(err) : 0;
+    for (size_t i = 0; rc == 0 && i < sizeof keys / sizeof keys[0]; i++) {
+        char *text = json_dumps(json_object_get(body, keys[i]),
+                                JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT);
+        const char *said = text != NULL ? text : "null"; /* plan has no destination */
+        gm_sha256_update(hash, said, strlen(said) + 1);
+        free(text);
+    }
+    if (rc == 0) {
+        add_file(gm_job_text(body, "source"), hash);
+        gm_sha256_final(hash, digest);
+        memcpy(out, "transcode-", sizeof "transcode-");
+        gm_hex(digest, 16, out + strlen(out));
+    }
+    gm_sha256_destroy(&hash);
+    return rc;
+}
+
+/* The newest job with that external id, of a list; *out stays NULL when there is none. */
+static int find_listed(struct gm_session *session, const char *list, const char *external_id,
+                       json_t **out, struct gm_err *err)
+{
+    struct gm_answer answer = {0};
+    int rc = gm_session_call(session, "GET", list, NULL, true, &answer, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const json_t *jobs = json_object_get(answer.body, "jobs");
+    size_t i;
+    json_t *job;
+    json_array_foreach(jobs, i, job)
+    {
+        if (strcmp(gm_job_text(job, "external_id"), external_id) == 0) {
+            *out = json_incref(job);
+            break;
+        }
+    }
+    json_decref(answer.body);
+    return 0;
+}
+
+static int find_unfinished(struct gm_session *session, const char *external_id, json_t **out,
+                           struct gm_err *err)
+{
+    static const char *const lists[] = {"/v1/jobs?limit=500&state=publishing",
+                                        "/v1/jobs?limit=500&state=running",
+                                        "/v1/jobs?limit=500&state=queued"};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && *out == NULL && i < sizeof lists / sizeof lists[0]; i++) {
+        rc = find_listed(session, lists[i], external_id, out, err);
+    }
+    if (rc == 0 && *out != NULL) {
+        gm_term_note(session->term, "goes on with %s", gm_job_text(*out, "id"));
+    }
+    return rc;
+}
+
+/* The body that is sent has its name then. */
+static int go_on(struct gm_session *session, json_t *body, char name[NAME_SIZE], json_t **out,
+                 struct gm_err *err)
+{
+    int rc = name_job(body, name, err);
+    if (rc == 0 && json_object_set_new(body, "external_id", json_string(name)) != 0) {
+        rc = gm_err_nomem(err);
+    }
+    return rc < 0 ? rc : find_unfinished(session, name, out, err);
+}
+
 int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, json_t **out,
                   struct gm_err *err)
 {
-    char id[GM_ID_SIZE];
+    char id[GM_ID_SIZE], name[NAME_SIZE];
     json_t *body = NULL, *job = NULL;
     int rc = gm_id_make(id, err);
     if (rc == 0) {
         rc = make_body(submit, id, &body, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && submit->goes_on && submit->external_id == NULL) {
+        rc = go_on(session, body, name, &job, err);
+    }
+    bool found = job != NULL;
+    if (rc == 0 && !found) {
         rc = send_job(session, id, body, &job, err);
     }
     json_decref(body);
-    if (rc == 0 && strcmp(gm_job_text(job, "id"), id) != 0) {
+    if (rc == 0 && !found && strcmp(gm_job_text(job, "id"), id) != 0) {
         rc = gm_err_set(err, GM_E_PROTO, 0, "the scheduler's answer is not of job %s", id);
     }
     if (rc < 0) {

@@ -54,6 +54,23 @@ check "mp4-720p leaves one file and the report: $(find "$work/out2" -type f ! -n
 gopmill transcode "$clip" --out "$work/out3" --pipeline vod-watermark --quiet >/dev/null 2>"$work/stderr" || fail "vod-watermark: $(cat "$work/stderr")"
 check "watermark changes the picture" sh -c "! cmp -s '$work/out3/v/'*/video/360p/seg-00001-*.m4s '$v'/video/360p/seg-00001-*.m4s"
 check "plan is a dry run" sh -c "'$bin/gopmill' plan '$clip' --json 2>/dev/null | jq -e . >/dev/null"
+# the same asked for again of the state of a farm that was killed: its job goes on
+"$bin/gopmill" transcode "$clip" --out "$work/out5" --state "$work/state5" --quiet >/dev/null 2>&1 &
+pid=$!
+until_true "the job works" sh -c "ls '$work'/state5/work/jobs/*/* >/dev/null 2>&1"
+farm=$(cat "$work"/state5/*.pid)
+kill -9 $pid
+wait $pid 2>/dev/null
+for pid in $farm; do
+  until_true "its farm ended" is_gone "$pid"
+done
+first=$(ls "$work/state5/work/jobs")
+gopmill transcode "$clip" --out "$work/out5" --state "$work/state5" >/dev/null 2>"$work/stderr" || fail "going on: $(cat "$work/stderr")"
+check "the job goes on: $first" grep -q "goes on with $first" "$work/stderr"
+check "it is the one that is reported" test "$(jq -r .job.id "$work/out5/report.json")" = "$first"
+check "with the same bytes" sh -c "cmp '$work/out5/master.m3u8' '$out/master.m3u8'"
+gopmill transcode "$clip" --out "$work/out5" --state "$work/state5" >/dev/null 2>"$work/stderr" || fail "once more: $(cat "$work/stderr")"
+check "what is done is done anew" sh -c "! grep -q 'goes on with' '$work/stderr'"
 # a job that a killed farm left holds the folder: the next one is refused, and leaves none behind
 cp "$clip" "$work/first.mp4"
 "$bin/gopmill" transcode "$work/first.mp4" --out "$work/out4" --state "$work/state" --quiet >/dev/null 2>&1 &
