@@ -67,7 +67,7 @@ for ((seed = first; seed < first + seeds; seed++)); do
   : >"$work/log"
   put_seed "$seed"
   rc=0
-  timeout 240 "$bin/gopmill" submit "$work/clip.mp4" --out "s3://dest/s$seed" --pipeline "$work/small.yaml" --watch >/dev/null 2>"$work/stderr" || rc=$?
+  timeout 240 "$bin/gopmill" submit s3://source/clip.mp4 --out "s3://dest/s$seed" --pipeline "$work/small.yaml" --watch >/dev/null 2>"$work/stderr" || rc=$?
   put_seed 0
   faults=$(awk '$3 != "-" {print $1 ":" $3}' "$work/log" | sort | uniq -c | awk '{printf "%s%s", $2, ($1 > 1 ? "x" $1 " " : " ")}')
   why=$(grep -m 1 -oE 'error: [a-z]+[.][a-z_]+' "$work/stderr" | cut -d' ' -f2)
