@@ -67,7 +67,8 @@ int gm_source_open_limited(struct gm_source_file file, const char *name, bool fi
 void gm_source_close(struct gm_source *source);
 /* av_read_frame of a context that was opened so. What an MP4 or QuickTime file's index places
  * behind the end of the file is not the end: what other streams still have there comes. Returns
- * AVERROR codes; AVERROR_EOF: no stream has more. */
+ * AVERROR codes; AVERROR_EOF: no stream has more; AVERROR_EXIT: the file could not be read (why:
+ * gm_source_check), and no packet will come any more, also where it could be read again. */
 int gm_source_read(AVFormatContext *format, AVPacket *packet) GM_MUST_CHECK;
 /* Whether all that was asked of the file since the source was opened could be read: to be
  * called when libavformat says that the file has ended, or is at fault, before that is believed.

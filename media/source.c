@@ -70,13 +70,13 @@ struct source_io {
     int64_t passed;  /* of these, asked for */
 };
 
-/* Bytes that were read; below 0: none could be, and io->failed says why. */
+/* Bytes that were read; below 0: none could be, and io->failed says why. After one that failed none
+ * is tried: demuxers would go on behind what they could not have, without it. */
 static int read_at(struct source_io *io, void *out, size_t size, int64_t at)
 {
-    struct gm_err err = {.code = GM_OK};
     size_t got = 0;
-    if (gm_source_file_read(io->file, out, size, (uint64_t)at, &got, &err) < 0) {
-        io->failed = io->failed.code != GM_OK ? io->failed : err;
+    if (io->failed.code != GM_OK ||
+        gm_source_file_read(io->file, out, size, (uint64_t)at, &got, &io->failed) < 0) {
         return -1;
     }
     return (int)got;
@@ -347,12 +347,25 @@ static int64_t count_outside(AVFormatContext *ctx, int64_t file_size)
     return count;
 }
 
+static int read_frame(AVFormatContext *ctx, AVPacket *packet)
+{
+    const struct source_io *io = ctx->pb->opaque;
+    int av = av_read_frame(ctx, packet);
+    if (io->failed.code == GM_OK) {
+        return av;
+    }
+    if (av == 0) { /* maybe but its first part */
+        av_packet_unref(packet);
+    }
+    return AVERROR_EXIT;
+}
+
 /* The demuxer goes through the samples of all streams by time. For each that lies behind the end it
  * says that the file has ended, and goes on with the next one when it is called again. */
 int gm_source_read(AVFormatContext *ctx, AVPacket *packet)
 {
     struct source_io *io = ctx->pb->opaque;
-    int av = av_read_frame(ctx, packet);
+    int av = read_frame(ctx, packet);
     if (av != AVERROR_EOF || strncmp(ctx->iformat->name, "mov,", 4) != 0) {
         return av;
     }
@@ -362,7 +375,7 @@ int gm_source_read(AVFormatContext *ctx, AVPacket *packet)
     }
     while (av == AVERROR_EOF && io->passed < io->outside) {
         io->passed++;
-        av = av_read_frame(ctx, packet);
+        av = read_frame(ctx, packet);
     }
     return av;
 }

@@ -294,7 +294,7 @@ static int step(struct scanner *s, struct gm_err *err)
         if (av != AVERROR_EOF) {
             scan->read_errors++;
         }
-        s->at_end = av == AVERROR_EOF || ++s->errors_in_row >= MAX_ERRORS;
+        s->at_end = av == AVERROR_EOF || av == AVERROR_EXIT || ++s->errors_in_row >= MAX_ERRORS;
         scan->to_end = scan->to_end || av == AVERROR_EOF;
         return 0;
     }

@@ -37,7 +37,7 @@ static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *e
         }
         if (av < 0) {
             s->scan->read_errors += av != AVERROR_EOF;
-            s->at_end = av == AVERROR_EOF || ++errors >= MAX_ERRORS;
+            s->at_end = av == AVERROR_EOF || av == AVERROR_EXIT || ++errors >= MAX_ERRORS;
             s->scan->to_end = s->scan->to_end || av == AVERROR_EOF;
             continue;
         }

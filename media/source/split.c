@@ -291,7 +291,7 @@ static int read_all(struct gm_splitter *s, struct gm_err *err)
     int errors = 0;
     for (;;) {
         int av = gm_source_read(s->source.format, s->packet);
-        if (av == AVERROR_EOF) {
+        if (av == AVERROR_EOF || av == AVERROR_EXIT) {
             break;
         }
         if (av == AVERROR(ENOMEM)) {

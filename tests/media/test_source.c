@@ -192,6 +192,55 @@ static void what_one_stream_lacks_does_not_end_the_others(void **state)
     movie_remove(path);
 }
 
+struct lame {
+    int fd;
+    int fail; /* so many needs more */
+};
+
+static int need(void *arg, uint64_t offset, uint64_t length, struct gm_err *err)
+{
+    struct lame *lame = arg;
+    (void)offset;
+    (void)length;
+    return lame->fail > 0 && lame->fail-- > 0 ? gm_err_set(err, GM_E_STORE, 0, "the server is away")
+                                              : 0;
+}
+
+/* A place that can't be read once ends it, though it could be read then: no packet is left out. */
+static void a_read_that_fails_is_the_end(void **state)
+{
+    static const char *const formats[] = {"mov", "matroska"};
+    struct clip *clip = clip_make("mpeg4", "g=10", 400);
+    char path[4096];
+    (void)state;
+    av_log_set_level(AV_LOG_QUIET);
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        struct movie movie = {.format = formats[i], .sound = true, .index_first = true};
+        struct gm_source source;
+        struct gm_err err;
+        AVPacket *p = av_packet_alloc();
+        int packets = 0;
+        movie_write(clip, &movie, path);
+        struct lame lame = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+        struct gm_source_file file = {.fd = lame.fd, .need = need, .arg = &lame};
+        assert_int_equal(gm_source_open(file, "it", true, &source, &err), 0);
+        lame.fail = 1;
+        for (; gm_source_read(source.format, p) == 0; packets++) {
+            assert_int_equal(lame.fail, 1);
+            av_packet_unref(p);
+        }
+        assert_true(packets > 0);
+        assert_int_equal(lame.fail, 0);
+        assert_int_equal(gm_source_read(source.format, p), AVERROR_EXIT);
+        assert_int_equal(gm_source_check(&source, &err), -GM_E_STORE);
+        av_packet_free(&p);
+        gm_source_close(&source);
+        (void)close(lame.fd);
+        movie_remove(path);
+    }
+    clip_free(&clip);
+}
+
 int main(void)
 {
     gm_av_init();
@@ -202,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_file_without_index_is_told_apart),
         cmocka_unit_test(a_device_is_no_file),
         cmocka_unit_test(what_one_stream_lacks_does_not_end_the_others),
+        cmocka_unit_test(a_read_that_fails_is_the_end),
         cmocka_unit_test(containers_open_whatever_the_name_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
