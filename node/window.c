@@ -311,7 +311,7 @@ void gm_window_close(struct gm_window_reader **reader)
     window->used = ++window->windows->clock;
     if (window->readers == NULL) {
         gm_window_fetch_cancel(window);
-        if (window->changed) {
+        if (window->changed || window->etag[0] == '\0') { /* another may have its name by then */
             free_window(window);
         }
     }

@@ -61,12 +61,24 @@ static void free_fetch(struct gm_window_fetch *fetch)
     free(fetch);
 }
 
+/* Whether the whole of the source is on its way: all blocks that come are that fetch's. */
+static bool is_whole_coming(const struct gm_window *window)
+{
+    const struct gm_window_fetch *f = window->windows->fetches;
+    while (f != NULL && (f->window != window || !f->whole)) {
+        f = f->next;
+    }
+    return f != NULL;
+}
+
 /* Blocks that did not come are absent again. */
 static struct gm_block_run give_up_rest(struct gm_window_fetch *fetch)
 {
     struct gm_block_run rest = {fetch->run.from + fetch->arrived,
                                 fetch->run.count - fetch->arrived};
-    gm_blocks_set(&fetch->window->blocks, rest, GM_BLOCK_ABSENT, 0);
+    if (fetch->whole || !is_whole_coming(fetch->window)) {
+        gm_blocks_set(&fetch->window->blocks, rest, GM_BLOCK_ABSENT, 0);
+    }
     return rest;
 }
 
@@ -150,20 +162,46 @@ static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
 
 /* ---- where it is */
 
-/* Where the next try goes; false: nowhere else. A signature is for one host. */
+static const char *place_of(const struct gm_window *window)
+{
+    return window->target != NULL ? window->target : window->url;
+}
+
+/* Others may have learned meanwhile where it is, or that it is no longer there. */
+static bool is_elsewhere(const struct gm_window_fetch *fetch)
+{
+    return strcmp(fetch->url, place_of(fetch->window)) != 0;
+}
+
+static void forget_target(struct gm_window_fetch *fetch)
+{
+    struct gm_window *window = fetch->window;
+    if (window->target != NULL && !is_elsewhere(fetch)) {
+        free(window->target);
+        window->target = NULL;
+    }
+}
+
+/* A signature is for one host. False: it may not be followed. */
 static bool follow(struct gm_window_fetch *fetch, const struct gm_s3_result *result)
 {
     struct gm_window *window = fetch->window;
     struct gm_err err;
     char *to = NULL;
-    if (!gm_http_is_redirect(result->status) || result->location == NULL ||
-        window->hops >= GM_HTTP_REDIRECTS || strstr(window->url, "X-Amz-Signature=") != NULL ||
-        gm_http_redirect(fetch->url, result->location, &to, &err) < 0) {
+    if (fetch->hops >= GM_HTTP_REDIRECTS || result->location == NULL ||
+        strstr(window->url, "X-Amz-Signature=") != NULL) {
+        forget_target(fetch);
+        return false;
+    }
+    if (is_elsewhere(fetch)) {
+        return true;
+    }
+    if (gm_http_redirect(fetch->url, result->location, &to, &err) < 0) {
+        forget_target(fetch);
         return false;
     }
     free(window->target);
     window->target = to;
-    window->hops++;
     return true;
 }
 
@@ -177,11 +215,14 @@ static void explain(const struct gm_s3_result *result, struct gm_err *out)
                    "the grant of the source is over: the next attempt gets another");
     } else if (out->code == GM_E_NOTFOUND) {
         out->code = GM_E_INPUT_MISSING;
-    } else if (out->code == GM_E_STORE_EXISTS || out->code == GM_E_STORE_CORRUPT) {
+    } else if (out->code != GM_E_INPUT_CHANGED &&
+               (result->status == 412 || result->status == 416)) {
         gm_err_set(out, GM_E_INPUT_CHANGED, result->err.native, GM_WINDOW_CHANGED);
     } else if (gm_http_is_redirect(result->status)) {
         gm_err_set(out, GM_E_STORE, result->status,
                    "the source's server redirects to where it may not be followed");
+    } else if (out->code == GM_E_STORE_EXISTS || out->code == GM_E_STORE_CORRUPT) {
+        out->code = GM_E_STORE; /* an answer that is at fault says nothing of the source */
     } else if (out->code == GM_E_SYS && out->native == ENOSPC) {
         out->code = GM_E_NO_SCRATCH;
     }
@@ -195,17 +236,35 @@ static bool goes_on(struct gm_window_fetch *fetch, const struct gm_s3_result *re
         window->whole = true;
         return true;
     }
-    if (follow(fetch, result)) {
-        return true;
+    if (gm_http_is_redirect(result->status)) {
+        return follow(fetch, result);
     }
-    if (fetch->redirected && result->status >= 400 && window->target != NULL) {
-        free(window->target); /* such targets are often for a while */
-        window->target = NULL;
-        return ++window->hops <= GM_HTTP_REDIRECTS;
+    if (fetch->redirected && result->status >= 400) { /* such targets are often for a while */
+        forget_target(fetch);
+        if (!fetch->returned && fetch->hops < GM_HTTP_REDIRECTS) {
+            fetch->returned = true;
+            return true;
+        }
     }
     return fetch->url_serial != window->url_serial &&
            (result->renew || result->err.code == GM_E_STORE_DENIED);
 }
+
+/* What could not be read ahead is left until somebody needs it. */
+static void end_ahead(struct gm_window *window, struct gm_block_run run)
+{
+    for (struct gm_window_reader *r = window->readers; r != NULL; r = r->next) {
+        for (size_t i = 0; i < GM_WINDOW_STREAMS; i++) {
+            struct gm_window_stream *s = &r->streams[i];
+            if (s->next < run.from + run.count && run.from < s->next + s->ahead) {
+                s->ahead = 0;
+            }
+        }
+    }
+}
+
+static int start(struct gm_window *window, struct gm_window_reader *reader, struct gm_block_run run,
+                 const struct gm_window_fetch *before, struct gm_err *err);
 
 static void on_done(const struct gm_s3_result *result, void *arg)
 {
@@ -214,18 +273,19 @@ static void on_done(const struct gm_s3_result *result, void *arg)
     struct gm_block_run rest = give_up_rest(fetch);
     struct gm_err why = {.code = GM_OK};
     bool again = result->rc < 0 && goes_on(fetch, result);
-    if (result->rc == 0) {
-        window->hops = 0;
-    } else if (!again) {
+    if (again && (fetch->whole || !is_whole_coming(window))) {
+        fetch->hops++;
+        GM_IGNORE(start(window, fetch->reader, rest, fetch, &why), "why says it");
+    } else if (result->rc < 0 && !again) {
         explain(result, &why);
         window->changed = window->changed || why.code == GM_E_INPUT_CHANGED;
-    }
-    if (rest.count > 0 && result->rc == 0) {
+    } else if (result->rc == 0 && rest.count > 0) {
         gm_err_set(&why, GM_E_STORE, 0, "the source's server sent less than was asked for");
     }
     free_fetch(fetch);
     if (why.code != GM_OK) {
         gm_log_err(GM_LOG_DEBUG, "window-fetch", &why, "blocks=%u", (unsigned)rest.count);
+        end_ahead(window, rest);
         gm_window_fail(window, rest, &why);
     }
     gm_window_serve(window);
@@ -273,7 +333,7 @@ static int make_fetch(struct gm_window *window, struct gm_block_run run,
     fetch->size = (end < window->size ? end : window->size) - fetch->from;
     fetch->redirected = window->target != NULL;
     fetch->url_serial = window->url_serial;
-    fetch->url = strdup(fetch->redirected ? window->target : window->url);
+    fetch->url = strdup(place_of(window));
     int rc = fetch->url == NULL ? gm_err_nomem(err) : set_condition(fetch, err);
     if (rc < 0) {
         free(fetch->etag);
@@ -298,8 +358,9 @@ static int check_window(const struct gm_window *window, struct gm_err *err)
     return 0;
 }
 
-int gm_window_fetch_start(struct gm_window *window, struct gm_window_reader *reader,
-                          struct gm_block_run run, struct gm_err *err)
+/* before: whose place it takes; NULL: it is the first. */
+static int start(struct gm_window *window, struct gm_window_reader *reader, struct gm_block_run run,
+                 const struct gm_window_fetch *before, struct gm_err *err)
 {
     struct gm_windows *windows = window->windows;
     struct gm_window_fetch *fetch = NULL;
@@ -314,6 +375,10 @@ int gm_window_fetch_start(struct gm_window *window, struct gm_window_reader *rea
     if (rc < 0) {
         return rc;
     }
+    if (before != NULL) {
+        fetch->hops = before->hops;
+        fetch->returned = before->returned;
+    }
     gm_windows_make_room(windows, run.count);
     const struct gm_s3_call call = call_of(fetch);
     rc = gm_transfer_start(windows->transfers, &fetch->transfer, &call, err);
@@ -327,6 +392,12 @@ int gm_window_fetch_start(struct gm_window *window, struct gm_window_reader *rea
     fetch->reader = reader;
     gm_blocks_set(&window->blocks, run, GM_BLOCK_COMING, windows->clock);
     return 0;
+}
+
+int gm_window_fetch_start(struct gm_window *window, struct gm_window_reader *reader,
+                          struct gm_block_run run, struct gm_err *err)
+{
+    return start(window, reader, run, NULL, err);
 }
 
 void gm_window_fetch_cancel(struct gm_window *window)

@@ -37,7 +37,6 @@ struct gm_window {
     char *url;                  /* owned: as it was given last */
     uint32_t url_serial;        /* one more with each */
     char *target;               /* owned: where url redirects to; NULL: nowhere */
-    unsigned hops;              /* redirects in a row */
     char *etag;                 /* owned; "": anything */
     uint64_t size;
     int fd; /* owned, read and write */
@@ -59,6 +58,8 @@ struct gm_window_fetch {
     uint32_t arrived;    /* blocks of run that are present */
     bool whole;
     bool redirected;
+    bool returned; /* what it was redirected to refused, and it went back to the URL once */
+    unsigned hops; /* tries before it, by other ways */
     uint32_t url_serial;
     struct gm_s3_field condition;
     char *url;  /* owned */

@@ -93,6 +93,8 @@ struct gm_s3_call {
     uint64_t range_from; /* of GET; range_size 0: to the end */
     uint64_t range_size;
     /* Before the first byte of each try; NULL: nobody asks. Below 0, with *err, it ends with that.
+     * What broke off goes on under the condition among `headers`, else under the ETag that it
+     * began with; where that is weak or not told, on_begin alone judges, and without it it fails.
      */
     int (*on_begin)(const struct gm_s3_begin *begin, void *arg, struct gm_err *err);
     /* Below 0, with *err, it ends with that. */

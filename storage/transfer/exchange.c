@@ -66,22 +66,44 @@ static int add_field(struct gm_s3_running *r, const char *name, const char *valu
     return rc;
 }
 
+static bool has_condition(const struct gm_s3_call *call)
+{
+    for (size_t i = 0; i < call->header_count; i++) {
+        if (strcasecmp(call->headers[i].name, "If-Match") == 0 ||
+            strcasecmp(call->headers[i].name, "If-Unmodified-Since") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* That the rest is the same object's. A second condition beside the call's own is refused by some
+ * servers, and a weak ETag matches nowhere (RFC 9110, 13.1.1). */
+static int add_condition(struct gm_s3_running *r, struct gm_err *err)
+{
+    const struct gm_s3_call *call = &r->call;
+
+    if (has_condition(call)) {
+        return 0;
+    }
+    if (r->first_etag[0] == '"') {
+        return add_field(r, "If-Match", r->first_etag, err);
+    }
+    return call->on_begin != NULL
+               ? 0 /* it judges */
+               : gm_err_set(err, GM_E_STORE, 0,
+                            "a download broke off, and without a strong ETag it could not be known "
+                            "what it would go on with");
+}
+
 /* Which bytes are still wanted, and of what. */
 static int add_range(struct gm_s3_running *r, struct gm_err *err)
 {
     const struct gm_s3_call *call = &r->call;
     uint64_t from = call->range_from + r->got;
     char text[64];
-    int rc = 0;
+    int rc = r->got > 0 ? add_condition(r, err) : 0;
 
-    if (r->got > 0 && r->first_etag[0] == '\0') {
-        return gm_err_set(err, GM_E_STORE, 0,
-                          "a download broke off, and without an ETag it could "
-                          "not be known what it would go on with");
-    }
-    if (r->got > 0) {
-        rc = add_field(r, "If-Match", r->first_etag, err);
-    }
     if (rc < 0 || (from == 0 && call->range_size == 0)) {
         return rc;
     }
@@ -388,7 +410,7 @@ static size_t on_write(char *data, size_t size, size_t count, void *arg)
     max = status < 300 ? GM_S3_ANSWER_MAX : ERROR_MAX;
     if (bytes > max - heard->body.size) {
         if (status >= 300) {
-            return bytes; /* a page of a proxy's: its status says enough */
+            return 0; /* a page of a proxy's, maybe without an end: its status says enough */
         }
         GM_IGNORE(gm_err_set(&r->own, GM_E_LIMIT, 0, "the store's answer was too large"),
                   "it is kept in r->own");

@@ -20,13 +20,15 @@ struct range_server {
     /* Shared with its process. */
     struct range_told {
         uint64_t size;
-        char etag[32];
+        char etag[32];     /* "": none */
+        char modified[40]; /* Last-Modified; "": none */
         char redirect[96]; /* "" : it does not */
         int no_ranges;
         int fail; /* so many requests more are answered with fail_status */
         int fail_status;
         int cut;       /* so many bodies more end in their middle */
         int ignores;   /* If-Match */
+        int no_length; /* of a body without ranges */
         int asked;     /* requests */
         uint64_t sent; /* bytes of bodies */
     } * told;
@@ -59,12 +61,39 @@ static void range_body(int fd, struct range_told *t, uint64_t from, uint64_t siz
     }
 }
 
+/* As nginx: a second condition of a kind is refused; and a weak ETag matches nowhere. */
+static int range_condition(const struct range_told *t, const char *request)
+{
+    const char *match = strstr(request, "\r\nIf-Match: ");
+    const char *since = strstr(request, "\r\nIf-Unmodified-Since: ");
+    if ((match != NULL && strstr(match + 1, "\r\nIf-Match: ") != NULL) ||
+        (match != NULL && since != NULL)) {
+        return 400;
+    }
+    if (since != NULL && strncmp(since + 23, t->modified, strlen(t->modified)) != 0) {
+        return 412;
+    }
+    return match != NULL && !t->ignores &&
+                   (t->etag[0] != '"' || strncmp(match + 12, t->etag, strlen(t->etag)) != 0)
+               ? 412
+               : 0;
+}
+
+static void range_names(const struct range_told *t, char out[128])
+{
+    int at = t->etag[0] != '\0' ? snprintf(out, 128, "ETag: %s\r\n", t->etag) : 0;
+    out[at] = '\0';
+    if (t->modified[0] != '\0') {
+        snprintf(out + at, 128 - (size_t)at, "Last-Modified: %s\r\n", t->modified);
+    }
+}
+
 static void range_answer(int fd, struct range_told *t, const char *request)
 {
-    char head[512];
+    char head[512], names[128];
     uint64_t from = 0, to = t->size - 1;
     const char *range = strstr(request, "\r\nRange: bytes=");
-    const char *match = strstr(request, "\r\nIf-Match: ");
+    int refused = range_condition(t, request);
     int ranged = range != NULL && !t->no_ranges && sscanf(range + 15, "%lu-%lu", &from, &to) >= 1;
     if (t->fail > 0) {
         t->fail--;
@@ -74,20 +103,21 @@ static void range_answer(int fd, struct range_told *t, const char *request)
                  "HTTP/1.1 302 There\r\nLocation: %s\r\n"
                  "Content-Length: 0\r\n\r\n",
                  t->redirect);
-    } else if (match != NULL && !t->ignores && strncmp(match + 12, t->etag, strlen(t->etag)) != 0) {
-        snprintf(head, sizeof(head), "HTTP/1.1 412 No\r\nContent-Length: 0\r\n\r\n");
+    } else if (refused != 0) {
+        snprintf(head, sizeof(head), "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", refused);
     } else {
         to = to < t->size ? to : t->size - 1;
+        range_names(t, names);
         if (ranged) {
             snprintf(head, sizeof(head),
-                     "HTTP/1.1 206 Part\r\nETag: %s\r\nContent-Range: bytes "
+                     "HTTP/1.1 206 Part\r\n%sContent-Range: bytes "
                      "%lu-%lu/%lu\r\nContent-Length: %lu\r\n\r\n",
-                     t->etag, from, to, t->size, to - from + 1);
+                     names, from, to, t->size, to - from + 1);
+        } else if (t->no_length) {
+            snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n%s\r\n", names);
         } else {
-            snprintf(head, sizeof(head),
-                     "HTTP/1.1 200 OK\r\nETag: %s\r\nContent-Length: "
-                     "%lu\r\n\r\n",
-                     t->etag, t->size);
+            snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n%sContent-Length: %lu\r\n\r\n", names,
+                     t->size);
         }
         if (send(fd, head, strlen(head), MSG_NOSIGNAL) > 0 && strncmp(request, "HEAD", 4) != 0) {
             range_body(fd, t, ranged ? from : 0, ranged ? to - from + 1 : t->size);

@@ -239,6 +239,28 @@ static void trouble_on_the_way_is_mended(void **state)
     need(f, &f->a, 8 * MIB, 4 * MIB);
 }
 
+/* A strong ETag goes with each request: that is enough, and the only one (above). What has none is
+ * known by its date, or by what the answer says of it. */
+static void what_breaks_off_goes_on_whatever_it_is_known_by(void **state)
+{
+    static const char date[] = "Mon, 23 Nov 2026 00:00:00 GMT";
+    static const struct {
+        const char *wanted, *etag, *modified;
+    } rows[] = {
+        {date, "W/\"a\"", date}, {date, "", date}, {"W/\"a\"", "W/\"a\"", ""}, {"", "", ""}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(f->server.told->etag, sizeof(f->server.told->etag), "%s", rows[i].etag);
+        snprintf(f->server.told->modified, sizeof(f->server.told->modified), "%s",
+                 rows[i].modified);
+        open_as(f, &f->a, f->server.url, rows[i].wanted);
+        f->server.told->cut = 1;
+        need(f, &f->a, 0, 4 * MIB);
+        close_one(&f->a);
+    }
+    assert_string_equal(f->windows->first->etag, "W/\"a\""); /* that by nothing is not kept */
+}
+
 static void another_etag_is_a_changed_source(void **state)
 {
     struct fixture *f = *state;
@@ -271,6 +293,97 @@ static void a_server_without_ranges_is_read_once(void **state)
     make_windows(f, 8 * MIB);
     open_one(f, &f->a);
     need_fails(f, &f->a, GM_E_LIMIT);
+}
+
+static void wait_for_all(struct fixture *f, int asked_most)
+{
+    while (f->windows->fetch_count > 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        assert_true(f->server.told->asked <= asked_most);
+    }
+}
+
+static void what_can_not_be_read_ahead_is_left(void **state)
+{
+    struct fixture *f = *state;
+    open_one(f, &f->a);
+    need(f, &f->a, 0, MIB);
+    need(f, &f->a, MIB, MIB);
+    wait_for_all(f, 8);
+    int asked = f->server.told->asked;
+    f->server.told->fail = 1000;
+    f->server.told->fail_status = 404;
+    need(f, &f->a, 2 * MIB, MIB); /* it is there */
+    wait_for_all(f, asked + 4);
+    f->server.told->fail = 0;
+    need(f, &f->a, 12 * MIB, MIB);
+}
+
+static void an_answer_at_fault_is_no_changed_source(void **state)
+{
+    struct fixture *f = *state;
+    f->server.told->no_ranges = f->server.told->no_length = 1;
+    open_one(f, &f->a);
+    need(f, &f->a, 0, MIB);
+    wait_for_all(f, 2);
+    assert_false(f->windows->first->changed);
+}
+
+static void several_find_out_at_once_that_there_are_no_ranges(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err err;
+    f->server.told->no_ranges = 1;
+    open_one(f, &f->a);
+    open_one(f, &f->b);
+    assert_int_equal(gm_window_need(f->a.reader, 0, 1, NULL, 0, &err), 0);
+    need(f, &f->b, 20 * MIB, 1);
+    wait_for_all(f, 3);
+    assert_int_equal(f->server.told->asked, 3);
+    assert_int_equal(f->windows->first->blocks.present, f->windows->first->blocks.count);
+}
+
+/* They were all sent to the first place before any came back. */
+static void many_are_redirected_at_once(void **state)
+{
+    enum { MANY = 7 };
+    struct fixture *f = *state;
+    struct one ones[MANY] = {{.fd = -1}};
+    struct gm_err err;
+    snprintf(f->server.told->redirect, sizeof(f->server.told->redirect), "there?x=1");
+    for (uint64_t i = 0; i < MANY; i++) {
+        open_one(f, &ones[i]);
+        assert_int_equal(gm_window_need(ones[i].reader, i * 3 * MIB, 1, NULL, 0, &err), 0);
+    }
+    wait_for_all(f, 2 * MANY);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(ones[i].told, 1);
+        assert_int_equal(ones[i].have.rc, 0);
+        close_one(&ones[i]);
+    }
+}
+
+static void a_place_that_is_over_is_asked_for_again(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err err;
+    snprintf(f->server.told->redirect, sizeof(f->server.told->redirect), "there?x=1");
+    open_one(f, &f->a);
+    open_one(f, &f->b);
+    need(f, &f->a, 0, 1);
+    for (uint64_t i = 1; i < 5; i++) { /* both were sent there */
+        f->server.told->fail = 2;
+        f->server.told->fail_status = 403;
+        assert_int_equal(gm_window_need(f->a.reader, 6 * i * MIB, 1, NULL, 0, &err), 0);
+        need(f, &f->b, (6 * i + 3) * MIB, 1);
+        wait_for_all(f, 100);
+        assert_int_equal(f->a.have.rc, 0);
+    }
+    f->server.told->fail = 100; /* it refuses, and so does the first place */
+    need_held(f, &f->a, 35 * MIB, 1, NULL, 0);
+    assert_int_equal(f->a.have.rc, -GM_E_STORE_DENIED);
+    f->server.told->fail = 0;
+    need(f, &f->a, 35 * MIB, 1);
 }
 
 static void redirects_are_followed_but_not_for_ever(void **state)
@@ -358,6 +471,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_read_ahead_is_there_already, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_held_stays_and_the_rest_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(trouble_on_the_way_is_mended, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_breaks_off_goes_on_whatever_it_is_known_by, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_can_not_be_read_ahead_is_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_at_fault_is_no_changed_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(several_find_out_at_once_that_there_are_no_ranges, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(many_are_redirected_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_place_that_is_over_is_asked_for_again, setup, teardown),
         cmocka_unit_test_setup_teardown(another_etag_is_a_changed_source, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_without_ranges_is_read_once, setup, teardown),
         cmocka_unit_test_setup_teardown(redirects_are_followed_but_not_for_ever, setup, teardown),
