@@ -140,6 +140,52 @@ static const char *path_of(const char *url, size_t *out_size)
     return path;
 }
 
+/* What ends a part of a path at `at`, its length; 0: nothing. Servers decode once and resolve steps
+ * then, and some cut parts at ';'. */
+static size_t part_end(const char *at, size_t size)
+{
+    static const char *const escaped[] = {"%2f", "%5c", "%3b"};
+    if (size > 0 && (*at == '/' || *at == ';')) {
+        return 1;
+    }
+    for (size_t i = 0; size >= 3 && i < sizeof(escaped) / sizeof(escaped[0]); i++) {
+        if (strncasecmp(at, escaped[i], 3) == 0) {
+            return 3;
+        }
+    }
+    return 0;
+}
+
+static bool has_steps(const char *path, size_t size)
+{
+    size_t part = 0;
+    for (size_t at = 0; at < size;) {
+        size_t end = part_end(path + at, size - at);
+        if (end > 0 && is_step(path + part, at - part)) {
+            return true;
+        }
+        at += end > 0 ? end : 1;
+        part = end > 0 ? at : part;
+    }
+    return is_step(path + part, size - part);
+}
+
+/* Escapes of escapes, and a byte that ends a text: what some servers would make of them is not
+ * known. */
+static bool is_dark(const char *path, size_t size)
+{
+    static const char *const dark[] = {"%00", "%252e", "%252f", "%255c"};
+    for (size_t i = 0; i < sizeof(dark) / sizeof(dark[0]); i++) {
+        size_t length = strlen(dark[i]);
+        for (size_t at = 0; at + length <= size; at++) {
+            if (strncasecmp(path + at, dark[i], length) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static int check_url(const char *url, struct gm_err *err)
 {
     struct gm_s3_endpoint endpoint;
@@ -149,17 +195,8 @@ static int check_url(const char *url, struct gm_err *err)
         return rc;
     }
     const char *path = path_of(url, &size);
-    bool steps = false;
-    for (size_t at = 0; at < size;) {
-        at++;
-        size_t part = 0;
-        while (at + part < size && path[at + part] != '/') {
-            part++;
-        }
-        steps = steps || is_step(path + at, part);
-        at += part;
-    }
-    if (steps || strchr(url, '#') != NULL || strchr(url, '\\') != NULL) {
+    if (has_steps(path, size) || is_dark(path, size) || strchr(url, '#') != NULL ||
+        strchr(url, '\\') != NULL) {
         char plain[GM_S3_URL_PLAIN];
         return gm_err_set(err, GM_E_INVAL, 0,
                           "`%s` has a fragment, a `\\` or a step up, and is not asked",

@@ -145,7 +145,10 @@ static void only_named_places_are_asked(void **state)
     static const char *const never[] = {
         "https://host/a/b/../../x", "https://host/a/b/%2e%2E/x", "https://host/a/b/.%2e",
         "https://host/a/b/x#f",     "https://host/a/b\\..\\x",   "https://u:p@host/a/b/x",
-        "https://host/a/b/./x",
+        "https://host/a/b/./x",     "https://host/a/b/..%2Fx",   "https://host/a/b/x%2f..%2f..%2fy",
+        "https://host/a/b/..;/x",   "https://host/a/b/..;c=d/x", "https://host/a/b/..%5cx",
+        "https://host/a/b/..%3b/x", "https://host/a/b/x%00",     "https://host/a/b/%252e%252e/x",
+        "https://host/a/b/..%2f",
     };
     struct gm_access_http out;
     struct gm_err err;
