@@ -19,8 +19,25 @@ struct gm_transfers {
     unsigned count; /* that go */
     uint64_t uses;
     struct gm_transfer *first, **end; /* that wait */
+    uv_timer_t *turn;                 /* owned: those that wait get theirs from here alone */
     struct gm_transfer_client clients[GM_TRANSFERS_CLIENTS];
 };
+
+static void on_turn(uv_timer_t *timer);
+
+static void on_turn_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* In a later turn of the loop: who waits may not be able to begin, and hears of that by its `done`,
+ * which must not come from within another's end, or a cancel. */
+static void turn_soon(struct gm_transfers *all)
+{
+    if (all->first != NULL) {
+        (void)uv_timer_start(all->turn, on_turn, 0, 0);
+    }
+}
 
 int gm_transfers_create(uv_loop_t *loop, const char *ca_file, unsigned most,
                         struct gm_transfers **out, struct gm_err *err)
@@ -30,11 +47,20 @@ int gm_transfers_create(uv_loop_t *loop, const char *ca_file, unsigned most,
     if (all != NULL && ca_file != NULL) {
         all->ca_file = strdup(ca_file);
     }
-    if (all == NULL || (ca_file != NULL && all->ca_file == NULL)) {
+    if (all != NULL) {
+        all->turn = malloc(sizeof(*all->turn));
+    }
+    if (all == NULL || all->turn == NULL || (ca_file != NULL && all->ca_file == NULL)) {
+        if (all != NULL) {
+            free(all->turn);
+            free(all->ca_file);
+        }
         free(all);
         return gm_err_nomem(err);
     }
     all->loop = loop;
+    (void)uv_timer_init(loop, all->turn); /* it cannot fail */
+    all->turn->data = all;
     /* a client for each that goes is always to be had */
     all->most = most < GM_TRANSFERS_CLIENTS ? most : GM_TRANSFERS_CLIENTS;
     all->end = &all->first;
@@ -53,6 +79,7 @@ void gm_transfers_destroy(struct gm_transfers **transfers)
     for (size_t i = 0; i < GM_TRANSFERS_CLIENTS; i++) {
         gm_s3_client_destroy(&all->clients[i].client);
     }
+    uv_close((uv_handle_t *)all->turn, on_turn_closed); /* it stops */
     free(all->ca_file);
     free(all);
     *transfers = NULL;
@@ -156,7 +183,13 @@ static void take_turns(struct gm_transfers *all)
     }
 }
 
-/* Its client is in use until `done` has returned. */
+static void on_turn(uv_timer_t *timer)
+{
+    take_turns(timer->data);
+}
+
+/* Its client is in use until `done` has returned, and calls others then: nobody takes its place
+ * before the loop's next turn. */
 static void on_done(const struct gm_s3_result *result, void *arg)
 {
     struct gm_transfer *t = arg;
@@ -169,7 +202,7 @@ static void on_done(const struct gm_s3_result *result, void *arg)
     all->count--;
     t->call.done(result, t->call.arg);
     client->users--;
-    take_turns(all);
+    turn_soon(all);
 }
 
 static int on_wanted(void *arg, struct gm_err *err)
@@ -247,7 +280,7 @@ void gm_transfer_cancel(struct gm_transfer *transfer)
     transfer->client->users--;
     transfer->client = NULL;
     all->count--;
-    take_turns(all);
+    turn_soon(all);
 }
 
 bool gm_transfer_is_sent(const struct gm_transfer *transfer)

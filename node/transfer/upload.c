@@ -49,8 +49,11 @@ static void free_upload(struct gm_upload *upload)
 static void finish(struct gm_upload *upload, enum gm_upload_end end, const struct gm_err *why)
 {
     const struct gm_upload_params params = upload->params;
-    struct gm_err err = why == NULL ? (struct gm_err){0} : *why;
+    struct gm_err err = {0};
 
+    if (why != NULL) {
+        err = *why;
+    }
     free_upload(upload);
     params.done(end, &err, params.arg);
 }
@@ -412,9 +415,11 @@ int gm_upload_begin(const struct gm_upload_params *params, struct gm_upload **ou
 
 void gm_upload_cancel(struct gm_upload **upload)
 {
-    if (*upload != NULL) {
-        free_upload(*upload);
-        *upload = NULL;
+    struct gm_upload *up = *upload;
+
+    *upload = NULL;
+    if (up != NULL) {
+        free_upload(up);
     }
 }
 

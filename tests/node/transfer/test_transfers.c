@@ -25,6 +25,7 @@ struct one {
     struct gm_err err;
     struct one *cancels; /* when it ends; NULL: none */
     struct one *begins;
+    bool unwanted;
 };
 
 struct fixture {
@@ -43,6 +44,13 @@ static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
     assert_true(strlen(one->body) + size < sizeof(one->body));
     memcpy(one->body + strlen(one->body), data, size);
     return 0;
+}
+
+static int on_wanted(void *arg, struct gm_err *err)
+{
+    const struct one *one = arg;
+
+    return one->unwanted ? gm_err_set(err, GM_E_STALE, 0, "nobody wants it") : 0;
 }
 
 static void start(struct one *one, const char *path);
@@ -68,6 +76,7 @@ static int try_start(struct one *one, const char *url, struct gm_err *err)
     const struct gm_s3_call call = {.method = "GET",
                                     .url = url,
                                     .fd = -1,
+                                    .wanted = on_wanted,
                                     .wants = GM_S3_WANTS_BODY,
                                     .on_body = on_body,
                                     .done = on_done,
@@ -156,6 +165,27 @@ static void one_that_waits_or_goes_may_be_cancelled(void **state)
     free(asked);
 }
 
+/* Who cancels may be in the midst of what the other's end changes. */
+static void who_waits_ends_neither_within_a_cancel_nor_an_end(void **state)
+{
+    struct fixture *f = *state;
+    const char *const answers[] = {OK("1") "x", NULL};
+
+    script_start(&f->server, answers);
+    start(&f->list[0], "/first");
+    start(&f->list[1], "/second");
+    start(&f->list[2], "/third");
+    f->list[1].unwanted = f->list[2].unwanted = true;
+    gm_transfer_cancel(&f->list[0].transfer);
+    assert_int_equal(f->ended, 0);
+    gm_transfer_cancel(&f->list[1].transfer);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(f->list[0].ends + f->list[1].ends, 0);
+    assert_int_equal(f->list[2].ends, 1);
+    assert_int_equal(f->list[2].rc, -GM_E_STALE);
+    free(script_stop(&f->server));
+}
+
 static void what_one_ends_it_may_cancel_and_begin(void **state)
 {
     struct fixture *f = *state;
@@ -211,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(they_go_in_turn),
         TEST(one_that_waits_or_goes_may_be_cancelled),
+        TEST(who_waits_ends_neither_within_a_cancel_nor_an_end),
         TEST(what_one_ends_it_may_cancel_and_begin),
         TEST(endpoints_beyond_those_that_are_kept_are_asked_too),
         TEST(what_is_no_url_is_refused),
