@@ -15,6 +15,7 @@
 #include "scheduler/access_remote.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/peers.h"
+#include "scheduler/remote_urls.h"
 
 #define TICK_MS 50
 #define MAX_ATTEMPTS 8
@@ -495,6 +496,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
         (void)uv_loop_close(&d->loop);
     }
     gm_urls_fini(d);
+    gm_remote_urls_fini(d);
     gm_core_destroy(&d->core);
     gm_shelf_close(&d->shelf);
     gm_state_close(&d->state);

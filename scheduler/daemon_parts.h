@@ -50,6 +50,14 @@ struct gm_unsent {
     bool told; /* the node knows of the task */
 };
 
+/* A store that was tried, of which nobody knows yet how it takes hashes: remote_urls.c. */
+struct gm_untried {
+    struct gm_untried *next;
+    char *store_url; /* owned */
+    gm_time until;   /* so long who asks is told why */
+    struct gm_err err;
+};
+
 struct gm_daemon {
     const struct gm_settings *settings; /* borrowed */
     uv_loop_t loop;
@@ -62,6 +70,7 @@ struct gm_daemon {
     struct gm_grant_signer *signer; /* owned */
     struct gm_stores *stores;       /* owned */
     bool probing;                   /* a store is being tried */
+    struct gm_untried *untried;     /* owned; stores that could not be tried */
     uint64_t term;
 
     void *zctx; /* owned */

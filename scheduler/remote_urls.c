@@ -7,6 +7,7 @@
 #include "common/log.h"
 
 #define SOURCE_S (24 * 60 * 60)
+#define UNTRIED (30 * GM_SEC) /* nodes ask again after 5 s */
 
 int gm_remote_urls_source(struct gm_stores *stores, const char *url, char **out_url,
                           struct gm_err *err)
@@ -41,6 +42,59 @@ struct probe {
     struct gm_err err;
 };
 
+static void untried_destroy(struct gm_untried *untried)
+{
+    free(untried->store_url);
+    free(untried);
+}
+
+/* Of that store, or of those whose time is over where store_url is NULL. */
+static void untried_drop(struct gm_daemon *d, const char *store_url, gm_time now)
+{
+    struct gm_untried **at = &d->untried;
+    while (*at != NULL) {
+        struct gm_untried *one = *at;
+        if (now >= one->until || (store_url != NULL && strcmp(one->store_url, store_url) == 0)) {
+            *at = one->next;
+            untried_destroy(one);
+        } else {
+            at = &one->next;
+        }
+    }
+}
+
+/* *store_url goes over. Without memory for it the store is tried again. */
+static void untried_add(struct gm_daemon *d, char **store_url, const struct gm_err *why)
+{
+    gm_time now = gm_time_now();
+    struct gm_untried *one = calloc(1, sizeof *one);
+    untried_drop(d, *store_url, now);
+    if (one != NULL) {
+        *one = (struct gm_untried){
+            .next = d->untried, .store_url = *store_url, .until = now + UNTRIED, .err = *why};
+        *store_url = NULL;
+        d->untried = one;
+    }
+}
+
+/* Negative: it could not be tried, not long ago. */
+static int untried_tell(struct gm_daemon *d, const char *store_url, struct gm_err *err)
+{
+    untried_drop(d, NULL, gm_time_now());
+    for (const struct gm_untried *one = d->untried; one != NULL; one = one->next) {
+        if (strcmp(one->store_url, store_url) == 0) {
+            *err = one->err;
+            return -(int)err->code;
+        }
+    }
+    return 0;
+}
+
+void gm_remote_urls_fini(struct gm_daemon *d)
+{
+    untried_drop(d, NULL, INT64_MAX);
+}
+
 static void probe_work(void *arg)
 {
     struct probe *p = arg;
@@ -53,6 +107,7 @@ static void probe_done(void *arg)
     p->d->probing = false;
     if (p->rc < 0) {
         gm_log_err(GM_LOG_WARN, "store_not_tried", &p->err, "store=%s", p->store_url);
+        untried_add(p->d, &p->store_url, &p->err);
     }
     free(p->store_url);
     free(p);
@@ -192,7 +247,8 @@ int gm_remote_urls_write(struct gm_daemon *d, const char *store_url, const Gm__G
         return rc;
     }
     if (grant.waits) {
-        rc = probe(d, store_url, err);
+        rc = untried_tell(d, store_url, err);
+        rc = rc < 0 ? rc : probe(d, store_url, err);
         rc = rc < 0 ? rc : GM_URLS_WAIT;
     } else {
         rc = set_grant(pool, &grant, out, err);

@@ -16,9 +16,13 @@ int gm_remote_urls_source(struct gm_stores *stores, const char *url, char **out_
 /* *out_url: owned. */
 int gm_remote_urls_read(struct gm_stores *stores, const char *store_url, const char *key,
                         int64_t valid_ms, char **out_url, struct gm_err *err) GM_MUST_CHECK;
-/* Fills the grant, whose key is set, with what is the pool's. GM_URLS_WAIT, or negative. */
+/* Fills the grant, whose key is set, with what is the pool's. GM_URLS_WAIT, or negative: also why
+ * the endpoint could not be tried, to who asks in the half minute after that; then it is tried
+ * again. */
 int gm_remote_urls_write(struct gm_daemon *d, const char *store_url, const Gm__GrantItem *item,
                          int64_t valid_ms, struct gm_pool *pool, Gm__Grant *out,
                          struct gm_err *err) GM_MUST_CHECK;
+/* Forgets what could not be tried. */
+void gm_remote_urls_fini(struct gm_daemon *d);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "common/array.h"
 #include "common/log.h"
+#include "proto/envelope.h"
 #include "scheduler/access_remote.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/remote_urls.h"
@@ -328,6 +329,38 @@ static int fill_envelope(struct filler *f, const struct gm_event *event, Gm__Env
     }
 }
 
+/* Who asked hears why there is no grant: what he waits for may never come. Negative: no memory to
+ * say so. */
+static int refuse_grant(const struct filler *f, Gm__GrantAnswer *answer, const struct gm_err *why,
+                        struct gm_err *err)
+{
+    Gm__Error *error = gm_pool_take(f->pool, sizeof *error);
+    if (error == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm_err_to_msg(why, error);
+    int rc = set_text(f, &error->text, why->text, err);
+    if (rc == 0) {
+        answer->n_grants = 0;
+        answer->error = error;
+    }
+    return rc;
+}
+
+/* Not sent: a grant is asked for again, an assignment has failed. */
+static void fail_envelope(const struct filler *f, struct gm_send *send, const struct gm_err *why)
+{
+    Gm__Envelope *env = send->envelope;
+    struct gm_err err;
+    gm_log_err(GM_LOG_ERROR, "grant_failed", why, "node=%s", send->node_id);
+    if (env->body_case == GM__ENVELOPE__BODY_GRANT_ANSWER && why->code != GM_E_NOMEM &&
+        refuse_grant(f, env->grant_answer, why, &err) == 0) {
+        return;
+    }
+    gm_wire_note_failed(f->d, send->node_id, env, why);
+    send->envelope = NULL;
+}
+
 void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *effects)
 {
     struct filler f = {.d = d, .pool = &effects->pool, .unix_ms = gm_time_unix_ms()};
@@ -338,10 +371,7 @@ void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_e
         if (rc == GM_URLS_WAIT) {
             send->envelope = NULL; /* asked again when the store has been tried */
         } else if (rc < 0) {
-            /* Not sent: a request is asked again. */
-            gm_log_err(GM_LOG_ERROR, "grant_failed", &err, "node=%s", send->node_id);
-            gm_wire_note_failed(d, send->node_id, send->envelope, &err);
-            send->envelope = NULL;
+            fail_envelope(&f, send, &err);
         }
     }
     for (size_t i = 0; i < effects->ended_count; i++) {

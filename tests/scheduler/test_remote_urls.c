@@ -1,15 +1,16 @@
-/* What nodes are told of objects on servers. No server is asked: the stores' endpoint is nowhere.
- */
+/* What nodes are told of objects on servers. No server but a script is asked: the stores' endpoint
+ * is nowhere. */
 #include "tests/scheduler/helper.h"
 
 #include <sys/stat.h>
 
 #include "scheduler/remote_urls.h"
 #include "storage/remote/remote.h"
+#include "tests/storage/transfer/script_server.h"
 
 static struct gm_err err;
 
-static struct gm_stores *make_stores(const char *folder)
+static struct gm_stores *make_stores_at(const char *folder, const char *endpoint)
 {
     struct gm_stores *stores = NULL;
     char path[512], line[1024];
@@ -17,10 +18,14 @@ static struct gm_stores *make_stores(const char *folder)
     write_file(folder, "keys", "id=a\nsecret=SESAME\n", 19);
     path_in(path, folder, "keys");
     assert_int_equal(chmod(path, 0600), 0);
-    assert_true(snprintf(line, sizeof line, "s3://* endpoint=http://127.0.0.1:1 keys=%s", path) <
-                1024);
+    assert_true(snprintf(line, sizeof line, "s3://* endpoint=%s keys=%s", endpoint, path) < 1024);
     ASSERT_OK(gm_stores_create(lines, &stores, &err));
     return stores;
+}
+
+static struct gm_stores *make_stores(const char *folder)
+{
+    return make_stores_at(folder, "http://127.0.0.1:1");
 }
 
 static Gm__GrantItem item_of(uint64_t size)
@@ -63,6 +68,37 @@ static void a_store_that_was_not_tried_is_waited_for(void **state)
     assert_int_equal(gm_remote_urls_write(&d, "s3://out", &item, 3600000, &pool, &grant, &err),
                      GM_URLS_WAIT);
     assert_string_equal(grant.url, "");
+    gm_pool_fini(&pool);
+    gm_stores_destroy(&d.stores);
+}
+
+static void why_a_store_could_not_be_tried_is_told(void **state)
+{
+    const char *const no = "HTTP/1.1 403 No\r\nConnection: close\r\n\r\n"
+                           "<Error><Code>AccessDenied</Code><Message>m</Message></Error>";
+    const char *const answers[] = {no, no, no, no, NULL};
+    struct script_server server;
+    struct gm_daemon d = {.probing = false};
+    struct gm_pool pool = {0};
+    Gm__GrantItem item = item_of(5);
+    Gm__Grant grant = GM__GRANT__INIT;
+    script_start(&server, answers);
+    d.stores = make_stores_at(*state, server.url);
+    grant.key = "v/p/1.m4s";
+    assert_int_equal(uv_loop_init(&d.loop), 0);
+    assert_int_equal(gm_remote_urls_write(&d, "s3://out", &item, 3600000, &pool, &grant, &err),
+                     GM_URLS_WAIT);
+    (void)uv_run(&d.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&d.loop), 0);
+    assert_int_equal(gm_remote_urls_write(&d, "s3://out", &item, 3600000, &pool, &grant, &err),
+                     -GM_E_STORE_DENIED);
+    assert_non_null(d.untried);
+    d.untried->until = 0; /* then it is tried again */
+    d.probing = true;
+    assert_int_equal(gm_remote_urls_write(&d, "s3://out", &item, 3600000, &pool, &grant, &err),
+                     GM_URLS_WAIT);
+    assert_null(d.untried);
+    free(script_stop(&server));
     gm_pool_fini(&pool);
     gm_stores_destroy(&d.stores);
 }
@@ -111,6 +147,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(sources_and_objects_are_read_by_url, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_store_that_was_not_tried_is_waited_for, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(why_a_store_could_not_be_tried_is_told, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(grants_are_told_as_they_are, make_folder, remove_folder),
     };

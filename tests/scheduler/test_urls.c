@@ -160,12 +160,55 @@ static void a_job_is_forgotten_with_its_last_lease(void **state)
     close_farm(&f);
 }
 
+/* Of a bucket that the configuration does not name any more. */
+static void who_asks_hears_why_there_is_no_grant(void **state)
+{
+    static char *const none[] = {NULL};
+    static uint8_t hash[32];
+    struct farm f;
+    struct gm_err err;
+    Gm__Envelope asked = GM__ENVELOPE__INIT, env = GM__ENVELOPE__INIT;
+    Gm__GrantRequest request = GM__GRANT_REQUEST__INIT;
+    Gm__GrantItem item = GM__GRANT_ITEM__INIT, *items[] = {&item};
+    Gm__GrantAnswer answer = GM__GRANT_ANSWER__INIT;
+    Gm__Grant grant = GM__GRANT__INIT, *grants[] = {&grant};
+    struct gm_send send = {.node_id = "n", .envelope = &env};
+    struct gm_effects fx = {.sends = &send, .send_count = 1};
+    const struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = "n", .envelope = &asked};
+    (void)state;
+    open_farm(&f);
+    f.jobs[0].destination_url = "s3://gone/p";
+    assert_int_equal(gm_stores_create(none, &f.d.stores, &err), 0);
+    free(assigned(&f, "a", 1, 0));
+    item.store = GM__OBJECT_STORE__STORE_OUT;
+    item.sha256 = (ProtobufCBinaryData){32, hash};
+    request.epoch = 1;
+    request.items = items;
+    request.n_items = 1;
+    asked.body_case = GM__ENVELOPE__BODY_GRANT_REQUEST;
+    asked.grant_request = &request;
+    grant.key = (char *)(uintptr_t) "v/p/1.m4s";
+    answer.grants = grants;
+    answer.n_grants = 1;
+    env.body_case = GM__ENVELOPE__BODY_GRANT_ANSWER;
+    env.grant_answer = &answer;
+    gm_urls_fill(&f.d, &event, &fx);
+    assert_ptr_equal(send.envelope, &env);
+    assert_non_null(answer.error);
+    assert_int_equal(answer.n_grants, 0);
+    assert_non_null(strstr(answer.error->text, "gone"));
+    gm_pool_fini(&fx.pool);
+    gm_stores_destroy(&f.d.stores);
+    close_farm(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_of_a_job_are_given_one_source),
         cmocka_unit_test(after_a_minute_it_is_signed_anew),
         cmocka_unit_test(a_job_is_forgotten_with_its_last_lease),
+        cmocka_unit_test(who_asks_hears_why_there_is_no_grant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
