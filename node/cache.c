@@ -1,5 +1,6 @@
 /* Entries lie as <folder>/<64 hex digits>; a body is written as "tmp-<n>" and renamed when its hash
- * was found right, so that a crash leaves no wrong entry. The order of use is a list in memory,
+ * was found right, so that a crash leaves no wrong entry. Nothing is synced: what a process finds
+ * there it hashes before it is first read. The order of use is a list in memory,
  * rebuilt from the files' modification times, which each use sets. */
 #include "node/cache.h"
 
@@ -22,6 +23,7 @@ struct entry {
     char name[NAME_SIZE];
     uint64_t size;
     struct timespec used;      /* while loading only */
+    bool sound;                /* this process knows that it is what its name says */
     struct entry *prev, *next; /* oldest use first */
 };
 
@@ -218,10 +220,12 @@ static struct entry *find_entry(const struct gm_cache *cache, const char *name)
 }
 
 /* With the lock held. *out_fd -1: not there. */
-static int open_entry(struct gm_cache *cache, const char *name, int *out_fd, struct gm_err *err)
+static int open_entry(struct gm_cache *cache, const char *name, int *out_fd, bool *out_sound,
+                      struct gm_err *err)
 {
     struct entry *entry = find_entry(cache, name);
     *out_fd = -1;
+    *out_sound = true;
     if (entry == NULL) {
         return 0;
     }
@@ -237,17 +241,44 @@ static int open_entry(struct gm_cache *cache, const char *name, int *out_fd, str
     unlink_entry(cache, entry);
     append_entry(cache, entry);
     *out_fd = fd;
+    *out_sound = entry->sound;
     return 0;
+}
+
+/* Whether what an earlier process left under that name is what it says: a power cut may have left
+ * less of it, and disks forget. What is not goes. */
+static bool prove_entry(struct gm_cache *cache, const char *name, int fd,
+                        const uint8_t sha256[GM_SHA256_SIZE])
+{
+    uint8_t hash[GM_SHA256_SIZE];
+    struct gm_err err;
+    uint64_t size = 0;
+    bool sound =
+        gm_sha256_fd(fd, hash, &size, &err) == 0 && memcmp(hash, sha256, sizeof(hash)) == 0;
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find_entry(cache, name);
+    if (entry != NULL && sound) {
+        entry->sound = true;
+    } else if (entry != NULL && !entry->sound) { /* else another one was put there */
+        drop_entry(cache, entry);
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return sound;
 }
 
 int gm_cache_find(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int *out_fd,
                   struct gm_err *err)
 {
     char name[NAME_SIZE];
+    bool sound = true;
     gm_hex(sha256, GM_SHA256_SIZE, name);
     pthread_mutex_lock(&cache->lock);
-    int rc = open_entry(cache, name, out_fd, err);
+    int rc = open_entry(cache, name, out_fd, &sound, err);
     pthread_mutex_unlock(&cache->lock);
+    if (rc == 0 && *out_fd >= 0 && !sound && !prove_entry(cache, name, *out_fd, sha256)) {
+        close(*out_fd);
+        *out_fd = -1;
+    }
     return rc;
 }
 
@@ -300,6 +331,7 @@ static int keep_body(struct gm_cache *cache, const char *from, const char *name,
         } else {
             memcpy(entry->name, name, NAME_SIZE);
             entry->size = size;
+            entry->sound = true;
             append_entry(cache, entry);
             cache->bytes += size;
         }

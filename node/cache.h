@@ -16,7 +16,7 @@ int gm_cache_open(const char *folder, uint64_t max_bytes, struct gm_cache **out,
 void gm_cache_close(struct gm_cache **cache);
 
 /* A read-only descriptor of the body, or -1 where it is not there. *out_fd: owned by the caller.
- * Errors: SYS, NOMEM. */
+ * One that an earlier process left is hashed first, once. Errors: SYS, NOMEM. */
 int gm_cache_find(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int *out_fd,
                   struct gm_err *err) GM_MUST_CHECK;
 

@@ -275,6 +275,28 @@ static void what_may_be_asked_for_takes_an_eighth(void **state)
     assert_int_equal(count_files(f), 1);
 }
 
+/* As a power cut leaves it. */
+static void what_is_not_what_its_name_says_is_not_given(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t hash[GM_SHA256_SIZE];
+    char path[192];
+    char name[2 * GM_SHA256_SIZE + 1];
+    assert_int_equal(insert(f, 'a', 40), 0);
+    close(make_body('a', 40, hash));
+    snprintf(path, sizeof(path), "%s/%s", f->folder, gm_hex(hash, sizeof(hash), name));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(truncate(path, i == 0 ? 0 : 12), 0);
+        assert_int_equal(truncate(path, 40), 0); /* a hole */
+        reopen(f, 100);
+        assert_false(has(f, 'a', 40));
+        assert_int_equal(gm_cache_bytes(f->cache), 0);
+        assert_int_equal(count_files(f), 0);
+        assert_int_equal(insert(f, 'a', 40), 0);
+        assert_true(has(f, 'a', 40));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +311,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(body_that_comes_is_an_entry_when_it_is_whole, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_may_be_asked_for_takes_an_eighth, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_what_its_name_says_is_not_given, setup,
+                                        teardown),
         cmocka_unit_test(unusable_folder_is_an_error),
     };
     return cmocka_run_group_tests_name("node/cache", tests, NULL, NULL);
