@@ -41,8 +41,15 @@ is_done() { [ "$(state_of "$job")" = done ]; }
 calm_of() { echo "$work/calm.sha"; } # folder of a job: what it should be
 # By the nodes' logs: the scheduler may have died before it stored the end of a run that it acknowledged.
 ends() { cat "$at"/n?.log | sed -nE "s/.* event=task-ended job=$1 (.* first=[0-9]+) .* outcome=done.*/\1/p"; } # job
-look() { # folder of a job that is done: what is wrong with it, or "ok"
+# What its report says of a job that came to nothing, which may be forgotten by now: of one that is done, nothing.
+failure_of() { # folder
+  jq -r 'select(.job.state != "done") | "\(.job.state): \(.errors[0] // {} | "\(.code) \(.text)"); attempts not done: " +
+    ([.tasks[] | select(.outcome != "done") | "\(.task) \(.error.code // .outcome)"] | group_by(.) | map("\(length) of \(.[0])") | join(", "))' "$1/report.json" 2>&1
+}
+look() { # folder of a job that has ended: what is wrong with it, or "ok"
   local twice
+  twice=$(failure_of "$1")
+  [ -z "$twice" ] || { echo "$twice" | tr '\n' ' '; return; }
   tree_hash "$1" >"$1.sha"
   cmp -s "$(calm_of "$1")" "$1.sha" || { echo "other bytes: $(diff "$(calm_of "$1")" "$1.sha" | grep '^[<>]' | cut -c 1-12,68- | head -n 6 | tr '\n' ' ')"; return; }
   twice=$(doubles "$1/report.json" 2>&1)
