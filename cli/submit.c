@@ -11,6 +11,8 @@
 #include "common/id.h"
 #include "storage/store.h"
 
+#define RETRY_FOR (60 * GM_SEC)
+
 int gm_job_path(const char *id, const char *suffix, char **out, struct gm_err *err)
 {
     char *escaped = NULL;
@@ -103,6 +105,7 @@ static int make_body(const struct gm_submit *submit, const char *id, json_t **ou
     return 0;
 }
 
+/* *out: NULL unless it is there. */
 static int find_job(struct gm_session *session, const char *id, json_t **out, struct gm_err *err)
 {
     struct gm_answer answer = {0};
@@ -116,35 +119,100 @@ static int find_job(struct gm_session *session, const char *id, json_t **out, st
     return rc;
 }
 
-/* Sent again under the same id until it is known to be there, or refused: what comes late of a
- * submission without an answer makes no second job. */
-static int send_job(struct gm_session *session, const char *id, const json_t *body, json_t **out,
-                    struct gm_err *err)
+/* The submission may have been taken. */
+static bool is_open(int rc)
+{
+    return rc == -GM_E_TIMEOUT || rc == -GM_E_STATE_AWAY;
+}
+
+static int not_known(const char *id, int rc, struct gm_err *err)
+{
+    const struct gm_err last = *err;
+    GM_IGNORE(gm_err_set(err, last.code, last.native,
+                         "%.150s; whether job %s was taken is not known", last.text, id),
+              "rc says it");
+    return rc;
+}
+
+static int post(struct gm_session *session, const json_t *body, json_t **out, struct gm_err *err)
 {
     struct gm_answer answer = {0};
     int rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);
-    while (rc == -GM_E_TIMEOUT || rc == -GM_E_STATE_AWAY) {
-        rc = find_job(session, id, &answer.body, err);
-        if (rc != -GM_E_NOTFOUND) {
-            break;
-        }
-        rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);
-        if (rc == -GM_E_CONFLICT) { /* with the first one, or with another job */
-            const struct gm_err refusal = *err;
-            rc = find_job(session, id, &answer.body, err);
-            if (rc == -GM_E_NOTFOUND) {
-                *err = refusal;
-                rc = -GM_E_CONFLICT;
-            }
-        }
-    }
-    *out = answer.body;
+    *out = rc == 0 ? answer.body : NULL;
     return rc;
+}
+
+/* A refusal of what was sent again says nothing of the first one, which may have come late. */
+static int post_again(struct gm_session *session, const char *id, const json_t *body, json_t **out,
+                      struct gm_err *err)
+{
+    int rc = post(session, body, out, err);
+    if (rc == 0 || is_open(rc) || rc == -GM_E_UNREACHABLE || rc == -GM_E_CANCELLED) {
+        return rc;
+    }
+    const struct gm_err refusal = *err;
+    int found = find_job(session, id, out, err);
+    if (found == -GM_E_NOTFOUND) {
+        *err = refusal;
+        return rc;
+    }
+    return found;
+}
+
+/* Asked for, and sent again under the same id where it is not there, for RETRY_FOR: what comes late
+ * of a submission without an answer makes no second job. rc: of the first one; interrupts: before
+ * it. */
+static int ask_for_job(struct gm_session *session, const char *id, const json_t *body,
+                       int interrupts, int rc, json_t **out, struct gm_err *err)
+{
+    gm_time deadline = gm_time_now() + RETRY_FOR;
+    gm_term_note(session->term, "the submission got no answer; asking whether job %s was taken",
+                 id);
+    while (is_open(rc)) {
+        const struct gm_err open = *err;
+        /* who lost its database may still show what it could not store */
+        int found = rc == -GM_E_STATE_AWAY ? gm_session_next(session, err) : 0;
+        found = found < 0 ? found : find_job(session, id, out, err);
+        if (found != -GM_E_NOTFOUND && !is_open(found)) {
+            return found < 0 ? not_known(id, found, err) : 0;
+        }
+        if (session->interrupts != interrupts) {
+            rc = gm_err_set(err, GM_E_CANCELLED, 0, "interrupted");
+            return not_known(id, rc, err);
+        }
+        if (gm_time_now() >= deadline) {
+            *err = open;
+            return not_known(id, rc, err);
+        }
+        rc = found == -GM_E_NOTFOUND ? post_again(session, id, body, out, err) : found;
+    }
+    return rc == -GM_E_UNREACHABLE || rc == -GM_E_CANCELLED ? not_known(id, rc, err) : rc;
+}
+
+/* To a scheduler of the release before, which makes ids by itself: said once. */
+static int send_without_id(struct gm_session *session, json_t *body, json_t **out,
+                           struct gm_err *err)
+{
+    int rc = json_object_del(body, "id") != 0 ? gm_err_nomem(err) : post(session, body, out, err);
+    return is_open(rc) ? not_known("(its scheduler is of an earlier release)", rc, err) : rc;
+}
+
+/* body: loses its id where the scheduler knows none. */
+static int send_job(struct gm_session *session, const char *id, json_t *body, json_t **out,
+                    struct gm_err *err)
+{
+    int interrupts = session->interrupts;
+    int rc = post(session, body, out, err);
+    if (rc == -GM_E_INVAL && strstr(err->text, "unknown member `id`") != NULL) {
+        return send_without_id(session, body, out, err);
+    }
+    return is_open(rc) ? ask_for_job(session, id, body, interrupts, rc, out, err) : rc;
 }
 
 #define NAME_SIZE (sizeof "transcode-" + 32)
 
-/* What tells one state of the file from another; 0 where there is none to look at. */
+/* What tells one state of the file from another; 0 where there is none to look at, which finds no
+ * job that was sent while there was one. */
 static void add_file(const char *url, struct gm_sha256 *hash)
 {
     struct stat st = {0};
@@ -249,8 +317,9 @@ int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, js
     if (rc == 0 && !found) {
         rc = send_job(session, id, body, &job, err);
     }
+    bool named = json_object_get(body, "id") != NULL;
     json_decref(body);
-    if (rc == 0 && !found && strcmp(gm_job_text(job, "id"), id) != 0) {
+    if (rc == 0 && !found && named && strcmp(gm_job_text(job, "id"), id) != 0) {
         rc = gm_err_set(err, GM_E_PROTO, 0, "the scheduler's answer is not of job %s", id);
     }
     if (rc < 0) {

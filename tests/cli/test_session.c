@@ -19,7 +19,8 @@
 
 /* A scheduler of canned answers, in a process of its own: one connection after the other, each
  * reads a request and writes the answer of its turn, then closes. An empty answer closes at
- * once; "@" stands for the id of the job that was asked for last. */
+ * once, "!" interrupts who asked before; "@" stands for the id of the job that was asked for last.
+ */
 static struct gm_err err;
 static char folder[] = "/tmp/gm-session-XXXXXX";
 static struct gm_term term;
@@ -35,6 +36,9 @@ static int answer_with(int fd, const char *answer, const char *request)
     const char *asked = strstr(request, "GET /v1/jobs/"), *mark = strchr(answer, '@');
     if (asked != NULL) {
         snprintf(id, sizeof(id), "%s", asked + strlen("GET /v1/jobs/"));
+    }
+    if (answer[0] == '!') {
+        return kill(getppid(), SIGINT);
     }
     if (mark == NULL) {
         return write(fd, answer, strlen(answer)) < 0 ? -1 : 0;
@@ -174,7 +178,16 @@ static void lost_answers_are_asked_for_again_if_that_is_safe(void **state)
     "HTTP/1.1 " status " No\r\nConnection: close\r\n\r\n{\"code\":\"" code "\"}"
 #define ABSENT REFUSAL("404", "api.not_found")
 #define TAKEN REFUSAL("409", "api.conflict")
+#define GONE REFUSAL("404", "input.missing")
+#define AWAY REFUSAL("503", "scheduler.state_away")
+#define DENIED REFUSAL("403", "storage.denied")
+#define UNKNOWN_ID                                                                                 \
+    "HTTP/1.1 400 No\r\nConnection: close\r\n\r\n"                                                 \
+    "{\"code\":\"usage.invalid\",\"detail\":\"unknown member `id`\"}"
 #define JOB OK_JSON("{\"id\":\"@\",\"external_id\":\"mine\"}")
+
+static const struct gm_submit SUBMIT = {
+    .input = "/in", .out = "/out", .pipeline = "vod-h264", .external_id = "mine"};
 
 /* Found by its own id alone: other jobs may have its external id. */
 static void a_submission_whose_answer_was_lost_is_found_again(void **state)
@@ -188,18 +201,63 @@ static void a_submission_whose_answer_was_lost_is_found_again(void **state)
         {{"", ABSENT, "", JOB}, 0},
         {{"", ABSENT, TAKEN, JOB}, 0}, /* the first one came late */
         {{"", ABSENT, TAKEN, ABSENT}, -GM_E_CONFLICT},
+        {{"", ABSENT, GONE, JOB}, 0},
+        {{"", ABSENT, GONE, ABSENT}, -GM_E_INPUT_MISSING},
+        {{GONE}, -GM_E_INPUT_MISSING},
+        {{AWAY, JOB}, 0},
+        {{AWAY, AWAY, ABSENT, "", JOB}, 0},
+        {{AWAY, DENIED}, -GM_E_STORE_DENIED},
         {{TAKEN}, -GM_E_CONFLICT},
         {{"", OK_JSON("{\"id\":\"j1\",\"external_id\":\"mine\"}")}, -GM_E_PROTO},
     };
-    static const struct gm_submit params = {
-        .input = "/in", .out = "/out", .pipeline = "vod-h264", .external_id = "mine"};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct server server;
         json_t *job = NULL;
         start_server(&server, rows[i].answers);
         struct gm_session *session = open_session(&server);
-        assert_int_equal(gm_job_submit(session, &params, &job, &err), rows[i].rc);
+        assert_int_equal(gm_job_submit(session, &SUBMIT, &job, &err), rows[i].rc);
         assert_true((job != NULL) == (rows[i].rc == 0));
+        json_decref(job);
+        gm_session_close(&session);
+        stop_server(&server);
+    }
+}
+
+/* It may have been taken: that is asked once more, and said. */
+static void an_interrupt_ends_the_asking(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {"!", ABSENT, NULL};
+    struct server server;
+    json_t *job = NULL;
+    start_server(&server, answers);
+    struct gm_session *session = open_session(&server);
+    assert_int_equal(gm_job_submit(session, &SUBMIT, &job, &err), -GM_E_CANCELLED);
+    assert_non_null(strstr(err.text, "was taken is not known"));
+    assert_null(job);
+    gm_session_close(&session);
+    stop_server(&server);
+}
+
+/* Which makes ids by itself, so nothing can be asked for, nor be sent again. */
+static void a_scheduler_of_the_release_before_gets_no_id(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answers[3];
+        int rc;
+    } rows[] = {
+        {{UNKNOWN_ID, OK_JSON("{\"id\":\"theirs\"}")}, 0},
+        {{UNKNOWN_ID, ""}, -GM_E_TIMEOUT},
+        {{UNKNOWN_ID, UNKNOWN_ID}, -GM_E_INVAL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct server server;
+        json_t *job = NULL;
+        start_server(&server, rows[i].answers);
+        struct gm_session *session = open_session(&server);
+        assert_int_equal(gm_job_submit(session, &SUBMIT, &job, &err), rows[i].rc);
+        assert_string_equal(gm_job_text(job, "id"), rows[i].rc == 0 ? "theirs" : "");
         json_decref(job);
         gm_session_close(&session);
         stop_server(&server);
@@ -292,6 +350,8 @@ int main(void)
         cmocka_unit_test(a_scheduler_never_reached_is_not_waited_for),
         cmocka_unit_test(lost_answers_are_asked_for_again_if_that_is_safe),
         cmocka_unit_test(a_submission_whose_answer_was_lost_is_found_again),
+        cmocka_unit_test(an_interrupt_ends_the_asking),
+        cmocka_unit_test(a_scheduler_of_the_release_before_gets_no_id),
         cmocka_unit_test(a_job_is_followed_over_lost_connections),
         cmocka_unit_test(watching_an_unknown_job_ends),
         cmocka_unit_test(what_is_no_answer_of_ours_says_nothing_of_names),
