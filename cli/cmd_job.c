@@ -27,6 +27,17 @@ struct run {
     struct gm_err err;
 };
 
+/* The result's folder is not the one that an earlier job wrote to where it was made anew. */
+static bool may_go_on(const struct run *r)
+{
+    char mark[PATH_MAX];
+    return r->args->scheduler == NULL && r->args->state != NULL &&
+           (r->out == NULL ||
+            (!r->made_out &&
+             gm_fs_path(mark, sizeof mark, NULL, "%s/" GM_STORE_MARK, r->out) == 0 &&
+             access(mark, F_OK) == 0));
+}
+
 static int submit(struct run *r)
 {
     int64_t deadline = 0;
@@ -44,8 +55,7 @@ static int submit(struct run *r)
                                      .deadline_unix_ms = deadline,
                                      .priority = r->args->priority,
                                      .plan_only = r->args->command == GM_CMD_PLAN,
-                                     .goes_on =
-                                         r->args->scheduler == NULL && r->args->state != NULL};
+                                     .goes_on = may_go_on(r)};
     return gm_job_submit(r->session, &params, &r->job, &r->err);
 }
 
