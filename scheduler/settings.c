@@ -59,7 +59,7 @@ static const struct gm_option OPTIONS[] = {
      "A job that waits so long has a run of a lower class end at its next chunk; 0: never."},
     {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,
      "Accepted and unfinished jobs; more are refused."},
-    {"keep_jobs", GM_OPT_INT, OPT(keep_jobs), "1000", 1, 1000000,
+    {"keep_jobs", GM_OPT_INT, OPT(keep_jobs), "1000", 1, 10000,
      "Jobs that ended and are still known; the oldest beyond that are forgotten."},
     {"tenants", GM_OPT_LIST, OPT(tenants), NULL, 0, 0,
      "Who jobs belong to, a line each: `NAME weight=N max_running=SLOTS max_queued=JOBS`; `*`: all "

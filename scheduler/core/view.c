@@ -174,6 +174,17 @@ int gm_view_job_urls(const struct gm_core *core, const char *job_id, const char 
     return 0;
 }
 
+bool gm_view_job_state(const struct gm_core *core, const char *job_id, enum gm_job_state *out)
+{
+    struct gm_cjob *job;
+    struct gm_err unused;
+    bool known = find_job(core, job_id, &job, &unused) == 0;
+    if (known) {
+        *out = job->state;
+    }
+    return known;
+}
+
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err)
 {

@@ -116,6 +116,7 @@ static void wrong_settings_are_refused(void **state)
         {"storage: [\"s3://media\"]\n", "storage: s3://media lacks endpoint= or keys="},
         {"max_jobs: 0\n", "max_jobs"},
         {"keep_jobs: 0\n", "keep_jobs"},
+        {"keep_jobs: 10001\n", "keep_jobs"},
         {"grant_key_file: \"\"\n", "grant_key_file"},
         {"tenants: [\"a b\"]\n", "tenants: `b` is none of weight=N"},
     };
