@@ -131,6 +131,17 @@ static void mind_lead(const struct gm_daemon *d, struct gm_effects *fx)
     }
 }
 
+static int commit(struct gm_daemon *d, struct gm_commit_entry *entry, struct gm_err *err)
+{
+    int rc = gm_commit_add(d->commit, entry, gm_time_unix_ms(), err);
+    if (rc < 0) {
+        struct gm_err own =
+            err != NULL ? *err : (struct gm_err){.code = GM_E_NOMEM, .text = "a step was lost"};
+        gm_daemon_fail(d, &own);
+    }
+    return rc;
+}
+
 /* Takes the effects. */
 static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *fx,
                  gm_daemon_answer_fn fn, void *arg, struct gm_err *err)
@@ -156,13 +167,7 @@ static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_ef
         return 0;
     }
     struct gm_commit_entry entry = {.effects = *fx, .answer = fn, .answer_arg = arg};
-    int rc = gm_commit_add(d->commit, &entry, gm_time_unix_ms(), err);
-    if (rc < 0) {
-        struct gm_err own =
-            err != NULL ? *err : (struct gm_err){.code = GM_E_NOMEM, .text = "a step was lost"};
-        gm_daemon_fail(d, &own);
-    }
-    return rc;
+    return commit(d, &entry, err);
 }
 
 int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_answer_fn fn,
@@ -188,6 +193,23 @@ int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_
     }
 #endif
     return apply(d, &stamped, &fx, fn, arg, err);
+}
+
+int gm_daemon_settle(struct gm_daemon *d, gm_daemon_answer_fn fn, void *arg, struct gm_err *err)
+{
+    struct gm_commit_entry entry = {.answer = fn, .answer_arg = arg};
+    if (d->failure == 0 && gm_commit_is_idle(d->commit)) {
+        fn(0, NULL, arg);
+        return 0;
+    }
+    return commit(d, &entry, err);
+}
+
+int gm_daemon_check_lead(const struct gm_daemon *d, struct gm_err *err)
+{
+    return d->failure == 0 ? 0
+                           : gm_err_set(err, GM_E_NOT_LEADER, d->error.native,
+                                        "this scheduler leads no more: %.180s", d->error.text);
 }
 
 void gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event)

@@ -44,6 +44,12 @@ typedef void (*gm_daemon_answer_fn)(int rc, const struct gm_err *err, void *arg)
  * called); otherwise fn is called once, now or later. */
 int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_answer_fn fn,
                    void *arg, struct gm_err *err) GM_MUST_CHECK;
+/* Calls fn once all that was stepped before is on disk, now or when it is, or with the error. A
+ * negative return: it can't be, and fn is not called. */
+int gm_daemon_settle(struct gm_daemon *d, gm_daemon_answer_fn fn, void *arg,
+                     struct gm_err *err) GM_MUST_CHECK;
+/* NOT_LEADER once it can't go on and ends: what the core shows may be stored nowhere. */
+int gm_daemon_check_lead(const struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
 /* Runs work on the pool, then done on the loop; the daemon does not end in between. */
 int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(void *arg), void *arg,
                    struct gm_err *err) GM_MUST_CHECK;

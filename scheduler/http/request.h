@@ -23,6 +23,11 @@ enum gm_request_state { GM_REQUEST_BODY, GM_REQUEST_WAITING, GM_REQUEST_ANSWERED
 
 struct gm_stream; /* an event stream: sse.c */
 
+struct gm_unstored {
+    struct gm_unstored *next;
+    const char *job_id; /* borrowed */
+};
+
 struct gm_request {
     struct gm_request *next, *prev; /* of the server's list */
     struct gm_http *http;           /* borrowed */
@@ -57,7 +62,8 @@ struct gm_http {
     bool stopping;
     bool running; /* inside MHD_run */
     struct gm_request *requests;
-    size_t body_bytes; /* of theirs */
+    size_t body_bytes;            /* of theirs */
+    struct gm_unstored *unstored; /* jobs of the core that are not on disk yet: submit.c */
     struct gm_stream *streams;
     size_t stream_count;
 };
@@ -78,6 +84,8 @@ void gm_route(struct gm_request *r);
 
 /* submit.c, pipelines.c */
 void gm_handle_submit(struct gm_request *r);
+/* The core has taken the job; a scheduler that starts anew may not know of it. */
+bool gm_submit_is_unstored(const struct gm_http *http, const char *job_id);
 void gm_handle_pipelines(struct gm_request *r);
 void gm_handle_pipeline(struct gm_request *r);
 void gm_handle_pipeline_check(struct gm_request *r);

@@ -124,17 +124,9 @@ static int parse_state(const struct gm_request *r, const char **out, struct gm_e
 
 static bool has_state(const struct gm_core *core, const char *id, const char *state)
 {
-    struct gm_job_view v;
-    struct gm_err err;
-    if (state == NULL) {
-        return true;
-    }
-    if (gm_view_job(core, id, &v, &err) < 0) {
-        return false;
-    }
-    bool same = strcmp(gm_job_state_name(v.state), state) == 0;
-    gm_view_job_fini(&v);
-    return same;
+    enum gm_job_state own;
+    return state == NULL ||
+           (gm_view_job_state(core, id, &own) && strcmp(gm_job_state_name(own), state) == 0);
 }
 
 static int list_jobs(const struct gm_request *r, json_t *list, const char **out_next,
@@ -152,7 +144,7 @@ static int list_jobs(const struct gm_request *r, json_t *list, const char **out_
     const char *id = gm_view_next_job(core, gm_request_query(r, "cursor"), true);
     for (; id != NULL; id = gm_view_next_job(core, id, true)) {
         json_t *doc = NULL;
-        if (!has_state(core, id, state)) {
+        if (!has_state(core, id, state) || gm_submit_is_unstored(r->http, id)) {
             continue;
         }
         if (json_array_size(list) == limit) {
@@ -186,12 +178,32 @@ static void handle_jobs(struct gm_request *r)
     gm_request_json(r, MHD_HTTP_OK, json_pack("{s:o, s:s?}", "jobs", list, "next", next));
 }
 
-static void handle_job(struct gm_request *r)
+static void show_job(struct gm_request *r)
 {
     struct gm_err err = {0};
     json_t *doc = NULL;
     int rc = gm_doc_job(core_of(r), r->id, false, &doc, &err);
     finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
+static void on_settled(int rc, const struct gm_err *error, void *arg)
+{
+    if (rc < 0) {
+        gm_request_fail(arg, error);
+    } else {
+        show_job(arg);
+    }
+}
+
+/* Who asks after a lost answer is told of no job that may not outlive this scheduler. */
+static void handle_job(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    if (!gm_submit_is_unstored(r->http, r->id)) {
+        show_job(r);
+    } else if (gm_daemon_settle(r->http->d, on_settled, r, &err) < 0) {
+        gm_request_fail(r, &err);
+    }
 }
 
 static void handle_explain(struct gm_request *r)

@@ -220,6 +220,8 @@ static void dispatch(struct gm_request *r)
                              GM_HTTP_MAX_BODY >> 20),
                   "answered");
         gm_request_fail(r, &err);
+    } else if (strcmp(r->path, "/livez") != 0 && gm_daemon_check_lead(r->http->d, &err) < 0) {
+        gm_request_fail(r, &err);
     } else {
         gm_route(r);
     }

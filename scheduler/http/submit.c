@@ -27,6 +27,7 @@ struct submit {
     int32_t priority;
     bool plan_only;
     char job_id[GM_ID_SIZE];
+    struct gm_unstored unstored; /* of the server's list from the step to the disk */
     int rc;
     struct gm_err err;
 };
@@ -189,11 +190,36 @@ static void work(void *arg)
     s->rc = prepare(s, &s->err);
 }
 
+static void note_unstored(struct submit *s)
+{
+    s->unstored = (struct gm_unstored){.next = s->r->http->unstored, .job_id = s->job_id};
+    s->r->http->unstored = &s->unstored;
+}
+
+static void note_end(struct submit *s)
+{
+    struct gm_unstored **at = &s->r->http->unstored;
+    while (*at != &s->unstored) {
+        at = &(*at)->next;
+    }
+    *at = s->unstored.next;
+}
+
+bool gm_submit_is_unstored(const struct gm_http *http, const char *job_id)
+{
+    const struct gm_unstored *at = http->unstored;
+    while (at != NULL && strcmp(at->job_id, job_id) != 0) {
+        at = at->next;
+    }
+    return at != NULL;
+}
+
 static void on_stored(int rc, const struct gm_err *error, void *arg)
 {
     struct submit *s = arg;
     struct gm_err err = {0};
     json_t *doc = NULL;
+    note_end(s);
     if (rc < 0) {
         gm_request_fail(s->r, error);
     } else if (gm_doc_job(gm_daemon_core(s->r->http->d), s->job_id, true, &doc, &err) < 0) {
@@ -225,10 +251,12 @@ static void done(void *arg)
                                 .plan_only = s->plan_only,
                                 .created_unix_ms = gm_time_unix_ms()};
         struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &job};
+        note_unstored(s);
         s->rc = gm_daemon_step(s->r->http->d, &event, on_stored, s, &s->err);
         if (s->rc == 0) {
             return;
         }
+        note_end(s);
         if (s->err.code == GM_E_BUSY) {
             s->r->retry_s = gm_daemon_job_wait_s(s->r->http->d);
         }

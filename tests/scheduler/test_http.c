@@ -1,3 +1,7 @@
+#include <poll.h>
+
+#include <sqlite3.h>
+
 #include "tests/scheduler/farm.h"
 
 #define INLINE_PIPELINE                                                                            \
@@ -285,6 +289,58 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     farm_stop(&f);
 }
 
+static void lock_state(const struct farm *f, sqlite3 **out)
+{
+    char path[512];
+    path_in(path, f->folder, "s/state.db");
+    assert_int_equal(sqlite3_open(path, out), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(*out, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* A scheduler that dies before that knows of no such job. */
+static void a_job_is_shown_once_it_is_on_disk(void **state)
+{
+    static const char request[] =
+        "GET /v1/jobs/" CHOSEN " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    struct farm f;
+    sqlite3 *db = NULL;
+    json_t *j = NULL;
+    char body[1024], post[1400], answer[64] = "";
+    farm_start(&f, *state);
+    lock_state(&f, &db);
+    int n = snprintf(body, sizeof body,
+                     "{\"pipeline\":\"vod-h264\",\"source\":\"%s\",\"destination\":\"%s\","
+                     "\"id\":\"" CHOSEN "\"}",
+                     f.source, f.destination);
+    n = snprintf(post, sizeof post,
+                 "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", n, body);
+    int submission = farm_connect(&f), question = -1;
+    farm_send(submission, post, (size_t)n);
+    bool waits = false;
+    while (!waits) { /* not there yet, or there and not on disk */
+        question = farm_connect(&f);
+        farm_send(question, request, sizeof request - 1);
+        struct pollfd fd = {.fd = question, .events = POLLIN};
+        waits = poll(&fd, 1, 300) == 0;
+        if (!waits) {
+            assert_int_equal(read(question, answer, 12), 12);
+            assert_string_equal(answer, "HTTP/1.1 404");
+            (void)close(question);
+        }
+    }
+    assert_int_equal(farm_call(&f, "GET", "/v1/jobs", NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "jobs")), 0);
+    json_decref(j);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(read(question, answer, 12), 12);
+    assert_string_equal(answer, "HTTP/1.1 200");
+    assert_int_equal(read(submission, answer, 12), 12);
+    assert_string_equal(answer, "HTTP/1.1 201");
+    (void)close(question);
+    (void)close(submission);
+    farm_stop(&f);
+}
+
 static void cancel(const struct farm *f, const char *id)
 {
     char path[128];
@@ -491,6 +547,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_chunked_body_over_the_limit_is_refused, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(jobs_are_listed_in_pages_and_survive_a_kill, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_job_is_shown_once_it_is_on_disk, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_folder_that_is_being_written_is_refused, make_folder,
                                         remove_folder),
