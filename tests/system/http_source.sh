@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 serve=$bin/../tests/range_serve
-[ -x "$serve" ] || skip "range_serve is not built"
+need_built range_serve
 mkdir "$work/www"
 make_clip "$work/www/clip.mp4" 20 640x360 25 -b:v 2M
 make_clip "$work/www/mkv.mkv" 8 320x240 25

@@ -69,6 +69,17 @@ s3_is_empty() { # bucket...: no object and no upload that is open
     [ -z "$keys$uploads" ] || return 1
   done
 }
+# What can't be listed is not empty: where the server does not answer, these are false.
+s3_no_upload() { # bucket...: none is open
+  local b uploads
+  for b in "$@"; do
+    uploads=$(s3_uploads "$b") && [ -z "$uploads" ] || return 1
+  done
+}
+s3_has_only() { # bucket prefix pattern: no key without the pattern
+  local keys
+  keys=$(s3_keys "$1" "$2") && [ -z "$(grep -v "$3" <<<"$keys" | grep .)" ]
+}
 s3_keys_file() { # file [secret]: what a scheduler reads
   (umask 077 && printf 'id=%s\nsecret=%s\n' "$s3_key" "${2:-$s3_secret}" >"$1")
 }
