@@ -75,6 +75,7 @@ begin_cancels() {
   canceller &
   clients="$clients $!"
 }
+is_over() { [ -e "$at/stop" ] && is_gone "$(pid scheduler)"; } # it could not be started again: nobody answers any more
 canceller() {
   local n=0 out reply
   while [ ! -e "$at/stop" ]; do
@@ -83,10 +84,10 @@ canceller() {
     [[ $reply =~ \"id\":\ *\"([0-9a-z]+)\" ]] || { sleep 0.1; continue; }
     job=${BASH_REMATCH[1]}
     sleep "0.$((RANDOM % 10))"
-    until [ "$(call "jobs/$job:cancel")" != 000 ]; do sleep 0.1; done
+    until [ "$(call "jobs/$job:cancel")" != 000 ] || is_over; do sleep 0.1; done
     call nodes/n1:drain >/dev/null
     sleep 0.1
-    until [ "$(call nodes/n1:resume)" = 202 ]; do sleep 0.1; done
+    until [ "$(call nodes/n1:resume)" = 202 ] || is_over; do sleep 0.1; done
     sleep 0.5
   done
 }
