@@ -14,11 +14,11 @@ mkdir "$work/log.d"
 export LD_PRELOAD=$tools/libpower_shim.so POWER_LOG=$work/log POWER_FOLDERS=$work/main/s POWER_HANG=$work/hangs
 farm_options="max_jobs: 200" farm main
 unset LD_PRELOAD POWER_LOG POWER_FOLDERS POWER_HANG
-api() { curl -s -m 100 --unix-socket "$at/http" "$@"; }
+api() { curl -s -m 300 --unix-socket "$at/http" "$@"; }
+jq -n --rawfile yaml "$work/small.yaml" --rawfile noise "$work/noise" --arg source "file://$work/clip.mp4" --arg out "file://$at/out-@N@" \
+  '{pipeline: {yaml: $yaml, name: "small", assets: {"noise.png": $noise}}, source: $source, destination: $out}' >"$work/request"
 submit() { # number
-  jq -n --rawfile yaml "$work/small.yaml" --rawfile noise "$work/noise" --arg source "file://$work/clip.mp4" --arg out "file://$at/out-$1" \
-    '{pipeline: {yaml: $yaml, name: "small", assets: {"noise.png": $noise}}, source: $source, destination: $out}' |
-    api -d @- -o /dev/null -D "$work/head-$1" -w '%{http_code}\n' http://x/v1/jobs
+  sed "s/@N@/$1/" "$work/request" | api -d @- -o /dev/null -D "$work/head-$1" -w '%{http_code}\n' http://x/v1/jobs
 }
 refused() { grep -lE '^HTTP/1.1 429' "$work"/head-* 2>/dev/null; }
 is_refused() { [ -n "$(refused)" ]; }
@@ -31,8 +31,8 @@ until is_refused || [ $asked = 100 ]; do # each adds a megabyte
   clients="$clients $!"
   sleep 0.1
 done
-check "who comes too late is refused" is_refused
-check "and told when to come again" grep -qiE '^Retry-After: [0-9]+' $(refused)
+until_true "who comes too late is refused" is_refused && # of a busy machine: the last ones are still on their way
+  check "and told when to come again" grep -qiE '^Retry-After: [0-9]+' $(refused)
 check "not before 32 MiB wait: $asked" test "$asked" -gt 30
 check "nobody else has an answer: $(grep -v 429 "$work/codes")" test -z "$(grep -v 429 "$work/codes")"
 check "it answers what needs no disk" test "$(api http://x/livez | jq -r .live)" = true
