@@ -83,7 +83,9 @@ leader=a other=b
 for round in 1 2 3; do
   id=$(submit "kill$round") || fail "submit in round $round"
   until_true "chunks of round $round are done" runs_chunks "$id"
-  before=$(term) began=$(date +%s%3N)
+  before=$(term)
+  after=$(submit "after$round") || fail "submit before the kill of round $round" # of which next to nothing is given out before
+  began=$(date +%s%3N)
   kill -KILL "$(cat "$at/$leader")"
   until_true "the other leads (round $round)" leads "$other"
   ready=$(($(date +%s%3N) - began))
@@ -95,6 +97,8 @@ for round in 1 2 3; do
   launch "$leader"
   check "the job of round $round is done" gopmill watch "$id"
   is_undisturbed "kill$round" "(round $round)"
+  check "the job that came just before is done (round $round)" gopmill watch "$after"
+  check "with the bytes of an undisturbed job (round $round)" same "after$round"
   swap=$leader leader=$other other=$swap
 done
 
@@ -143,7 +147,7 @@ sleep 1
 pg_start || fail "PostgreSQL does not start again"
 check "the job is done over the server's death" gopmill watch "$id"
 is_undisturbed database "over the server's death"
-nothing_left "$work"/kill? "$work/stop" "$work"/at-* "$work/database"
+nothing_left "$work"/kill? "$work"/after? "$work/stop" "$work"/at-* "$work/database"
 
 # ---- what is not there
 sed "s|^work_store.*||" "$at/a.yaml" >"$at/none.yaml"
