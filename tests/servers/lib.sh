@@ -49,10 +49,14 @@ ports() { # count: the first of so many free ones, below those that the kernel g
     return
   done
 }
+all_live() { # what we began
+  local pid
+  for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || return 1; done
+}
 until_up() { # what command...: within two minutes, as long as all that we began are alive
   local what=$1 end=$((SECONDS + 120))
   shift
-  while [ $SECONDS -lt $end ] && kill -0 "${pids[@]}" 2>/dev/null; do
+  while [ $SECONDS -lt $end ] && all_live; do
     ! "$@" >/dev/null 2>&1 || return 0
     sleep 0.05
   done

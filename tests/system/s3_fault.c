@@ -1,11 +1,13 @@
 /* A proxy before an S3 server that fails as stores and networks do. What it does to a request
- * follows from its kind and its number among those of that kind, so that a seed is a list of faults
- * for each kind whatever order they come in.
+ * follows from its kind and its number among those of that kind: a seed is a list of faults for
+ * each kind. Which request is the nth of its kind depends on when a farm's nodes ask, so the same
+ * seed need not end the same way twice.
  *
  *   s3_fault PORT LOG seed SEED RATE        one request of RATE meets a fault
- *   s3_fault PORT LOG seeds FILE RATE       the same; the seed is FILE's number, read at each
- * request. Another begins its list anew; 0: nothing fails s3_fault PORT LOG script RULE...
- * KIND:N:FAULT: the nth of a kind does
+ *   s3_fault PORT LOG seeds FILE RATE       the same; the seed is FILE's number, read each time
+ *   s3_fault PORT LOG script RULE...        KIND:N:FAULT: the nth of a kind does
+ *
+ * Another number in FILE begins its list anew; with 0 nothing fails.
  *
  * Prints its own port; both are of 127.0.0.1. LOG gets a line a request: kind, number, fault,
  * method, path, status, bytes and a sum of what was sent up, bytes that were asked for or came
