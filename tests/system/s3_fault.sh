@@ -69,6 +69,10 @@ for ((seed = first; seed < first + seeds; seed++)); do
   put_seed "$seed"
   rc=0
   timeout 240 "$bin/gopmill" submit s3://source/clip.mp4 --out "s3://dest/s$seed" --pipeline "$work/small.yaml" --watch >/dev/null 2>"$work/stderr" || rc=$?
+  for ((i = 0; i < 30; i++)); do # what deletes and lists after a job meets faults too
+    ! s3_is_empty work || break
+    sleep 0.1
+  done
   put_seed 0
   faults=$(awk '$3 != "-" {print $1 ":" $3}' "$work/log" | sort | uniq -c | awk '{printf "%s%s", $2, ($1 > 1 ? "x" $1 " " : " ")}')
   why=$(grep -m 1 -oE 'error: [a-z]+[.][a-z_]+' "$work/stderr" | cut -d' ' -f2)
