@@ -143,7 +143,8 @@ static int two_read(struct two_hashes *two, int fd, uint64_t at, uint64_t left, 
 }
 
 int gm_hash_part(int fd, uint64_t offset, uint64_t size, uint8_t out_sha256[GM_SHA256_SIZE],
-                 uint8_t *out_md5, void (*moved)(void *arg), void *arg, struct gm_err *err)
+                 uint8_t *out_md5, struct gm_sha256 *whole, void (*moved)(void *arg), void *arg,
+                 struct gm_err *err)
 {
     struct two_hashes two = {NULL, NULL, NULL};
     int rc = two_init(&two, out_md5 != NULL, err);
@@ -154,6 +155,9 @@ int gm_hash_part(int fd, uint64_t offset, uint64_t size, uint8_t out_sha256[GM_S
 
         rc = two_read(&two, fd, offset + done, size - done, &n, err);
         done += n;
+        if (whole != NULL) {
+            gm_sha256_update(whole, two.piece, n);
+        }
         if (moved != NULL) {
             moved(arg);
         }

@@ -21,11 +21,11 @@ int gm_sha256_fd(int fd, uint8_t out[GM_SHA256_SIZE], uint64_t *out_size,
 #define GM_MD5_BASE64 25 /* 24 characters and NUL */
 
 /* size bytes of fd from offset on, by pread, in 1 MiB pieces: their SHA-256 and, where out_md5 is
- * not NULL, their MD5 (RFC 1321), which S3's Content-MD5 wants and nothing of ours rests on. moved,
- * which may be NULL, is called after each piece. Errors: SYS; INVAL: there are fewer bytes, or
- * libcrypto has no MD5 (FIPS mode); NOMEM. */
+ * not NULL, their MD5 (RFC 1321), which S3's Content-MD5 wants and nothing of ours rests on. whole,
+ * which may be NULL, takes the same bytes. moved, which may be NULL, is called after each piece.
+ * Errors: SYS; INVAL: there are fewer bytes, or libcrypto has no MD5 (FIPS mode); NOMEM. */
 int gm_hash_part(int fd, uint64_t offset, uint64_t size, uint8_t out_sha256[GM_SHA256_SIZE],
-                 uint8_t *out_md5, void (*moved)(void *arg), void *arg,
+                 uint8_t *out_md5, struct gm_sha256 *whole, void (*moved)(void *arg), void *arg,
                  struct gm_err *err) GM_MUST_CHECK;
 /* An MD5 as Content-MD5 has it (RFC 4648 section 4); returns out. */
 char *gm_md5_base64(const uint8_t md5[GM_MD5_SIZE], char out[GM_MD5_BASE64]);

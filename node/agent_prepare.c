@@ -48,8 +48,21 @@ static void on_moved(void *arg)
     gm_job_moved(arg);
 }
 
+/* The file may be the running worker's, who can write to it. */
+static int check_same(const struct gm_item_file *file, const uint8_t sha256[GM_SHA256_SIZE],
+                      struct gm_err *err)
+{
+    return memcmp(sha256, file->file.sha256, GM_SHA256_SIZE) == 0
+               ? 0
+               : gm_err_set(err, GM_E_BUG, 0,
+                            "`%.100s` was written to after the worker had announced it",
+                            file->path);
+}
+
+/* What is sent must be what was announced: then it is hashed by its store alone, part by part. */
 static int reckon(struct gm_item_file *file, struct gm_job *job, struct gm_err *err)
 {
+    uint8_t sha256[GM_SHA256_SIZE];
     if (is_large(file)) {
         if (file->file.size <= GM_PARTS_SIZE) {
             return gm_err_set(err, GM_E_BUG, 0, "a grant is for parts of what is too small");
@@ -59,7 +72,13 @@ static int reckon(struct gm_item_file *file, struct gm_job *job, struct gm_err *
         }
         struct gm_parts *parts = NULL;
         int rc = gm_parts_create(file->file.fd, file->file.size, gm_parts_size(file->file.size),
-                                 file->wants_md5, on_moved, job, &parts, err);
+                                 file->wants_md5, sha256, on_moved, job, &parts, err);
+        if (rc == 0) {
+            rc = check_same(file, sha256, err);
+        }
+        if (rc < 0) {
+            gm_parts_destroy(&parts);
+        }
         if (rc == 0 && file->parts != NULL) { /* what is begun stays so */
             parts->upload_id = file->parts->upload_id;
             file->parts->upload_id = NULL;
@@ -69,9 +88,11 @@ static int reckon(struct gm_item_file *file, struct gm_job *job, struct gm_err *
         return rc;
     }
     if (file->wants_md5 && !file->has_md5) {
-        uint8_t sha256[GM_SHA256_SIZE];
-        int rc =
-            gm_hash_part(file->file.fd, 0, file->file.size, sha256, file->md5, on_moved, job, err);
+        int rc = gm_hash_part(file->file.fd, 0, file->file.size, sha256, file->md5, NULL, on_moved,
+                              job, err);
+        if (rc == 0) {
+            rc = check_same(file, sha256, err);
+        }
         file->has_md5 = rc == 0;
         return rc;
     }

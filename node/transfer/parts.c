@@ -12,14 +12,18 @@ uint64_t gm_parts_size(uint64_t size)
     return least <= GM_PARTS_SIZE ? GM_PARTS_SIZE : (least + MIB - 1) / MIB * MIB;
 }
 
-int gm_parts_create(int fd, uint64_t size, uint64_t part_size, bool md5, void (*moved)(void *arg),
-                    void *arg, struct gm_parts **out, struct gm_err *err)
+int gm_parts_create(int fd, uint64_t size, uint64_t part_size, bool md5,
+                    uint8_t out_sha256[GM_SHA256_SIZE], void (*moved)(void *arg), void *arg,
+                    struct gm_parts **out, struct gm_err *err)
 {
     struct gm_parts *parts = calloc(1, sizeof(*parts));
+    struct gm_sha256 *whole = gm_sha256_create();
     int rc = 0;
 
     GM_ASSERT(size > 0 && part_size > 0);
-    if (parts == NULL) {
+    if (parts == NULL || whole == NULL) {
+        free(parts);
+        gm_sha256_destroy(&whole);
         return gm_err_nomem(err);
     }
     parts->size = size;
@@ -34,8 +38,12 @@ int gm_parts_create(int fd, uint64_t size, uint64_t part_size, bool md5, void (*
         struct gm_part *part = &parts->list[i];
 
         rc = gm_hash_part(fd, i * part_size, gm_parts_bytes(parts, i), part->sha256,
-                          md5 ? part->md5 : NULL, moved, arg, err);
+                          md5 ? part->md5 : NULL, whole, moved, arg, err);
     }
+    if (rc == 0) {
+        gm_sha256_final(whole, out_sha256);
+    }
+    gm_sha256_destroy(&whole);
     if (rc < 0) {
         gm_parts_destroy(&parts);
         return rc;

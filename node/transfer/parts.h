@@ -30,10 +30,11 @@ struct gm_parts {
 
 /* How large the parts of such a body are: GM_PARTS_SIZE, or what makes it at most GM_PARTS_MAX. */
 uint64_t gm_parts_size(uint64_t size);
-/* Reads and hashes the first `size` bytes of fd; on the pool. moved: as gm_hash_part calls it.
- * Errors: as gm_hash_part. */
-int gm_parts_create(int fd, uint64_t size, uint64_t part_size, bool md5, void (*moved)(void *arg),
-                    void *arg, struct gm_parts **out, struct gm_err *err) GM_MUST_CHECK;
+/* Reads and hashes the first `size` bytes of fd; on the pool. out_sha256: of all of them. moved: as
+ * gm_hash_part calls it. Errors: as gm_hash_part. */
+int gm_parts_create(int fd, uint64_t size, uint64_t part_size, bool md5,
+                    uint8_t out_sha256[GM_SHA256_SIZE], void (*moved)(void *arg), void *arg,
+                    struct gm_parts **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_parts_destroy(struct gm_parts **parts);
 uint64_t gm_parts_bytes(const struct gm_parts *parts, size_t index); /* of that part */
 /* The upload is not there any more: none of its parts is. */

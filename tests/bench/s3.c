@@ -106,7 +106,7 @@ static void hash_part(struct part *p)
     struct gm_err err = {0};
     uint8_t sum[GM_SHA256_SIZE];
 
-    if (gm_hash_part(p->bench->fd, p->offset, p->size, sum, NULL, NULL, NULL, &err) < 0) {
+    if (gm_hash_part(p->bench->fd, p->offset, p->size, sum, NULL, NULL, NULL, NULL, &err) < 0) {
         die("read", &err);
     }
     gm_hex(sum, sizeof(sum), p->payload);

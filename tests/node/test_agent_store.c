@@ -1,6 +1,8 @@
 /* Bodies that go to stores, and come from them, by URL. */
 #include "node/agent.h"
 
+#include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,10 +30,24 @@ struct story {
     struct script_server server;
     char url[256];
     bool asks_md5;
+    bool scribbles;  /* in what the worker made, once it was announced */
     size_t md5s;     /* that came with the last item */
     int64_t ends[2]; /* of the first grant, and of the others; 0: never */
     uint32_t grants;
 };
+
+/* As the worker itself could: other bytes, as many. */
+static void scribble(const struct farm *farm)
+{
+    char pattern[160];
+    glob_t found;
+    snprintf(pattern, sizeof(pattern), "%s/scratch/*/*/piece-0", farm->folder);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    int fd = open(found.gl_pathv[0], O_WRONLY);
+    assert_true(fd >= 0 && write(fd, "P", 1) == 1);
+    close(fd);
+    globfree(&found);
+}
 
 static bool grant(struct farm *farm, const Gm__GrantItem *item, Gm__Grant *out)
 {
@@ -46,6 +62,9 @@ static bool grant(struct farm *farm, const Gm__GrantItem *item, Gm__Grant *out)
     out->expires_unix_ms = story->ends[story->grants == 0 ? 0 : 1];
     story->grants++;
     story->md5s = item->n_md5;
+    if (story->scribbles) {
+        scribble(farm);
+    }
     if (story->asks_md5 && item->n_md5 == 0) {
         out->needs_md5 = true;
         out->n_headers = 0;
@@ -115,6 +134,19 @@ static void a_store_may_want_an_md5(void **state)
     assert_int_equal(story.md5s, 1);
     assert_int_equal(count(asked, "Content-MD5: N239TyumBuz+YrmKSqxrKw==\r\n"), 1);
     assert_null(strstr(asked, "x-amz-content-sha256"));
+    free(asked);
+}
+
+/* Its MD5 would be right, and its hash that of something else. */
+static void what_was_written_to_since_is_not_put(void **state)
+{
+    struct farm *farm = *state;
+    struct story story = {.asks_md5 = true, .scribbles = true};
+    const char *const answers[] = {OK, NULL};
+    begin(farm, &story, "?X-Amz-SignedHeaders=content-md5%3Bhost", answers);
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "1"), GM_E_BUG, 0);
+    char *asked = script_stop(&story.server);
+    assert_null(strstr(asked, "PUT "));
     free(asked);
 }
 
@@ -306,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(PLAIN, a_piece_is_put_by_its_url),
         WITH(PLAIN, a_store_may_want_an_md5),
+        WITH(PLAIN, what_was_written_to_since_is_not_put),
         WITH(CLOCK, a_grant_whose_time_was_over_is_asked_for_anew),
         WITH(PLAIN, what_a_store_refuses_fails_its_task),
         WITH(SHORT, a_put_ends_with_its_lease),

@@ -68,7 +68,8 @@ static int setup(void **state)
     f->file = tmpfile();
     assert_non_null(f->file);
     assert_true(fputs(BODY, f->file) >= 0 && fflush(f->file) == 0);
-    assert_int_equal(gm_hash_part(fileno(f->file), 0, 10, f->sha256, f->md5, NULL, NULL, &err), 0);
+    assert_int_equal(
+        gm_hash_part(fileno(f->file), 0, 10, f->sha256, f->md5, NULL, NULL, NULL, &err), 0);
     gm__grant__init(&f->grant);
     gm__grant_header__init(&f->header);
     f->header.name = (char *)(uintptr_t) "Content-Type";
@@ -110,6 +111,7 @@ static char *url(struct fixture *f, int i, const char *path)
 static void grant_parts(struct fixture *f, const char *signs)
 {
     char path[80];
+    uint8_t sha256[GM_SHA256_SIZE];
     struct gm_err err;
 
     for (int i = 0; i < 3; i++) {
@@ -120,9 +122,10 @@ static void grant_parts(struct fixture *f, const char *signs)
     f->grant.n_part_urls = 3;
     f->grant.complete_url = url(f, 3, "/join");
     f->grant.head_url = url(f, 4, "/look");
-    assert_int_equal(gm_parts_create(fileno(f->file), 10, 4, strcmp(signs, SUMMED) == 0, NULL, NULL,
-                                     &f->parts, &err),
+    assert_int_equal(gm_parts_create(fileno(f->file), 10, 4, strcmp(signs, SUMMED) == 0, sha256,
+                                     NULL, NULL, &f->parts, &err),
                      0);
+    assert_memory_equal(sha256, f->sha256, sizeof(sha256)); /* of the whole */
     f->parts->upload_id = strdup("up1");
     f->params.parts = f->parts;
 }
