@@ -181,6 +181,28 @@ bool gm_send_drop(struct gm_item *item)
     return true;
 }
 
+static bool has_waiting(const struct gm_task *task)
+{
+    for (const struct gm_item *item = task->first; item != NULL; item = item->next) {
+        for (size_t i = 0; i < item->file_count; i++) {
+            const struct gm_upload *upload = item->files[i].upload;
+            if (upload != NULL && gm_upload_waits(upload)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void gm_send_wait(struct gm_task *task)
+{
+    const struct gm_transfers *transfers = task->agent->transfers;
+    gm_time moved = transfers == NULL ? 0 : gm_transfers_moved(transfers);
+    if (task->state == GM_TASK_STORING && moved > task->life && has_waiting(task)) {
+        task->life = moved;
+    }
+}
+
 /* What is under way for it would be nobody's. */
 static void end_late(struct gm_item *item)
 {

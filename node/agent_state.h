@@ -564,6 +564,8 @@ bool gm_send_is_for(const struct gm_item_file *file); /* it goes by URL, and is 
 void gm_send_start(struct gm_item *item);             /* those, then gm_put_finish */
 /* It is dropped: ends what can be ended. True: nothing of it goes on. */
 bool gm_send_drop(struct gm_item *item);
+/* The task is being stored, and waits for requests of others: while those move it lives. */
+void gm_send_wait(struct gm_task *task);
 /* Ends what is sent for leases that are over. */
 void gm_send_tick(struct gm_agent *agent);
 

@@ -463,6 +463,7 @@ void gm_agent_watch(struct gm_agent *agent, gm_time now)
         if (t->state == GM_TASK_RUNNING && now - t->life > stall) {
             kill_hung(t->slot, now - t->life);
         }
+        gm_send_wait(t);
         /* While it is stored the lease is kept by showing progress, but not for ever. */
         if (t->state == GM_TASK_STORING && t->first != NULL && now - t->life < patience) {
             t->progress++;

@@ -17,6 +17,7 @@ struct gm_transfers {
     char *ca_file;   /* owned, or NULL */
     unsigned most;
     unsigned count; /* that go */
+    gm_time moved;
     uint64_t uses;
     struct gm_transfer *first, **end; /* that wait */
     uv_timer_t *turn;                 /* owned: those that wait get theirs from here alone */
@@ -196,6 +197,7 @@ static void on_done(const struct gm_s3_result *result, void *arg)
     struct gm_transfers *all = t->transfers;
     struct gm_transfer_client *client = t->client;
 
+    all->moved = gm_time_now();
     t->transfers = NULL;
     t->client = NULL;
     t->running = NULL;
@@ -205,10 +207,19 @@ static void on_done(const struct gm_s3_result *result, void *arg)
     turn_soon(all);
 }
 
+/* The first try is begun before it has its place. */
+static void note_moved(const struct gm_transfer *t)
+{
+    if (t->transfers != NULL) {
+        t->transfers->moved = gm_time_now();
+    }
+}
+
 static int on_wanted(void *arg, struct gm_err *err)
 {
-    struct gm_transfer *t = arg;
+    const struct gm_transfer *t = arg;
 
+    note_moved(t);
     return t->call.wanted(t->call.arg, err);
 }
 
@@ -221,8 +232,9 @@ static int on_begin(const struct gm_s3_begin *said, void *arg, struct gm_err *er
 
 static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
 {
-    struct gm_transfer *t = arg;
+    const struct gm_transfer *t = arg;
 
+    note_moved(t);
     return t->call.on_body(data, size, t->call.arg, err);
 }
 
@@ -286,4 +298,14 @@ void gm_transfer_cancel(struct gm_transfer *transfer)
 bool gm_transfer_is_sent(const struct gm_transfer *transfer)
 {
     return transfer->running != NULL && gm_s3_is_sent(transfer->running);
+}
+
+bool gm_transfer_waits(const struct gm_transfer *transfer)
+{
+    return transfer->transfers != NULL && transfer->client == NULL;
+}
+
+gm_time gm_transfers_moved(const struct gm_transfers *transfers)
+{
+    return transfers->moved;
 }

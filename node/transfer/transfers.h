@@ -39,6 +39,10 @@ int gm_transfer_start(struct gm_transfers *transfers, struct gm_transfer *transf
 /* gm_s3_cancel; no-op for one that has ended or never begun. Calls nobody's `done`: who waited gets
  * his turn when the loop goes on. */
 void gm_transfer_cancel(struct gm_transfer *transfer);
+/* Others have their turn before it. */
+bool gm_transfer_waits(const struct gm_transfer *transfer);
+/* When any of them moved last: a try ended, or a part of a body went or came; 0: never. */
+gm_time gm_transfers_moved(const struct gm_transfers *transfers);
 /* gm_s3_is_sent. */
 bool gm_transfer_is_sent(const struct gm_transfer *transfer);
 

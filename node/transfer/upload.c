@@ -413,6 +413,16 @@ int gm_upload_begin(const struct gm_upload_params *params, struct gm_upload **ou
     return 0;
 }
 
+bool gm_upload_waits(const struct gm_upload *upload)
+{
+    for (size_t i = 0; i < GM_UPLOAD_PARTS; i++) {
+        if (upload->ways[i].on && !gm_transfer_waits(&upload->ways[i].transfer)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void gm_upload_cancel(struct gm_upload **upload)
 {
     struct gm_upload *up = *upload;

@@ -44,6 +44,8 @@ int gm_upload_start(const struct gm_upload_params *params, struct gm_upload **ou
 /* Begins an upload in parts by grant->start_url: sets parts->upload_id. Errors: likewise. */
 int gm_upload_begin(const struct gm_upload_params *params, struct gm_upload **out,
                     struct gm_err *err) GM_MUST_CHECK;
+/* All that is left of it waits for others to end first. */
+bool gm_upload_waits(const struct gm_upload *upload);
 /* Ends it without `done`. What was sent whole may yet be stored. NULL is fine. */
 void gm_upload_cancel(struct gm_upload **upload);
 /* The same, unless the object may be there by and by though it is cancelled: true, and `done`

@@ -127,7 +127,9 @@ static void they_go_in_turn(void **state)
     script_start(&f->server, answers);
     for (size_t i = 0; i < 3; i++) {
         start(&f->list[i], "/");
+        assert_int_equal(gm_transfer_waits(&f->list[i].transfer), i > 0);
     }
+    assert_int_equal(gm_transfers_moved(f->transfers), 0);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     for (int i = 0; i < 3; i++) {
         const char body[2] = {(char)('a' + i), '\0'};
@@ -137,6 +139,7 @@ static void they_go_in_turn(void **state)
         assert_int_equal(f->list[i].rc, 0);
         assert_string_equal(f->list[i].body, body);
     }
+    assert_true(gm_transfers_moved(f->transfers) > 0);
     free(script_stop(&f->server));
 }
 
@@ -178,7 +181,9 @@ static void who_waits_ends_neither_within_a_cancel_nor_an_end(void **state)
     f->list[1].unwanted = f->list[2].unwanted = true;
     gm_transfer_cancel(&f->list[0].transfer);
     assert_int_equal(f->ended, 0);
+    assert_true(gm_transfer_waits(&f->list[1].transfer));
     gm_transfer_cancel(&f->list[1].transfer);
+    assert_false(gm_transfer_waits(&f->list[1].transfer));
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(f->list[0].ends + f->list[1].ends, 0);
     assert_int_equal(f->list[2].ends, 1);
