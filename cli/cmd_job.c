@@ -31,11 +31,9 @@ struct run {
 static bool may_go_on(const struct run *r)
 {
     char mark[PATH_MAX];
-    return r->args->scheduler == NULL && r->args->state != NULL &&
-           (r->out == NULL ||
-            (!r->made_out &&
-             gm_fs_path(mark, sizeof mark, NULL, "%s/" GM_STORE_MARK, r->out) == 0 &&
-             access(mark, F_OK) == 0));
+    return r->out == NULL ||
+           (!r->made_out && gm_fs_path(mark, sizeof mark, NULL, "%s/" GM_STORE_MARK, r->out) == 0 &&
+            access(mark, F_OK) == 0);
 }
 
 static int submit(struct run *r)
@@ -55,6 +53,7 @@ static int submit(struct run *r)
                                      .deadline_unix_ms = deadline,
                                      .priority = r->args->priority,
                                      .plan_only = r->args->command == GM_CMD_PLAN,
+                                     .keeps = r->args->scheduler == NULL && r->args->state != NULL,
                                      .goes_on = may_go_on(r)};
     return gm_job_submit(r->session, &params, &r->job, &r->err);
 }

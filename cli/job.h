@@ -13,16 +13,18 @@ struct gm_submit {
     int64_t deadline_unix_ms; /* 0: none */
     int64_t priority;
     bool plan_only;
-    bool goes_on; /* the farm is our own, and what it keeps may have this job: see gm_job_submit */
+    bool keeps;   /* the farm is our own, and keeps its state: see gm_job_submit */
+    bool goes_on; /* with `keeps`: what it keeps may have this job */
 };
 
 /* Submits; *out is the job document, owned. Its id is made here: when the answer is lost
  * the job is looked for by it before it is submitted again, under the same id, for 60 s or until an
  * interrupt; a scheduler of the release before is sent it without one, once. Errors: as
  * gm_session_call, gm_pipeline_load, with a word that whether it was taken is not known where that
- * is so; PROTO of an answer about another job. With goes_on and no
- * external id that is a name of what is made of what: where a job of it is unfinished, as it was
- * killed with its farm, *out is that one, nothing is submitted, and the terminal is told. */
+ * is so; PROTO of an answer about another job. With `keeps` and no
+ * external id that is a name of what is made of what. With `goes_on`, too: where a job of that name
+ * is unfinished, as it was killed with its farm, *out is that one, nothing is submitted, and the
+ * terminal is told. */
 int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, json_t **out,
                   struct gm_err *err) GM_MUST_CHECK;
 

@@ -291,27 +291,28 @@ static int find_unfinished(struct gm_session *session, const char *external_id, 
 }
 
 /* The body that is sent has its name then. */
-static int go_on(struct gm_session *session, json_t *body, char name[NAME_SIZE], json_t **out,
-                 struct gm_err *err)
+static int look_for_kept(struct gm_session *session, bool goes_on, json_t *body, json_t **out,
+                         struct gm_err *err)
 {
+    char name[NAME_SIZE];
     int rc = name_job(body, name, err);
     if (rc == 0 && json_object_set_new(body, "external_id", json_string(name)) != 0) {
         rc = gm_err_nomem(err);
     }
-    return rc < 0 ? rc : find_unfinished(session, name, out, err);
+    return rc < 0 || !goes_on ? rc : find_unfinished(session, name, out, err);
 }
 
 int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, json_t **out,
                   struct gm_err *err)
 {
-    char id[GM_ID_SIZE], name[NAME_SIZE];
+    char id[GM_ID_SIZE];
     json_t *body = NULL, *job = NULL;
     int rc = gm_id_make(id, err);
     if (rc == 0) {
         rc = make_body(submit, id, &body, err);
     }
-    if (rc == 0 && submit->goes_on && submit->external_id == NULL) {
-        rc = go_on(session, body, name, &job, err);
+    if (rc == 0 && submit->keeps && submit->external_id == NULL) {
+        rc = look_for_kept(session, submit->goes_on, body, &job, err);
     }
     bool found = job != NULL;
     if (rc == 0 && !found) {

@@ -94,7 +94,7 @@ canceller() {
 
 # Each point once: what ended is soon forgotten, over deaths too. Many deaths: nothing is, so that all can be asked for.
 keep=4
-[ "$deaths" = 0 ] || keep=1000000
+[ "$deaths" = 0 ] || keep=10000
 farm_options="keep_jobs: $keep"
 node_slots=4 # a task that is still fed takes no last one
 begin_farm crash

@@ -7,7 +7,7 @@ gpu=0000:00:1e.0
 node_starts
 logged() { grep -q "$1" "$at/$2.log" || { tail -n 5 "$at/$2.log"; return 1; } } # words node
 make_clip "$work/clip.mp4" 12 640x360 15
-make_clip "$work/long.mp4" 30 640x360 15
+make_clip "$work/long.mp4" 30
 make_clip "$work/short.mp4" 7 640x360 15
 scaled() { echo "all(.renditions[]; .resolved.scaler.by == \"$1\" and [.actual.scaled[] | .by] == [\"$2\"])"; } # plan's, what did
 

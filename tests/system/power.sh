@@ -11,7 +11,7 @@ RANDOM=${2:-1}
 tools=$bin/../tests
 need_built libpower_shim.so power_loss
 later=yes
-keep=1000000
+keep=10000
 farm_options="keep_jobs: $keep"
 begin_farm power
 log=$at/changes
