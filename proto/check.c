@@ -9,6 +9,7 @@
 
 #include "proto/check_grant.h"
 #include "proto/envelope.h"
+#include "proto/parts.h"
 
 #define CHAIN_PRINT_MAX 400                  /* bytes of a chain's fingerprint */
 #define RATE_MAX (UINT64_C(1) << 50)         /* pixels a second: 10^8 times a device of today */
@@ -30,6 +31,9 @@ static int check_object(const Gm__Object *object, struct gm_err *err)
 {
     if (strlen(object->etag) > GM_PROTO_MAX_ETAG) {
         return fail(err, "Object.etag", "is too long");
+    }
+    if (object->n_parts > 0) {
+        return fail(err, "Object.parts", "is a source's alone");
     }
     if (object->store == GM__OBJECT_STORE__STORE_SOURCE) {
         return 0; /* any name that the source's store has */
@@ -68,8 +72,25 @@ static int check_inputs(size_t count, Gm__TaskInput *const *inputs, struct gm_er
     return 0;
 }
 
+static int check_source(const Gm__Object *source, struct gm_err *err)
+{
+    if (source->store != GM__OBJECT_STORE__STORE_SOURCE) {
+        return fail(err, "TaskSpec.source", "is in another store");
+    }
+    if (strlen(source->etag) > GM_PROTO_MAX_ETAG) {
+        return fail(err, "Object.etag", "is too long");
+    }
+    return source->n_parts == 0
+               ? 0
+               : gm_parts_check(source->n_parts, source->parts, source->size, NULL, err);
+}
+
 static int check_spec(const Gm__TaskSpec *spec, struct gm_err *err)
 {
+    int rc = spec->source != NULL ? check_source(spec->source, err) : 0;
+    if (rc < 0) {
+        return rc;
+    }
     if (spec->type[0] == '\0') {
         return fail(err, "TaskSpec.type", "is empty");
     }
@@ -77,7 +98,7 @@ static int check_spec(const Gm__TaskSpec *spec, struct gm_err *err)
         return fail(err, "TaskSpec.job_id", "is not an id");
     }
     for (size_t i = 0; i < spec->n_results; i++) {
-        int rc = check_objects(spec->results[i]->n_objects, spec->results[i]->objects, err);
+        rc = check_objects(spec->results[i]->n_objects, spec->results[i]->objects, err);
         if (rc < 0) {
             return rc;
         }
@@ -298,6 +319,10 @@ static int check_body(const Gm__Envelope *env, struct gm_err *err)
         return check_inputs(env->feed->n_inputs, env->feed->inputs, err);
     case GM__ENVELOPE__BODY_GRANT_ANSWER:
         return gm_check_grant_answer(env->grant_answer, err);
+    case GM__ENVELOPE__BODY_PARTS_ASK:
+        return gm_check_parts_ask(env->parts_ask, err);
+    case GM__ENVELOPE__BODY_PARTS_ANSWER:
+        return gm_check_parts_answer(env->parts_answer, err);
     case GM__ENVELOPE__BODY_GOODBYE:
         return env->goodbye->node_id[0] != '\0' && !gm_is_node_id(env->goodbye->node_id)
                    ? fail(err, "Goodbye.node_id", "is not a node id")

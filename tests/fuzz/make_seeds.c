@@ -213,6 +213,32 @@ static int put_facts(const char *root)
     return rc;
 }
 
+/* A task asks for parts of an upload, and gets one of them. */
+static int put_parts(const char *root)
+{
+    uint32_t parts[] = {0, 9999, 7};
+    Gm__PartsAsk ask = GM__PARTS_ASK__INIT;
+    Gm__PartUrl url = GM__PART_URL__INIT, *urls[] = {&url};
+    Gm__PartsAnswer answer = GM__PARTS_ANSWER__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    ask.task_id = 7;
+    ask.request = 3;
+    ask.parts = parts;
+    ask.n_parts = 3;
+    env.body_case = GM__ENVELOPE__BODY_PARTS_ASK;
+    env.parts_ask = &ask;
+    int rc = put_envelope(root, "envelope/parts-ask", &env);
+    url.index = 9999;
+    url.url = (char *)"https://s3.example/b/part-09999?X-Amz-Signature=0";
+    url.expires_unix_ms = 1763000000000;
+    answer.request = 3;
+    answer.urls = urls;
+    answer.n_urls = 1;
+    env.body_case = GM__ENVELOPE__BODY_PARTS_ANSWER;
+    env.parts_answer = &answer;
+    return rc < 0 ? rc : put_envelope(root, "envelope/parts-answer", &env);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"envelope", "worker_message", "chunk", "frames", "facts"};
@@ -233,6 +259,9 @@ int main(int argc, char **argv)
     }
     if (rc == 0) {
         rc = put_envelope(argv[1], "envelope/produced", sample_produced());
+    }
+    if (rc == 0) {
+        rc = put_parts(argv[1]);
     }
     if (rc == 0) {
         rc = put(argv[1], "envelope/field-twice", twice, sizeof(twice) - 1);
