@@ -355,6 +355,7 @@ static void send_hello(struct gm_agent *agent)
     hello.proves = true;
     hello.batches = true;
     hello.restarts = true;
+    hello.urls = true;
     hello.notes = notes;
     hello.n_notes = make_notes(agent, notes);
     Gm__Envelope env;

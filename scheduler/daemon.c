@@ -16,6 +16,7 @@
 #include "scheduler/daemon_parts.h"
 #include "scheduler/peers.h"
 #include "scheduler/remote_urls.h"
+#include "storage/s3/url.h"
 
 #define TICK_MS 50
 #define MAX_ATTEMPTS 8
@@ -312,6 +313,16 @@ static int load_row(const struct gm_key *key, const void *data, size_t size, voi
     return gm_core_load(d->core, key, data, size, err);
 }
 
+/* Whether a job may have a place that is no folder. */
+static bool knows_servers(const struct gm_settings *settings)
+{
+    bool knows = settings->storage != NULL && settings->storage[0] != NULL;
+    for (char **s = settings->allow_sources; s != NULL && *s != NULL; s++) {
+        knows = knows || gm_s3_url_is_http(*s);
+    }
+    return knows;
+}
+
 static int open_core(struct gm_daemon *d, struct gm_err *err)
 {
     d->term = gm_state_term(d->state);
@@ -333,6 +344,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
                                     .keep_finished = (uint32_t)d->settings->keep_jobs,
                                     .max_attempts = MAX_ATTEMPTS,
+                                    .urls = knows_servers(d->settings),
                                     .tenants = d->settings->tenant_list,
                                     .tenant_count = d->settings->tenant_count};
     rc = gm_shelf_open(d->settings->state, &d->shelf, err);

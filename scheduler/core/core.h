@@ -54,6 +54,7 @@ struct gm_core_params {
     uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
     uint32_t keep_finished;  /* jobs that ended and whose rows stay; default 1000 */
+    bool urls;               /* jobs may need nodes that know URLs: others are refused */
     const struct gm_tenant_params *tenants; /* checked; borrowed, copied */
     size_t tenant_count;
     struct gm_core_shelf shelf; /* put NULL: none, all is in memory */

@@ -153,6 +153,13 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
     if (gm_protocol_check(&own, &its, err) < 0) {
         return -GM_E_PROTO;
     }
+    if (core->params.urls && !m->urls) {
+        return gm_err_set(
+            err, GM_E_PROTO, 0,
+            "this scheduler may use S3 or web servers (storage, allow_sources), which "
+            "nodes of build %.64s do not know: update the node",
+            m->build);
+    }
     if (m->n_devices == 0 || m->n_devices > GM_CORE_MAX_DEVICES) {
         return gm_err_set(err, GM_E_PROTO, (int64_t)m->n_devices, "a node has 1..%u devices",
                           GM_CORE_MAX_DEVICES);

@@ -118,9 +118,41 @@ static void what_is_cancelled_is_asked_for_soon(void **state)
     gm_core_destroy(&core);
 }
 
+static void a_node_without_urls_is_refused_where_jobs_may_need_them(void **state)
+{
+    (void)state;
+    for (int row = 0; row < 4; row++) {
+        struct gm_core *core = NULL;
+        struct gm_err err;
+        struct gm_core_params params = {.term = 1, .urls = (row & 1) != 0};
+        struct gm_effects fx = {0};
+        Gm__Envelope envelope = GM__ENVELOPE__INIT;
+        Gm__Hello m = GM__HELLO__INIT;
+        Gm__Device cpu = GM__DEVICE__INIT;
+        Gm__Device *devices[] = {&cpu};
+        struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = "n1", .envelope = &envelope};
+        cpu.id = cpu.kind = (char *)"cpu";
+        m.node_id = (char *)"n1";
+        m.instance = 1;
+        m.protocol = GM_PROTOCOL_VERSION;
+        m.urls = (row & 2) != 0;
+        m.devices = devices;
+        m.n_devices = 1;
+        envelope.body_case = GM__ENVELOPE__BODY_HELLO;
+        envelope.hello = &m;
+        assert_int_equal(gm_core_create(&params, &core, &err), 0);
+        assert_int_equal(gm_core_step(core, &event, GM_SEC, &fx, &err), 0);
+        assert_int_equal(fx.sends[0].envelope->body_case,
+                         row == 1 ? GM__ENVELOPE__BODY_REFUSE : GM__ENVELOPE__BODY_WELCOME);
+        gm_effects_fini(&fx);
+        gm_core_destroy(&core);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_node_without_urls_is_refused_where_jobs_may_need_them),
         cmocka_unit_test(idle_nodes_say_less_the_more_they_are),
         cmocka_unit_test(several_renews_come_within_a_lease),
         cmocka_unit_test(what_is_cancelled_is_asked_for_soon),
