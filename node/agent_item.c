@@ -66,7 +66,9 @@ void gm_item_drop(struct gm_item *item)
         (item->state == GM_ITEM_PREPARE && gm_item_prepare_drop(item))) {
         item->busy = false;
     }
-    if (!item->busy) {
+    if (!item->busy && gm_send_hold(item)) {
+        item->busy = true;
+    } else if (!item->busy) {
         free_item(item);
     } else {
         gm_job_cancel(&item->job);

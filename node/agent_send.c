@@ -11,6 +11,7 @@
 #include "storage/s3/url.h"
 
 #define SEND_AT_ONCE 4
+#define UNSURE (60 * GM_SEC) /* a store that took so long with what it was sent has dropped it */
 
 bool gm_send_is_for(const struct gm_item_file *file)
 {
@@ -88,6 +89,10 @@ static void on_done(enum gm_upload_end end, const struct gm_err *err, void *arg)
     struct gm_item *item = file->item;
     file->upload = NULL;
     item->uploads--;
+    if (file->unsure) {
+        item->unsure = gm_time_boot() + UNSURE;
+        file->unsure = false;
+    }
     if (end == GM_UPLOAD_DONE) {
         file->stored = file->was_sent = true;
         item->rounds = 0;
@@ -111,6 +116,7 @@ static int start_one(struct gm_item_file *file, struct gm_err *err)
         .md5 = file->has_md5 ? file->md5 : NULL,
         .parts = file->grant->n_part_urls > 0 ? file->parts : NULL,
         .wanted = check_wanted,
+        .unsure = &file->unsure,
         .done = on_done,
         .arg = file,
     };
@@ -150,8 +156,8 @@ static void go_on(struct gm_item *item)
     if (!item->dropped && item->err.code == GM_OK) {
         start_some(item);
     }
-    if (item->uploads > 0) {
-        return;
+    if (item->uploads > 0 || (item->dropped && gm_time_boot() < item->unsure)) {
+        return; /* what may yet be stored is its lease's */
     }
     take_out(item);
     if (item->dropped) {
@@ -174,10 +180,20 @@ void gm_send_start(struct gm_item *item)
 bool gm_send_drop(struct gm_item *item)
 {
     give_up(item);
-    if (item->uploads > 0) {
+    if (item->uploads > 0 || gm_time_boot() < item->unsure) {
         return false;
     }
     take_out(item);
+    return true;
+}
+
+bool gm_send_hold(struct gm_item *item)
+{
+    bool goes = item->state == GM_ITEM_PUT || item->state == GM_ITEM_GRANT;
+    if (!goes || gm_time_boot() >= item->unsure) {
+        return false;
+    }
+    take_in(item);
     return true;
 }
 
@@ -216,11 +232,16 @@ static void end_late(struct gm_item *item)
     gm_put_ended(item);
 }
 
+static bool is_late(const struct gm_item *item, gm_time now)
+{
+    return now >= item->task->deadline || (item->uploads == 0 && now >= item->unsure);
+}
+
 static struct gm_item *find_late(const struct gm_agent *agent)
 {
     gm_time now = gm_time_boot();
     struct gm_item *item = agent->sending;
-    while (item != NULL && now < item->task->deadline) {
+    while (item != NULL && !is_late(item, now)) {
         item = item->next_sent;
     }
     return item;

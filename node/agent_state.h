@@ -290,6 +290,7 @@ struct gm_item_file {
     struct gm_item *item;     /* borrowed: whose it is */
     Gm__Grant *grant;         /* owned; NULL: it has none */
     bool stored;              /* it is in its store */
+    bool unsure;              /* it may be there by and by, though it failed */
     bool was_sent;            /* by URL */
     bool wants_md5, has_md5;  /* its store wants one; md5 is it, of the whole file */
     uint8_t md5[GM_MD5_SIZE]; /* what Content-MD5 says */
@@ -311,6 +312,7 @@ struct gm_item {
     struct gm_item_file *files; /* owned */
     size_t file_count;
     struct gm_item *next_sent; /* in agent->sending */
+    gm_time unsure;            /* so long something of it may yet be stored; by gm_time_boot */
     bool sent;                 /* it is there: its files go to stores by URL */
     uint32_t uploads;          /* of its files, under way */
     uint32_t rounds;           /* how often files were prepared since one was stored */
@@ -566,6 +568,9 @@ void gm_send_start(struct gm_item *item);             /* those, then gm_put_fini
 bool gm_send_drop(struct gm_item *item);
 /* The task is being stored, and waits for requests of others: while those move it lives. */
 void gm_send_wait(struct gm_task *task);
+/* It is dropped, and nothing of it goes on. True: something of it may yet be stored, and so it
+ * stays busy until that is over. */
+bool gm_send_hold(struct gm_item *item);
 /* Ends what is sent for leases that are over. */
 void gm_send_tick(struct gm_agent *agent);
 

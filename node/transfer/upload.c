@@ -304,8 +304,12 @@ static void fail(struct gm_upload *upload, const struct gm_s3_result *result)
 {
     struct gm_err err = result->err;
     bool missing = err.code == GM_E_NOTFOUND;
+    bool whole = upload->step == WHOLE || upload->step == JOIN;
     enum gm_upload_end end = GM_UPLOAD_FAILED;
 
+    if (result->unsure && whole && upload->params.unsure != NULL) {
+        *upload->params.unsure = true;
+    }
     if (upload->step == JOIN && missing) {
         upload->was_gone = true;
         if (start_look(upload, &err) == 0) {

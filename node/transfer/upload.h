@@ -29,6 +29,7 @@ struct gm_upload_params { /* borrowed until it ends */
     const uint8_t *md5;                           /* NULL: not reckoned */
     struct gm_parts *parts;                       /* NULL: whole */
     int (*wanted)(void *arg, struct gm_err *err); /* of struct gm_s3_call */
+    bool *unsure; /* set where it failed and may yet be stored: what was sent whole got no answer */
     /* Once, never from within a start. err: nothing for GM_UPLOAD_DONE. The upload is gone. */
     void (*done)(enum gm_upload_end end, const struct gm_err *err, void *arg);
     void *arg;

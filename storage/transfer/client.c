@@ -43,6 +43,7 @@ static void running_close(struct gm_s3_running *r)
 static void finish(struct gm_s3_running *r, int rc)
 {
     r->result.rc = rc;
+    r->result.unsure = rc < 0 && r->unsure;
     if (rc == 0) {
         r->result.err = (struct gm_err){0}; /* of an earlier try */
     }
@@ -134,6 +135,9 @@ static void on_end(CURL *easy, CURLcode result, void *arg)
     GM_ASSERT(r != NULL);
     r->on_wire = false;
     verdict = gm_s3_exchange_end(r, result);
+    if (r->result.status == 0 && r->call.body_size > 0 && r->sent == r->call.body_size) {
+        r->unsure = true;
+    }
     if (verdict.ill || r->result.status > 0) {
         gm_s3_breaker_told(&client->breaker, r->probe, verdict.ill, gm_time_now(), chance());
         r->probe = false;
@@ -256,7 +260,7 @@ int gm_s3_client_start(struct gm_s3_client *client, const struct gm_s3_call *cal
 
 bool gm_s3_is_sent(const struct gm_s3_running *running)
 {
-    return running->on_wire && running->sent == running->call.body_size;
+    return running->unsure || (running->on_wire && running->sent == running->call.body_size);
 }
 
 void gm_s3_cancel(struct gm_s3_running **running)

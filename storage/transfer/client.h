@@ -50,6 +50,7 @@ struct gm_s3_result {
     int status;           /* of the last answer; 0: none came */
     bool renew;           /* rc < 0 for what it was signed with: another may do */
     bool lacks;           /* rc < 0 for something that the server can't do */
+    bool unsure;          /* rc < 0, but a try that got no answer was sent whole: it may be done */
     char etag[128];       /* as sent; "" where there is none */
     char modified[40];    /* Last-Modified, as sent; "": not told */
     const char *location; /* of 3xx: where it is, as sent; NULL: not told; borrowed likewise */
@@ -115,8 +116,9 @@ struct gm_s3_running; /* opaque: a call until its end */
  * `wanted` says: `done` is not called then. */
 int gm_s3_client_start(struct gm_s3_client *client, const struct gm_s3_call *call,
                        struct gm_s3_running **out, struct gm_err *err) GM_MUST_CHECK;
-/* All of the request was given to the machine to send: that it is cancelled does not keep the
- * server from doing what it asks for. Before, nothing of a body that is cut off is taken. */
+/* All of the request was given to the machine to send, in this try or in an earlier one that got no
+ * answer: that it is cancelled does not keep the server from doing what it asks for. Before,
+ * nothing of a body that is cut off is taken. */
 bool gm_s3_is_sent(const struct gm_s3_running *running);
 /* Ends a call whose `done` is not called any more. Not from within on_body or wanted. NULL is
  * fine. */

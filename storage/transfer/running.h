@@ -48,6 +48,7 @@ struct gm_s3_running {
     uv_timer_t timer; /* the pause before the next try */
     struct gm_s3_retry retry;
     bool clock_tried;
+    bool unsure;              /* a try was sent whole and got no answer */
     uint64_t sent;            /* of the body, in this try */
     uint64_t got;             /* of the range, handed to on_body by all tries */
     char first_etag[128];     /* of the object that `got` is of */

@@ -216,6 +216,27 @@ static void a_put_ends_with_its_lease(void **state)
     free(script_stop(&story.server));
 }
 
+/* Sent whole, and no answer came: the same holds between two tries. */
+static void what_may_yet_be_stored_is_its_lease_s(void **state)
+{
+    struct farm *farm = *state;
+    struct story story = {.grants = 0};
+    const char *const answers[] = {"", "", "", "", "", NULL};
+    begin(farm, &story, SIGNED, answers);
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    while (!was_asked(&story, "piece 0")) {
+        farm_turn(farm);
+    }
+    farm_cancel(farm, id);
+    assert_int_equal(next_leases(farm), 1);
+    assert_int_equal(next_leases(farm), 1);
+    assert_int_equal(next_leases(farm), 1);
+    farm->renew = false;
+    while (next_leases(farm) > 0) {
+    }
+    free(script_stop(&story.server));
+}
+
 static char *object_url(struct story *story)
 {
     snprintf(story->url, sizeof(story->url), "%s/bkt/chunk?X-Amz-Signature=5ec2e7",
@@ -342,6 +363,7 @@ int main(void)
         WITH(CLOCK, a_grant_whose_time_was_over_is_asked_for_anew),
         WITH(PLAIN, what_a_store_refuses_fails_its_task),
         WITH(SHORT, a_put_ends_with_its_lease),
+        WITH(SHORT, what_may_yet_be_stored_is_its_lease_s),
         WITH(PLAIN, an_object_is_fetched_once),
         WITH(PLAIN, an_object_that_is_another_is_not_taken),
         WITH(CLOCK, an_object_whose_url_is_over_is_not_denied),
