@@ -276,6 +276,7 @@ static void on_tick(uv_timer_t *timer)
     gm_wire_tick(d);
     gm_daemon_tell(d, &event);
     gm_commit_tick(d->commit);
+    gm_retire_tick(d);
 }
 
 static void on_stop(uv_async_t *async)
@@ -464,6 +465,9 @@ int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *s
     if (rc == 0) {
         rc = start_core(d, err);
     }
+    if (rc == 0) {
+        gm_retire_start(d);
+    }
     if (rc == 0 && (rc = uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS)) != 0) {
         rc = gm_err_uv(err, rc, "could not start the clock");
     }
@@ -518,6 +522,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_commit_stop(&d->commit);
     gm_http_close(&d->http);
     gm_hold_fini(&d->hold);
+    gm_retire_fini(&d->retire);
     gm_wire_close(d);
     if (d->handles > 0) {
         uv_close((uv_handle_t *)&d->tick, on_closed);

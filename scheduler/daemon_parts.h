@@ -16,6 +16,7 @@
 #include "scheduler/hold.h"
 #include "scheduler/http/http.h"
 #include "scheduler/overload.h"
+#include "scheduler/retire.h"
 #include "scheduler/shelf.h"
 #include "storage/store.h"
 
@@ -102,8 +103,9 @@ struct gm_daemon {
     struct gm_rate logs;          /* of what peers make it say */
     unsigned long long unlogged;
     struct gm_hold hold; /* grants that wait for deletions */
-    size_t works;        /* on the pool */
-    struct gm_gap gap;   /* of jobs that ended */
+    struct gm_retire retire;
+    size_t works;      /* on the pool */
+    struct gm_gap gap; /* of jobs that ended */
 };
 
 /* daemon.c */
@@ -142,6 +144,9 @@ void gm_urls_fini(struct gm_daemon *d);
 /* publish.c */
 void gm_publish_start(struct gm_daemon *d, const char *job_id);
 void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last);
+/* What is written and deleted in stores no term guards: a scheduler that hung may go on while
+ * another one leads. On the pool; it waits a moment for the database. Errors: NOT_LEADER. */
+int gm_publish_check_lead(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
 /* A durable send: leaves now, or after the deletion that it could meet. May take the envelope. */
 void gm_publish_send(struct gm_daemon *d, struct gm_send *send);
 

@@ -4,7 +4,8 @@
  *
  * Publishing looks whether each output is in the destination with its size (scheduler/outputs.h),
  * in batches, so that a long programme neither holds a thread of the pool nor the daemon's end.
- * Then it writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
+ * Then it notes what publication it takes the place of (scheduler/replaced.h) and
+ * writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
  * is not done writes its report alone, and not over that of another job that is done.
  *
  * Deleting goes in small batches, and goes on while the daemon stops; what waits for leases then
@@ -33,6 +34,7 @@
 #include "common/log.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/outputs.h"
+#include "scheduler/replaced.h"
 #include "scheduler/report.h"
 #include "scheduler/standing.h"
 
@@ -68,6 +70,8 @@ struct store_job {
     bool last;        /* cleanup: it is not tried again */
     bool passed_over; /* cleanup: another job was why some stay */
     bool manifests;   /* publish: one may stand */
+    bool replaced;    /* publish: notes of older publications may be there */
+    int64_t until_unix_ms;
     int rc;
     struct gm_err err;
     int out_rc; /* cleanup: outputs could not be deleted, from out.next on */
@@ -176,7 +180,10 @@ static bool is_checked(const struct store_job *job)
 static int publish(struct store_job *job, struct gm_store *store)
 {
     bool stands = false;
-    int rc = job->good ? 0 : gm_standing_report(store, job->job_id, &stands, &job->err);
+    job->until_unix_ms = gm_time_unix_ms() + job->d->settings->publish_grace_s * 1000;
+    int rc = job->good ? gm_replaced_note(store, job->job_id, job->publication, job->until_unix_ms,
+                                          &job->replaced, &job->err)
+                       : gm_standing_report(store, job->job_id, &stands, &job->err);
     if (rc == 0 && !stands) {
         GM_CRASH("publish.begun");
         rc = put(store, "report.json", &job->files.report, &job->err);
@@ -232,17 +239,15 @@ static int open_destination(struct store_job *job, struct gm_store **out)
     return rc == -GM_E_NOTFOUND ? not_there(job) : rc;
 }
 
-/* What is written and deleted in stores no term guards: a scheduler that hung may go on while
- * another one leads. */
-static int check_lead(struct store_job *job)
+int gm_publish_check_lead(struct gm_daemon *d, struct gm_err *err)
 {
-    bool leads = gm_state_leads(job->d->state);
+    bool leads = gm_state_leads(d->state);
     for (int i = 0; i < LEAD_TRIES && !leads; i++) { /* it begins to, or the database is slow */
         (void)usleep(LEAD_PAUSE_US);
-        leads = gm_state_leads(job->d->state);
+        leads = gm_state_leads(d->state);
     }
     if (!leads) {
-        return gm_err_set(&job->err, GM_E_NOT_LEADER, 0,
+        return gm_err_set(err, GM_E_NOT_LEADER, 0,
                           "another scheduler may have taken over: the stores are left to it");
     }
     return 0;
@@ -272,7 +277,7 @@ static void publish_work(void *arg)
         job->rc = not_there(job);
     }
     if (job->rc == 0 && is_checked(job)) {
-        job->rc = check_lead(job);
+        job->rc = gm_publish_check_lead(job->d, &job->err);
     }
     if (job->rc == 0 && is_checked(job)) {
         job->rc = publish(job, store);
@@ -300,6 +305,10 @@ static void publish_done(void *arg)
         gm_log_err(GM_LOG_WARN, "publish_failed", &job->err, "job=%s", job->job_id);
     }
     GM_CRASH("publish.done");
+    if (job->rc == 0 && job->replaced) { /* before the end of the job, which may be ours */
+        gm_retire_note(job->d, job->out_url, 1);
+        gm_retire_tick(job->d);
+    }
     tell(job->d, GM_EV_PUBLISHED, job, job->job_id, job->rc, &job->err);
     job_destroy(job);
 }
@@ -542,7 +551,7 @@ static void delete_work(void *arg)
         job->out.next = job->end = 0;
     }
     if (job->rc == 0 && list->next < job->end) {
-        job->rc = check_lead(job);
+        job->rc = gm_publish_check_lead(job->d, &job->err);
     }
     if (job->rc == 0 && !job->deleting_out && list->next == 0) {
         drop_uploads(job, store, "jobs", job->job_id);

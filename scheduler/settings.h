@@ -25,6 +25,7 @@ struct gm_settings {
     int64_t stall_ms;
     int64_t device_wait_ms;
     int64_t preempt_ms;
+    int64_t publish_grace_s;
     int64_t max_jobs;
     int64_t keep_jobs;
     char **tenants;                       /* lines */

@@ -83,6 +83,19 @@ bool gm_view_is_publication_made(const struct gm_core *core, const char *job_id,
     return false;
 }
 
+bool gm_view_is_made_at(const struct gm_core *core, const char *destination_url,
+                        const char *publication)
+{
+    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        if (!o->plan_only && !gm_job_state_is_final(o->state) &&
+            strcmp(o->publication, publication) == 0 &&
+            strcmp(o->destination_url, destination_url) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool gm_core_job_is_beside(const struct gm_cjob *job, const struct gm_cjob *other)
 {
     return other != job && lives(other) && gm_job_state_is_final(other->state) &&

@@ -236,6 +236,9 @@ bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_i
 /* The same, by an unfinished job alone: that one is to delete, or to keep, what job_id leaves. */
 bool gm_view_is_publication_made(const struct gm_core *core, const char *job_id,
                                  const char *publication);
+/* True when an unfinished job publishes that publication there. */
+bool gm_view_is_made_at(const struct gm_core *core, const char *destination_url,
+                        const char *publication);
 /* A job beside job_id, of the same destination_url and publication, that has ended and whose
  * committed outputs stay. Those are all that it keeps: what job_id made under other names goes. */
 bool gm_view_is_beside(const struct gm_core *core, const char *job_id, const char *other_id);

@@ -305,6 +305,41 @@ static void nothing_is_published_without_its_outputs(void **state)
     (void)state;
 }
 
+/* What was published there before goes when its time is over, unless another job makes it. */
+static void an_older_publication_goes_after_its_time(void **state)
+{
+    static const char over[] = "{\"until_unix_ms\": 1}";
+    static const char report[] =
+        "{\"job\": {\"id\": \"x\", \"state\": \"done\", \"publication\": \"" GPU_PUBLICATION "\"}}";
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    begin(&f, &n, *state);
+    (void)snprintf(path, sizeof path,
+                   "mkdir -p '%s/out/a/" GPU_SEGMENT "' && rmdir '%s/out/a/" GPU_SEGMENT "'",
+                   (char *)*state, (char *)*state);
+    assert_int_equal(system(path), 0);
+    write_file(*state, "out/a/report.json", report, strlen(report));
+    write_file(*state, "out/a/" GPU_SEGMENT, "old", 3);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 5);
+    wait_for(&f, id, "job.done");
+    farm_stop(&f);
+    assert_true(farm_has(&f, "out/a/" GPU_SEGMENT));
+    assert_true(farm_has(&f, "out/a/replaced/" GPU_PUBLICATION));
+    write_file(*state, "out/a/replaced/" GPU_PUBLICATION, over, strlen(over));
+    farm_start(&f, *state);
+    for (int i = 0; i < 2400 && farm_has(&f, "out/a/replaced"); i++) {
+        (void)poll(NULL, 0, 50);
+    }
+    farm_stop(&f);
+    assert_false(farm_has(&f, "out/a/replaced"));
+    assert_false(farm_has(&f, "out/a/v/" GPU_PUBLICATION));
+    expect_file(&f, "out/a/" SEGMENT, "a segment");
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +354,8 @@ int main(void)
         cmocka_unit_test(a_finished_job_is_published_whatever_the_mark_is),
         cmocka_unit_test(what_fails_beside_a_result_leaves_nothing_but_that),
         cmocka_unit_test(nothing_is_published_without_its_outputs),
+        cmocka_unit_test_setup_teardown(an_older_publication_goes_after_its_time, make_folder,
+                                        remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,247 @@
+#include "scheduler/replaced.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "scheduler/standing.h"
+#include "storage/remote/stores.h"
+
+#define FOLDER "replaced/"
+#define NOTE_BYTES 256
+#define BATCH 256
+#define KEY_BYTES (GM_HOLD_NAME + sizeof FOLDER)
+
+static void note_key(const char *publication, char out[KEY_BYTES])
+{
+    (void)snprintf(out, KEY_BYTES, FOLDER "%.*s", GM_HOLD_NAME - 1, publication);
+}
+
+static bool is_name(const char *publication)
+{
+    return publication != NULL && publication[0] != '\0' && publication[0] != '.' &&
+           strlen(publication) < GM_HOLD_NAME && strchr(publication, '/') == NULL &&
+           gm_store_is_key(publication);
+}
+
+static int put_note(struct gm_store *store, const char *publication, int64_t until_unix_ms,
+                    struct gm_err *err)
+{
+    char key[KEY_BYTES], text[NOTE_BYTES];
+    note_key(publication, key);
+    int n = snprintf(text, sizeof text, "{\"until_unix_ms\": %lld}\n", (long long)until_unix_ms);
+    return gm_store_put_bytes(store, key, text, (size_t)n, err);
+}
+
+static int drop_note(struct gm_store *store, const char *publication, struct gm_err *err)
+{
+    char key[KEY_BYTES];
+    note_key(publication, key);
+    return gm_store_delete(store, key, err);
+}
+
+static int one_is_there(const char *key, uint64_t size, void *arg)
+{
+    (void)key;
+    (void)size;
+    *(bool *)arg = true;
+    return 1;
+}
+
+static int has_notes(struct gm_store *store, bool *out, struct gm_err *err)
+{
+    bool any = false;
+    int rc = gm_store_list(store, FOLDER, one_is_there, &any, err);
+    if (rc >= 0) {
+        *out = any;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int gm_replaced_note(struct gm_store *store, const char *job_id, const char *publication,
+                     int64_t until_unix_ms, bool *out_any, struct gm_err *err)
+{
+    struct gm_standing standing;
+    int rc = gm_standing_read(store, job_id, &standing, err);
+    if (rc == -GM_E_LIMIT) { /* too large to be looked at: nothing is known of it */
+        standing = (struct gm_standing){0};
+        rc = 0;
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (is_name(standing.publication) && strcmp(standing.publication, publication) != 0) {
+        rc = put_note(store, standing.publication, until_unix_ms, err);
+    }
+    gm_standing_fini(&standing);
+    bool any = false;
+    rc = rc == 0 ? has_notes(store, &any, err) : rc;
+    if (rc == 0 && any && is_name(publication)) {
+        rc = drop_note(store, publication, err);
+    }
+    if (rc == 0) {
+        *out_any = any;
+    }
+    return rc;
+}
+
+/* ---- what may go */
+
+struct names {
+    char (*rows)[GM_HOLD_NAME]; /* owned */
+    size_t count, cap;
+    struct gm_err *err; /* borrowed */
+};
+
+static int add_name(const char *key, uint64_t size, void *arg)
+{
+    struct names *names = arg;
+    const char *name = key + strlen(FOLDER);
+    (void)size;
+    if (!is_name(name)) {
+        return 0; /* none of ours */
+    }
+    int rc = gm_array_reserve(&names->rows, names->count, 1, &names->cap, sizeof *names->rows,
+                              names->err);
+    if (rc == 0) {
+        (void)snprintf(names->rows[names->count++], GM_HOLD_NAME, "%s", name);
+    }
+    return rc;
+}
+
+/* A note that does not read, or is gone, is none: 0. */
+static int read_note(struct gm_store *store, const char *publication, int64_t *out,
+                     struct gm_err *err)
+{
+    char key[KEY_BYTES], text[NOTE_BYTES];
+    size_t size = 0;
+    note_key(publication, key);
+    int rc = gm_store_get(store, key, 0, text, sizeof text, &size, err);
+    if (rc < 0 && rc != -GM_E_NOTFOUND) {
+        return rc;
+    }
+    json_t *note = rc == 0 ? json_loadb(text, size, 0, NULL) : NULL;
+    *out = json_integer_value(json_object_get(note, "until_unix_ms"));
+    json_decref(note);
+    return 0;
+}
+
+/* Keeps the due ones in names. */
+static int sort_out(struct gm_store *store, int64_t now_unix_ms, struct names *names,
+                    int64_t *out_next, struct gm_err *err)
+{
+    size_t kept = 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < names->count; i++) {
+        int64_t until = 0;
+        rc = read_note(store, names->rows[i], &until, err);
+        if (rc < 0 || until <= 0) {
+            continue;
+        }
+        if (until <= now_unix_ms) {
+            memmove(names->rows[kept++], names->rows[i], GM_HOLD_NAME);
+        } else if (*out_next == 0 || until < *out_next) {
+            *out_next = until;
+        }
+    }
+    names->count = kept;
+    return rc;
+}
+
+/* What stands there is not replaced any more. */
+static int strike_standing(struct gm_store *store, struct names *names, struct gm_err *err)
+{
+    struct gm_standing standing;
+    size_t kept = 0;
+    int rc = gm_standing_read(store, "", &standing, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < names->count; i++) {
+        if (gm_standing_has(&standing, names->rows[i])) {
+            rc = drop_note(store, names->rows[i], err);
+        } else {
+            memmove(names->rows[kept++], names->rows[i], GM_HOLD_NAME);
+        }
+    }
+    names->count = kept;
+    gm_standing_fini(&standing);
+    return rc;
+}
+
+int gm_replaced_read(struct gm_store *store, int64_t now_unix_ms, struct gm_replaced *out,
+                     struct gm_err *err)
+{
+    struct names names = {.err = err};
+    int64_t next = 0;
+    int rc = gm_store_list(store, FOLDER, add_name, &names, err);
+    if (rc == 0) {
+        rc = sort_out(store, now_unix_ms, &names, &next, err);
+    }
+    if (rc == 0 && names.count > 0) {
+        rc = strike_standing(store, &names, err);
+    }
+    if (rc < 0) {
+        free(names.rows);
+        return rc;
+    }
+    *out = (struct gm_replaced){.due = names.rows, .count = names.count, .next_unix_ms = next};
+    return 0;
+}
+
+void gm_replaced_fini(struct gm_replaced *replaced)
+{
+    free(replaced->due);
+    *replaced = (struct gm_replaced){0};
+}
+
+/* ---- deleting */
+
+struct batch {
+    char *keys[BATCH]; /* owned */
+    size_t count;
+};
+
+static int add_key(const char *key, uint64_t size, void *arg)
+{
+    struct batch *batch = arg;
+    (void)size;
+    batch->keys[batch->count] = strdup(key);
+    if (batch->keys[batch->count] == NULL) {
+        return 1; /* what there is goes first */
+    }
+    batch->count++;
+    return batch->count == BATCH ? 1 : 0;
+}
+
+int gm_replaced_delete(struct gm_store *store, const char *publication, bool *out_more,
+                       struct gm_err *err)
+{
+    struct batch batch = {.count = 0};
+    char prefix[GM_HOLD_NAME + 4];
+    size_t done = 0;
+    (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, publication);
+    int rc = gm_store_list(store, prefix, add_key, &batch, err);
+    bool more = rc > 0;
+    if (more && batch.count == 0) {
+        rc = gm_err_nomem(err);
+    }
+    if (rc >= 0 && batch.count > 0) {
+        rc = gm_store_delete_many(store, (const char *const *)batch.keys, batch.count, &done, err);
+    }
+    for (size_t i = 0; i < batch.count; i++) {
+        free(batch.keys[i]);
+    }
+    if (rc == 0 && !more) {
+        rc = gm_stores_drop_uploads(store, prefix, err);
+    }
+    if (rc == 0 && !more) {
+        rc = drop_note(store, publication, err);
+    }
+    if (rc == 0) {
+        *out_more = more;
+    }
+    return rc;
+}

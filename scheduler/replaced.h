@@ -1,0 +1,36 @@
+#ifndef GM_SCHEDULER_REPLACED_H
+#define GM_SCHEDULER_REPLACED_H
+
+#include "scheduler/hold.h"
+#include "storage/store.h"
+
+/* Publications whose place at a destination another one took: who plays them plays on until their
+ * time is over, then what lies below v/<publication>/ goes. Each is noted by an object of its own,
+ * `replaced/<publication>` = {"until_unix_ms": N}, which is written before the manifests are
+ * replaced. So nothing of it is lost with a process, and no two that publish there meet.
+ *
+ * store:  borrowed; the destination
+ * Thread: any
+ * Errors: those of gm_standing_read, gm_store_list, gm_store_put and gm_store_delete */
+
+/* The job is about to publish: what stands finished there of another job is kept until
+ * until_unix_ms and no longer; its own publication is noted no more. *out_any: notes may be there.
+ */
+int gm_replaced_note(struct gm_store *store, const char *job_id, const char *publication,
+                     int64_t until_unix_ms, bool *out_any, struct gm_err *err) GM_MUST_CHECK;
+
+struct gm_replaced {
+    char (*due)[GM_HOLD_NAME]; /* owned; publications that may go */
+    size_t count;
+    int64_t next_unix_ms; /* when the next one may; 0: there is none */
+};
+/* Reads the notes. Those whose time is over of publications that stand there again are dropped. */
+int gm_replaced_read(struct gm_store *store, int64_t now_unix_ms, struct gm_replaced *out,
+                     struct gm_err *err) GM_MUST_CHECK;
+void gm_replaced_fini(struct gm_replaced *replaced);
+/* Deletes some objects of the publication; when none is left its open uploads and its note go.
+ * *out_more: call it again. */
+int gm_replaced_delete(struct gm_store *store, const char *publication, bool *out_more,
+                       struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,234 @@
+#include "scheduler/retire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "scheduler/daemon_parts.h"
+#include "scheduler/replaced.h"
+#include "storage/remote/stores.h"
+
+#define AGAIN_MS INT64_C(600000)
+
+struct gm_retire_place {
+    char *url; /* owned */
+    int64_t due_unix_ms;
+    UT_hash_handle hh;
+};
+
+struct look {
+    struct gm_daemon *d; /* borrowed */
+    char *url;           /* owned */
+    int64_t now_unix_ms;
+    struct gm_replaced replaced; /* owned */
+    size_t at;
+    struct gm_hold_batch batch; /* the publication that goes */
+    int64_t due_unix_ms;        /* the next look; 0: none */
+    bool looked, held, more;
+    int rc;
+    struct gm_err err;
+};
+
+static void note_due(struct gm_retire *r, int64_t due_unix_ms)
+{
+    if (r->next_unix_ms == 0 || due_unix_ms < r->next_unix_ms) {
+        r->next_unix_ms = due_unix_ms;
+    }
+}
+
+void gm_retire_note(struct gm_daemon *d, const char *destination_url, int64_t due_unix_ms)
+{
+    struct gm_retire *r = &d->retire;
+    struct gm_retire_place *place = NULL;
+    HASH_FIND_STR(r->places, destination_url, place);
+    if (place == NULL) {
+        place = calloc(1, sizeof *place);
+        char *url = strdup(destination_url);
+        if (place == NULL || url == NULL) {
+            free(place);
+            free(url);
+            return; /* the next start looks there */
+        }
+        *place = (struct gm_retire_place){.url = url, .due_unix_ms = due_unix_ms};
+        HASH_ADD_KEYPTR(hh, r->places, place->url, strlen(place->url), place);
+    } else if (due_unix_ms < place->due_unix_ms) {
+        place->due_unix_ms = due_unix_ms;
+    }
+    note_due(r, due_unix_ms);
+}
+
+void gm_retire_start(struct gm_daemon *d)
+{
+    const char *source = NULL, *destination = NULL;
+    struct gm_err err;
+    for (const char *id = gm_view_next_job(d->core, NULL, false); id != NULL;
+         id = gm_view_next_job(d->core, id, false)) {
+        enum gm_job_state state = GM_JOB_QUEUED;
+        if (gm_view_job_state(d->core, id, &state) && state == GM_JOB_DONE &&
+            gm_view_job_urls(d->core, id, &source, &destination, &err) == 0 &&
+            destination[0] != '\0') {
+            gm_retire_note(d, destination, 1);
+        }
+    }
+}
+
+static void look_destroy(struct look *look)
+{
+    gm_replaced_fini(&look->replaced);
+    free(look->url);
+    free(look);
+}
+
+static void look_work(void *arg)
+{
+    struct look *look = arg;
+    struct gm_store *store = NULL;
+    look->rc = gm_stores_open(look->d->stores, look->url, false, &store, &look->err);
+    if (look->rc == -GM_E_NOTFOUND) { /* nothing is there */
+        look->looked = true;
+        look->rc = 0;
+        return;
+    }
+    if (look->rc == 0 && look->held) {
+        look->rc = gm_publish_check_lead(look->d, &look->err);
+    }
+    if (look->rc == 0 && look->held) {
+        look->rc = gm_replaced_delete(store, look->batch.publication, &look->more, &look->err);
+    } else if (look->rc == 0) {
+        look->rc = gm_replaced_read(store, look->now_unix_ms, &look->replaced, &look->err);
+        look->due_unix_ms = look->rc == 0 ? look->replaced.next_unix_ms : 0;
+        look->looked = true;
+    }
+    gm_store_close(&store);
+}
+
+static void again(struct look *look)
+{
+    int64_t due = look->now_unix_ms + AGAIN_MS;
+    look->due_unix_ms = look->due_unix_ms == 0 || look->due_unix_ms > due ? due : look->due_unix_ms;
+}
+
+/* The next publication that nobody makes. */
+static bool next_publication(struct look *look)
+{
+    for (; look->at < look->replaced.count; look->at++) {
+        const char *name = look->replaced.due[look->at];
+        if (!gm_view_is_made_at(look->d->core, look->url, name)) {
+            memcpy(look->batch.publication, name, sizeof look->batch.publication);
+            return true;
+        }
+        again(look);
+    }
+    return false;
+}
+
+static void leave(const char *node_id, Gm__Envelope *envelope, void *arg)
+{
+    gm_wire_send(arg, node_id, envelope);
+}
+
+static void look_done(void *arg);
+
+static bool go_on(struct look *look)
+{
+    struct gm_err error = {0};
+    look->held = look->looked;
+    if (look->rc < 0 || (look->looked && !next_publication(look))) {
+        return false;
+    }
+    if (look->held) {
+        gm_hold_begin(&look->d->hold, &look->batch);
+    }
+    int queued = gm_daemon_work(look->d, look_work, look_done, look, &error);
+    if (queued == 0) {
+        return true; /* it is the pool's now */
+    }
+    if (look->held) {
+        gm_hold_end(&look->d->hold, &look->batch, leave, look->d);
+    }
+    look->rc = queued;
+    look->err = error;
+    return false;
+}
+
+static void look_next(struct look *look)
+{
+    struct gm_daemon *d = look->d;
+    if (go_on(look)) {
+        return;
+    }
+    if (look->rc < 0) {
+        gm_log_err(GM_LOG_WARN, "replaced_not_deleted", &look->err, "publication=%s",
+                   look->held ? look->batch.publication : "-");
+        again(look);
+    }
+    if (look->due_unix_ms > 0) {
+        gm_retire_note(d, look->url, look->due_unix_ms);
+    }
+    d->retire.busy = false;
+    look_destroy(look);
+}
+
+static void look_done(void *arg)
+{
+    struct look *look = arg;
+    if (look->held) {
+        gm_hold_end(&look->d->hold, &look->batch, leave, look->d);
+    }
+    if (look->held && look->rc == 0 && !look->more) {
+        gm_log(GM_LOG_INFO, "replaced_deleted", "publication=%s", look->batch.publication);
+        look->at++;
+    }
+    look_next(look);
+}
+
+/* Takes the place's URL. */
+static void look_at(struct gm_daemon *d, char *url, int64_t now_unix_ms)
+{
+    struct look *look = calloc(1, sizeof *look);
+    if (look == NULL) {
+        free(url); /* the next start looks there */
+        return;
+    }
+    *look = (struct look){.d = d, .url = url, .now_unix_ms = now_unix_ms};
+    d->retire.busy = true;
+    look_next(look);
+}
+
+void gm_retire_tick(struct gm_daemon *d)
+{
+    struct gm_retire *r = &d->retire;
+    struct gm_retire_place *place, *more, *due = NULL;
+    int64_t now_unix_ms = gm_time_unix_ms();
+    if (r->busy || r->next_unix_ms == 0 || now_unix_ms < r->next_unix_ms) {
+        return;
+    }
+    r->next_unix_ms = 0;
+    HASH_ITER(hh, r->places, place, more)
+    {
+        if (due == NULL && place->due_unix_ms <= now_unix_ms) {
+            due = place;
+        } else {
+            note_due(r, place->due_unix_ms);
+        }
+    }
+    if (due != NULL) {
+        char *url = due->url;
+        HASH_DEL(r->places, due);
+        free(due);
+        look_at(d, url, now_unix_ms);
+    }
+}
+
+void gm_retire_fini(struct gm_retire *retire)
+{
+    struct gm_retire_place *place, *more;
+    HASH_ITER(hh, retire->places, place, more)
+    {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed has left the table */
+        HASH_DEL(retire->places, place);
+        free(place->url);
+        free(place);
+    }
+    *retire = (struct gm_retire){0};
+}
