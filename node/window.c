@@ -36,6 +36,7 @@ static void free_window(struct gm_window *window)
         close(window->fd);
     }
     gm_blocks_fini(&window->blocks);
+    gm_window_parts_fini(&window->parts);
     free(window->name);
     free(window->url);
     free(window->target);
@@ -133,8 +134,8 @@ static bool is_signed(const char *url)
 static int name_of(const struct gm_window_source *source, char **out, struct gm_err *err)
 {
     int length = (int)(is_signed(source->url) ? strcspn(source->url, "?") : strlen(source->url));
-    if (asprintf(out, "%.*s %llu %s", length, source->url, (unsigned long long)source->size,
-                 source->etag == NULL ? "" : source->etag) < 0) {
+    if (asprintf(out, "%.*s %llu %u %s", length, source->url, (unsigned long long)source->size,
+                 source->part_count, source->etag == NULL ? "" : source->etag) < 0) {
         *out = NULL;
         return gm_err_nomem(err);
     }
@@ -174,6 +175,10 @@ static int make_window(struct gm_windows *windows, const struct gm_window_source
     int rc = window->etag == NULL || window->url == NULL ? gm_err_nomem(err) : 0;
     if (rc == 0) {
         rc = gm_blocks_init(&window->blocks, source->size, err);
+    }
+    if (rc == 0 && source->part_count > 0) {
+        rc = gm_window_parts_init(&window->parts, source->parts, source->part_count, source->size,
+                                  err);
     }
     if (rc == 0) {
         rc = make_file(windows->folder, source->size, &window->fd, err);
@@ -265,15 +270,18 @@ int gm_window_open(struct gm_windows *windows, const struct gm_window_source *so
         return rc;
     }
     struct gm_window_reader *reader = calloc(1, sizeof(*reader));
-    if (reader == NULL) {
-        return gm_err_nomem(err);
-    }
-    rc = open_again(window->fd, out_fd, err);
+    bool *asked = source->part_count > 0 ? calloc(source->part_count, sizeof(*asked)) : NULL;
+    rc = reader == NULL || (source->part_count > 0 && asked == NULL)
+             ? gm_err_nomem(err)
+             : open_again(window->fd, out_fd, err);
     if (rc < 0) {
+        free(asked);
         free(reader);
         return rc;
     }
     reader->window = window;
+    reader->asked = asked;
+    reader->on_want = source->on_want;
     reader->on_have = on_have;
     reader->arg = arg;
     reader->next = window->readers;
@@ -307,11 +315,13 @@ void gm_window_close(struct gm_window_reader **reader)
     *at = r->next;
     release_all(r);
     gm_window_fetch_forget(window, r);
+    free(r->asked);
     free(r);
     window->used = ++window->windows->clock;
     if (window->readers == NULL) {
         gm_window_fetch_cancel(window);
-        if (window->changed || window->etag[0] == '\0') { /* another may have its name by then */
+        bool named = window->etag[0] != '\0' || window->parts.count > 0;
+        if (window->changed || !named) { /* another may have its name by then */
             free_window(window);
         }
     }
@@ -468,15 +478,31 @@ void gm_window_fail(struct gm_window *window, struct gm_block_run run, const str
     }
 }
 
+/* It waits for what can't be fetched yet: until its parts come, if they may. */
+static void wait_for_parts(struct gm_window_reader *reader, bool ahead)
+{
+    if (!ahead && reader->ended.code != GM_OK) {
+        refuse(reader, &reader->ended);
+    }
+}
+
 /* Fetches what of the run is absent. False: no more of it can be started. */
 static bool fetch_run(struct gm_window_reader *reader, struct gm_block_run run, bool ahead)
 {
     struct gm_window *window = reader->window;
     struct gm_err err = {.code = GM_OK};
+    gm_window_parts_want(reader, run);
     for (;;) {
         struct gm_block_run absent = gm_blocks_absent(&window->blocks, run, FETCH_BLOCKS);
         if (absent.count == 0 || (ahead && window->windows->fetch_count >= FETCHES_AHEAD)) {
             return absent.count == 0;
+        }
+        if (window->parts.count > 0) {
+            absent = gm_window_parts_known(&window->parts, absent);
+        }
+        if (absent.count == 0) {
+            wait_for_parts(reader, ahead);
+            return false;
         }
         if (gm_window_fetch_start(window, reader, absent, &err) < 0) {
             if (!ahead) {

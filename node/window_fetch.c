@@ -107,7 +107,11 @@ static int on_begin(const struct gm_s3_begin *begin, void *arg, struct gm_err *e
     bool other = window->etag[0] != '\0' && told[0] != '\0' &&
                  (is_date(window->etag) ? strcmp(told, window->etag) != 0
                                         : !is_same_etag(told, window->etag));
-    if (other || (begin->size != 0 && begin->size != window->size)) {
+    uint64_t size = window->size;
+    if (window->parts.count > 0) {
+        size = window->parts.list[fetch->part + 1].at - fetch->part_at;
+    }
+    if (other || (begin->size != 0 && begin->size != size)) {
         return gm_err_set(err, GM_E_INPUT_CHANGED, 0, GM_WINDOW_CHANGED);
     }
     return 0;
@@ -138,7 +142,7 @@ static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
 {
     struct gm_window_fetch *fetch = arg;
     const uint8_t *at = data;
-    if (size > fetch->size - fetch->got) {
+    if (size > fetch->until - fetch->from - fetch->got) {
         return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the source is larger than it was");
     }
     for (size_t left = size; left > 0;) {
@@ -155,6 +159,9 @@ static int on_body(const void *data, size_t size, void *arg, struct gm_err *err)
     }
     if (fetch->reader != NULL) {
         fetch->reader->fetched += size;
+    }
+    if (fetch->window->parts.count > 0) {
+        fetch->window->parts.list[fetch->part].refused = 0;
     }
     take_blocks(fetch);
     return 0;
@@ -232,6 +239,10 @@ static void explain(const struct gm_s3_result *result, struct gm_err *out)
 static bool goes_on(struct gm_window_fetch *fetch, const struct gm_s3_result *result)
 {
     struct gm_window *window = fetch->window;
+    if (window->parts.count > 0) {
+        const struct gm_window_part *part = &window->parts.list[fetch->part];
+        return part->serial != fetch->part_serial && gm_window_part_known(part);
+    }
     if (result->status == 200 && result->rc == -GM_E_STORE && !fetch->whole) {
         window->whole = true;
         return true;
@@ -266,15 +277,41 @@ static void end_ahead(struct gm_window *window, struct gm_block_run run)
 static int start(struct gm_window *window, struct gm_window_reader *reader, struct gm_block_run run,
                  const struct gm_window_fetch *before, struct gm_err *err);
 
+/* The URL of its part is not, or no longer, good: readers want another. An object that is gone is
+ * asked for, too: who gives URLs knows whether the upload has ended. */
+static bool is_wanted_again(const struct gm_window_fetch *fetch, const struct gm_s3_result *result)
+{
+    struct gm_window *window = fetch->window;
+    enum gm_code code = result->err.code;
+    return result->rc < 0 && window->parts.count > 0 &&
+           (result->renew || code == GM_E_STORE_DENIED || code == GM_E_NOTFOUND) &&
+           gm_window_part_refused(&window->parts.list[fetch->part], fetch->part_serial);
+}
+
+/* The part ends there, and what is fetched does not. */
+static bool is_at_border(const struct gm_window_fetch *fetch, const struct gm_s3_result *result)
+{
+    return result->rc == 0 && fetch->from + fetch->got == fetch->until &&
+           fetch->got < fetch->size;
+}
+
+static bool is_next_known(const struct gm_window_fetch *fetch)
+{
+    return gm_window_part_known(&fetch->window->parts.list[fetch->part + 1]);
+}
+
 static void on_done(const struct gm_s3_result *result, void *arg)
 {
     struct gm_window_fetch *fetch = arg;
     struct gm_window *window = fetch->window;
     struct gm_block_run rest = give_up_rest(fetch);
     struct gm_err why = {.code = GM_OK};
-    bool again = result->rc < 0 && goes_on(fetch, result);
-    if (again && (fetch->whole || !is_whole_coming(window))) {
-        fetch->hops++;
+    bool border = is_at_border(fetch, result);
+    bool again = border ? is_next_known(fetch) : result->rc < 0 && goes_on(fetch, result);
+    if (!again && (border || is_wanted_again(fetch, result))) {
+        gm_log_err(GM_LOG_DEBUG, "window-part", &result->err, "part=%u", (unsigned)fetch->part);
+    } else if (again && (fetch->whole || !is_whole_coming(window))) {
+        fetch->hops += result->rc < 0;
         GM_IGNORE(start(window, fetch->reader, rest, fetch, &why), "why says it");
     } else if (result->rc < 0 && !again) {
         explain(result, &why);
@@ -303,8 +340,8 @@ static struct gm_s3_call call_of(struct gm_window_fetch *fetch)
         .header_count = fetch->condition.name == NULL ? 0 : 1,
         .fd = -1,
         .wants = GM_S3_WANTS_BODY,
-        .range_from = fetch->whole ? 0 : fetch->from,
-        .range_size = fetch->whole ? 0 : fetch->size,
+        .range_from = fetch->whole ? 0 : fetch->from + fetch->got - fetch->part_at,
+        .range_size = fetch->whole ? 0 : fetch->until - fetch->from - fetch->got,
         .on_begin = on_begin,
         .on_body = on_body,
         .max_tries = TRIES,
@@ -312,14 +349,47 @@ static struct gm_s3_call call_of(struct gm_window_fetch *fetch)
         .done = on_done,
         .arg = fetch,
     };
-    if (!gm_s3_url_until(fetch->url, &call.url_until_unix_ms)) {
+    if (fetch->window->parts.count > 0) {
+        call.url_until_unix_ms = fetch->window->parts.list[fetch->part].until_unix_ms;
+    } else if (!gm_s3_url_until(fetch->url, &call.url_until_unix_ms)) {
         call.url_until_unix_ms = 0;
     }
     return call;
 }
 
+/* Where it goes, and how far: a request crosses no part's border. */
+static const char *aim(struct gm_window_fetch *fetch)
+{
+    const struct gm_window_parts *parts = &fetch->window->parts;
+    fetch->until = fetch->from + fetch->size;
+    if (parts->count == 0) {
+        return place_of(fetch->window);
+    }
+    fetch->part = gm_window_parts_find(parts, fetch->from + fetch->got);
+    const struct gm_window_part *part = &parts->list[fetch->part];
+    fetch->part_at = part->at;
+    fetch->part_serial = part->serial;
+    fetch->until = part[1].at < fetch->until ? part[1].at : fetch->until;
+    return part->url;
+}
+
+/* What has come of a block goes on behind it, in the next part or by another URL. */
+static void go_on(struct gm_window_fetch *fetch, const struct gm_window_fetch *before)
+{
+    fetch->hops = before->hops;
+    fetch->returned = before->returned;
+    if (fetch->window->parts.count > 0) {
+        fetch->run = before->run;
+        fetch->arrived = before->arrived;
+        fetch->from = before->from;
+        fetch->size = before->size;
+        fetch->got = before->got;
+    }
+}
+
 static int make_fetch(struct gm_window *window, struct gm_block_run run,
-                      struct gm_window_fetch **out, struct gm_err *err)
+                      const struct gm_window_fetch *before, struct gm_window_fetch **out,
+                      struct gm_err *err)
 {
     struct gm_window_fetch *fetch = calloc(1, sizeof(*fetch));
     if (fetch == NULL) {
@@ -333,8 +403,18 @@ static int make_fetch(struct gm_window *window, struct gm_block_run run,
     fetch->size = (end < window->size ? end : window->size) - fetch->from;
     fetch->redirected = window->target != NULL;
     fetch->url_serial = window->url_serial;
-    fetch->url = strdup(place_of(window));
-    int rc = fetch->url == NULL ? gm_err_nomem(err) : set_condition(fetch, err);
+    if (before != NULL) {
+        go_on(fetch, before);
+    }
+    const char *url = aim(fetch);
+    fetch->url = url == NULL ? NULL : strdup(url);
+    int rc = 0;
+    if (fetch->url == NULL) {
+        rc = url == NULL ? gm_err_set(err, GM_E_BUG, fetch->part, "a part without a URL")
+                         : gm_err_nomem(err);
+    } else {
+        rc = set_condition(fetch, err);
+    }
     if (rc < 0) {
         free(fetch->etag);
         free(fetch->url);
@@ -371,13 +451,9 @@ static int start(struct gm_window *window, struct gm_window_reader *reader, stru
     if (window->whole) { /* what is there of it comes again: the same bytes */
         run = (struct gm_block_run){0, window->blocks.count};
     }
-    rc = make_fetch(window, run, &fetch, err);
+    rc = make_fetch(window, run, before, &fetch, err);
     if (rc < 0) {
         return rc;
-    }
-    if (before != NULL) {
-        fetch->hops = before->hops;
-        fetch->returned = before->returned;
     }
     gm_windows_make_room(windows, run.count);
     const struct gm_s3_call call = call_of(fetch);

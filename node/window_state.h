@@ -3,8 +3,10 @@
 
 #include "node/window.h"
 #include "node/window_blocks.h"
+#include "node/window_parts.h"
 
-/* What window.c (readers and room) and window_fetch.c (requests) share. */
+/* What window.c (readers and room), window_parts.c (URLs of parts) and window_fetch.c (requests)
+ * share. */
 #define GM_WINDOW_CHANGED "the source was written to after the job was submitted"
 #define GM_WINDOW_HELD 16    /* ranges that a reader may keep */
 #define GM_WINDOW_GRANT 8u   /* blocks that it is promised at most, of those it did not ask for */
@@ -28,6 +30,9 @@ struct gm_window_reader {
     uint64_t offset;
     struct gm_window_stream streams[GM_WINDOW_STREAMS];
     uint64_t fetched; /* bytes */
+    void (*on_want)(const uint32_t *parts, size_t count, void *arg);
+    bool *asked;         /* owned: whether it waits for that part's URL; NULL: one object */
+    struct gm_err ended; /* no more parts come, for that; GM_OK: they may */
 };
 
 struct gm_window {
@@ -41,6 +46,7 @@ struct gm_window {
     uint64_t size;
     int fd; /* owned, read and write */
     struct gm_blocks blocks;
+    struct gm_window_parts parts;
     struct gm_window_reader *readers;
     bool whole;   /* its server gives no ranges: it is fetched as one */
     bool changed; /* the source is another by now */
@@ -60,6 +66,8 @@ struct gm_window_fetch {
     bool redirected;
     bool returned; /* what it was redirected to refused, and it went back to the URL once */
     unsigned hops; /* tries before it, by other ways */
+    uint32_t part, part_serial; /* of a source of parts: the request is for that one, by that URL */
+    uint64_t part_at, until;    /* where it begins, and how far the request goes, bytes */
     uint32_t url_serial;
     struct gm_s3_field condition;
     char *url;  /* owned */
@@ -85,6 +93,9 @@ void gm_window_fail(struct gm_window *window, struct gm_block_run run, const str
 void gm_window_pump(struct gm_window *window);
 /* Takes blocks back until so many more fit, as far as nobody holds them. */
 void gm_windows_make_room(struct gm_windows *windows, uint32_t blocks);
+/* --- window_parts.c */
+/* Asks for what it lacks to fetch the run; no-op for a source that is one object. */
+void gm_window_parts_want(struct gm_window_reader *reader, struct gm_block_run run);
 /* --- window_fetch.c */
 /* for whom: reader. Errors: what gm_transfer_start says, NOMEM. */
 int gm_window_fetch_start(struct gm_window *window, struct gm_window_reader *reader,
