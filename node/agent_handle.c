@@ -76,6 +76,7 @@ static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
     gm_link_offer(agent, true);
     gm_link_flush(agent, true);
     gm_item_resend(agent);
+    gm_agent_parts_resend(agent);
     gm_agent_check_ready(agent);
     GM_CRASH("agent.welcomed");
 }
@@ -224,6 +225,9 @@ void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env)
         break;
     case GM__ENVELOPE__BODY_GRANT_ANSWER:
         gm_item_answer(agent, env->grant_answer);
+        break;
+    case GM__ENVELOPE__BODY_PARTS_ANSWER:
+        gm_agent_parts_answer(agent, env->parts_answer);
         break;
     case GM__ENVELOPE__BODY_ACK:
         handle_ack(agent, env->ack);

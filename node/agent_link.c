@@ -356,6 +356,7 @@ static void send_hello(struct gm_agent *agent)
     hello.batches = true;
     hello.restarts = true;
     hello.urls = true;
+    hello.parts = agent->params.window_folder != NULL;
     hello.notes = notes;
     hello.n_notes = make_notes(agent, notes);
     Gm__Envelope env;

@@ -36,6 +36,8 @@
  *   agent_verify.c  the verifier's queue
  *   agent_open.c    objects that workers ask for
  *   agent_fetch.c   of them those that come by URL
+ *   agent_window.c  sources that are read through a window
+ *   agent_parts.c   URLs of the parts that uploads lie in
  *   agent_scratch.c folders of the slots
  *   agent_job.c     work on libuv's thread pool, and who waits for it too long
  *
@@ -120,6 +122,7 @@ struct gm_agent_slot {
     char *scratch;                  /* owned */
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
     struct gm_window_reader *reader; /* owned: of its task's source; NULL: it reads no window */
+    uint64_t parts_from;             /* number of the first request for parts that is reader's */
     bool hung;                       /* it was killed for that, and is not gone yet */
     bool stuck;                      /* it was killed, and does not end: takes nothing */
     bool seen;                       /* it was ready, or failed, once */
@@ -228,6 +231,7 @@ struct gm_agent {
     struct gm_transfers *transfers; /* owned; NULL: it has left, or not begun */
     struct gm_item *sending;        /* items whose files are on their way by URL */
     struct gm_windows *windows;     /* owned; NULL: no source was on a server yet */
+    uint64_t parts_asked;           /* requests for URLs of parts */
     struct gm_open *opens;          /* all, waiting or running */
     struct gm_job *jobs;            /* all, waiting or running */
     uint32_t threads;               /* of the pool */
@@ -603,6 +607,17 @@ void gm_agent_window_open(struct gm_agent_slot *slot, const Gm__Object *object);
 void gm_agent_window_need(struct gm_agent_slot *slot, const Gm__WNeed *need);
 void gm_agent_window_forget(struct gm_agent *agent, const struct gm_agent_slot *slot);
 void gm_agent_windows_close(struct gm_agent *agent); /* nothing is read any more */
+/* --- agent_parts.c */
+struct gm_window_source;
+/* Sizes of the parts of a source that has them, in order; owned by the caller. Errors: PROTO,
+ * NOMEM.
+ */
+int gm_agent_parts_sizes(const Gm__Object *object, uint64_t **out, uint32_t *out_count,
+                         struct gm_err *err) GM_MUST_CHECK;
+/* The slot's reader is about to be opened, and asks for its parts here. */
+void gm_agent_parts_begin(struct gm_agent_slot *slot, struct gm_window_source *source);
+void gm_agent_parts_answer(struct gm_agent *agent, const Gm__PartsAnswer *answer);
+void gm_agent_parts_resend(struct gm_agent *agent); /* what is open, after a Welcome */
 /* --- agent_open.c, too */
 /* The source was written to since it was opened, when it said `opened`. On the pool: its store may
  * hang. fd: -1: there is none. */

@@ -1,5 +1,6 @@
 /* Workers that read a source through a window: each slot has one reader at most, from the answer to
  * its WOpen until its task is over. URLs stay here: a worker gets a descriptor, and needs. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -11,7 +12,7 @@
 bool gm_agent_window_is_for(const Gm__WOpen *ask, const Gm__Object *object)
 {
     return ask->kind == GM__WOBJECT__WOBJECT_SOURCE && object != NULL &&
-           gm_s3_url_is_http(object->url);
+           (object->n_parts > 0 || gm_s3_url_is_http(object->url));
 }
 
 static int need_windows(struct gm_agent *agent, struct gm_err *err)
@@ -83,13 +84,20 @@ void gm_agent_window_open(struct gm_agent_slot *slot, const Gm__Object *object)
 {
     struct gm_err err;
     int fd = -1;
-    const struct gm_window_source source = {
+    uint64_t *sizes = NULL;
+    struct gm_window_source source = {
         .url = object->url, .etag = object->etag, .size = object->size};
     gm_window_close(&slot->reader);
     int rc = need_windows(slot->agent, &err);
+    if (rc == 0 && object->n_parts > 0) {
+        rc = gm_agent_parts_sizes(object, &sizes, &source.part_count, &err);
+        source.parts = sizes;
+        gm_agent_parts_begin(slot, &source);
+    }
     if (rc == 0) {
         rc = gm_window_open(slot->agent->windows, &source, on_have, slot, &slot->reader, &fd, &err);
     }
+    free(sizes);
     reply(slot, fd, rc < 0 ? &err : NULL);
 }
 

@@ -31,8 +31,8 @@ struct gm_window_source { /* all borrowed for the call */
      * name then; those of the parts are asked for. part_count 0: it is one object. */
     const uint64_t *parts;
     uint32_t part_count;
-    /* The reader lacks the URLs of these, at most GM_WINDOW_PARTS_ASK: gm_window_part_is tells them,
-     * when they are there, and not from within. arg is gm_window_open's. */
+    /* The reader lacks the URLs of these, at most GM_WINDOW_PARTS_ASK: gm_window_part_is tells
+     * them, when they are there, and not from within. arg is gm_window_open's. */
     void (*on_want)(const uint32_t *parts, size_t count, void *arg);
 };
 #define GM_WINDOW_PARTS_ASK 64
@@ -66,9 +66,9 @@ void gm_window_close(struct gm_window_reader **reader);
 int gm_window_need(struct gm_window_reader *reader, uint64_t offset, uint64_t length,
                    const struct gm_window_range *held, size_t held_count,
                    struct gm_err *err) GM_MUST_CHECK;
-/* Of a source of parts: where one is that this reader wanted, until when by this machine's clock (0:
- * for ever). All that know it are told by gm_window_parts_came. A URL that is refused, or whose time
- * is over, is wanted again. Errors: INVAL: it wanted no such part; NOMEM. */
+/* Of a source of parts: where one is that this reader wanted, until when by this machine's clock
+ * (0: for ever). All that know it are told by gm_window_parts_came. A URL that is refused, or whose
+ * time is over, is wanted again. Errors: INVAL: it wanted no such part; NOMEM. */
 int gm_window_part_is(struct gm_window_reader *reader, uint32_t part, const char *url,
                       int64_t until_unix_ms, struct gm_err *err) GM_MUST_CHECK;
 void gm_window_parts_came(struct gm_window_reader *reader);

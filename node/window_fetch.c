@@ -291,8 +291,7 @@ static bool is_wanted_again(const struct gm_window_fetch *fetch, const struct gm
 /* The part ends there, and what is fetched does not. */
 static bool is_at_border(const struct gm_window_fetch *fetch, const struct gm_s3_result *result)
 {
-    return result->rc == 0 && fetch->from + fetch->got == fetch->until &&
-           fetch->got < fetch->size;
+    return result->rc == 0 && fetch->from + fetch->got == fetch->until && fetch->got < fetch->size;
 }
 
 static bool is_next_known(const struct gm_window_fetch *fetch)

@@ -65,8 +65,8 @@ uint32_t gm_window_parts_find(const struct gm_window_parts *parts, uint64_t at)
 
 bool gm_window_part_known(const struct gm_window_part *part)
 {
-    return part->url != NULL && (part->until_unix_ms == 0 ||
-                                 gm_time_unix_ms() + URL_LEFT_MS < part->until_unix_ms);
+    return part->url != NULL &&
+           (part->until_unix_ms == 0 || gm_time_unix_ms() + URL_LEFT_MS < part->until_unix_ms);
 }
 
 static uint64_t end_of(const struct gm_window_parts *parts, struct gm_block_run run)
@@ -125,8 +125,8 @@ static bool lacks(const struct gm_window *window, uint32_t part, struct gm_block
     const struct gm_window_part *p = &window->parts.list[part];
     struct gm_block_run own = gm_blocks_of(p->at, p[1].at - p->at);
     uint32_t from = own.from > run.from ? own.from : run.from;
-    uint32_t end = own.from + own.count < run.from + run.count ? own.from + own.count
-                                                               : run.from + run.count;
+    uint32_t end =
+        own.from + own.count < run.from + run.count ? own.from + own.count : run.from + run.count;
     return end > from && !gm_window_part_known(p) &&
            gm_blocks_absent(&window->blocks, (struct gm_block_run){from, end - from}, 1).count > 0;
 }

@@ -7,7 +7,7 @@
 
 uint64_t gm_parts_size(uint64_t size)
 {
-    uint64_t least = (size + GM_PARTS_MAX - 1) / GM_PARTS_MAX;
+    uint64_t least = (size + GM_SENT_PARTS_MAX - 1) / GM_SENT_PARTS_MAX;
 
     return least <= GM_PARTS_SIZE ? GM_PARTS_SIZE : (least + MIB - 1) / MIB * MIB;
 }

@@ -10,7 +10,7 @@
  * Source: S3 API reference, CreateMultipartUpload, UploadPart, CompleteMultipartUpload
  */
 #define GM_PARTS_SIZE (UINT64_C(64) << 20) /* bytes of a part, as a rule */
-#define GM_PARTS_MAX 1000
+#define GM_SENT_PARTS_MAX 1000
 #define GM_PARTS_ETAG 128
 
 struct gm_part {
@@ -28,7 +28,8 @@ struct gm_parts {
     struct gm_part *list; /* owned */
 };
 
-/* How large the parts of such a body are: GM_PARTS_SIZE, or what makes it at most GM_PARTS_MAX. */
+/* How large the parts of such a body are: GM_PARTS_SIZE, or what makes it at most
+ * GM_SENT_PARTS_MAX. */
 uint64_t gm_parts_size(uint64_t size);
 /* Reads and hashes the first `size` bytes of fd; on the pool. out_sha256: of all of them. moved: as
  * gm_hash_part calls it. Errors: as gm_hash_part. */

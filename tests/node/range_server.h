@@ -1,5 +1,6 @@
-/* An HTTP server of one file, whose bytes follow from their places: by ranges, or without them. One
- * request after the other, in a process of its own; what was asked is kept, a line each. */
+/* An HTTP server of one file, whose bytes follow from their places: by ranges, or without them; and
+ * of its parts, as "/part-AT-SIZE". One request after the other, in a process of its own; what was
+ * asked is kept, a line each. */
 #ifndef GM_TESTS_NODE_RANGE_SERVER_H
 #define GM_TESTS_NODE_RANGE_SERVER_H
 
@@ -91,7 +92,12 @@ static void range_names(const struct range_told *t, char out[128])
 static void range_answer(int fd, struct range_told *t, const char *request)
 {
     char head[512], names[128];
-    uint64_t from = 0, to = t->size - 1;
+    uint64_t at = 0, whole = t->size;
+    const char *part = strstr(request, " /part-");
+    if (part != NULL && sscanf(part + 7, "%lu-%lu", &at, &whole) != 2) {
+        return;
+    }
+    uint64_t from = 0, to = whole - 1;
     const char *range = strstr(request, "\r\nRange: bytes=");
     int refused = range_condition(t, request);
     int ranged = range != NULL && !t->no_ranges && sscanf(range + 15, "%lu-%lu", &from, &to) >= 1;
@@ -106,21 +112,21 @@ static void range_answer(int fd, struct range_told *t, const char *request)
     } else if (refused != 0) {
         snprintf(head, sizeof(head), "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", refused);
     } else {
-        to = to < t->size ? to : t->size - 1;
+        to = to < whole ? to : whole - 1;
         range_names(t, names);
         if (ranged) {
             snprintf(head, sizeof(head),
                      "HTTP/1.1 206 Part\r\n%sContent-Range: bytes "
                      "%lu-%lu/%lu\r\nContent-Length: %lu\r\n\r\n",
-                     names, from, to, t->size, to - from + 1);
+                     names, from, to, whole, to - from + 1);
         } else if (t->no_length) {
             snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n%s\r\n", names);
         } else {
             snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n%sContent-Length: %lu\r\n\r\n", names,
-                     t->size);
+                     whole);
         }
         if (send(fd, head, strlen(head), MSG_NOSIGNAL) > 0 && strncmp(request, "HEAD", 4) != 0) {
-            range_body(fd, t, ranged ? from : 0, ranged ? to - from + 1 : t->size);
+            range_body(fd, t, at + (ranged ? from : 0), ranged ? to - from + 1 : whole);
         }
         return;
     }

@@ -65,6 +65,113 @@ static void what_a_server_refuses_fails_the_task(void **state)
     farm_expect_healthy(farm);
 }
 
+/* ---- uploads, which lie in parts */
+
+#define FIRST ((uint64_t)1 << 20)
+
+static uint64_t assign_upload(struct farm *farm)
+{
+    Gm__PartRun first = GM__PART_RUN__INIT, last = GM__PART_RUN__INIT;
+    Gm__PartRun *parts[] = {&first, &last};
+    Gm__Object source = GM__OBJECT__INIT;
+    first.count = 2;
+    first.size = FIRST / 2;
+    last.count = 1;
+    last.size = SIZE - FIRST;
+    source.url = (char *)(uintptr_t) "upload:01JZZZZZZZZZZZZZZZZZZZZZZZ";
+    source.key = (char *)(uintptr_t) "clip";
+    source.size = SIZE;
+    source.parts = parts;
+    source.n_parts = 2;
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "read";
+    spec.source = &source;
+    spec.inputs_complete = true;
+    return farm_assign_spec(farm, &spec);
+}
+
+/* The next one, of that task, for `count` parts from `first` on. Its number. */
+static uint64_t expect_ask(struct farm *farm, uint64_t id, uint32_t first, size_t count)
+{
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PARTS_ASK);
+    const Gm__PartsAsk *ask = env->parts_ask;
+    uint64_t request = ask->request;
+    assert_int_equal(ask->task_id, id);
+    assert_int_equal(ask->term, farm->term);
+    assert_int_equal(ask->epoch, id + 100);
+    assert_int_equal(ask->n_parts, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(ask->parts[i], first + i);
+    }
+    gm__envelope__free_unpacked(env, NULL);
+    return request;
+}
+
+static void send_answer(struct farm *farm, Gm__PartsAnswer *answer)
+{
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_PARTS_ANSWER;
+    env.parts_answer = answer;
+    farm_send(farm, &env);
+}
+
+static void send_part(struct farm *farm, const struct range_server *server, uint64_t request,
+                      uint32_t index)
+{
+    uint64_t at = index * FIRST / 2, end = index == 2 ? SIZE : at + FIRST / 2;
+    char url[160];
+    snprintf(url, sizeof(url), "%.*s/part-%llu-%llu", (int)(strlen(server->url) - strlen("/clip")),
+             server->url, (unsigned long long)at, (unsigned long long)(end - at));
+    Gm__PartUrl part = GM__PART_URL__INIT, *list = &part;
+    Gm__PartsAnswer answer = GM__PARTS_ANSWER__INIT;
+    part.index = index;
+    part.url = url;
+    answer.request = request;
+    answer.urls = &list;
+    answer.n_urls = 1;
+    send_answer(farm, &answer);
+}
+
+static void a_task_waits_for_the_parts_of_its_upload(void **state)
+{
+    struct farm *farm = *state;
+    struct range_server server;
+    range_start(&server, SIZE);
+    assert_true(farm->hello->parts);
+    uint64_t id = assign_upload(farm);
+    uint64_t first = expect_ask(farm, id, 0, 2); /* the first block */
+    send_part(farm, &server, first, 1);
+    farm_refuse(farm, GM_E_UNREACHABLE); /* who said so has forgotten it */
+    uint64_t again = expect_ask(farm, id, 0, 1);
+    send_part(farm, &server, again + 1, 0); /* nobody's */
+    send_part(farm, &server, again, 0);
+    send_part(farm, &server, expect_ask(farm, id, 2, 1), 2);
+    farm_expect_done(farm, id);
+    char *stored = farm_stored(farm, "joined");
+    for (uint64_t at = 0; at < SIZE; at++) {
+        if ((uint8_t)stored[at] != range_byte(at)) {
+            fail_msg("byte %llu is wrong", (unsigned long long)at);
+        }
+    }
+    free(stored);
+    range_stop(&server);
+}
+
+static void an_upload_that_ends_fails_its_task(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Error error = GM__ERROR__INIT;
+    Gm__PartsAnswer answer = GM__PARTS_ANSWER__INIT;
+    uint64_t id = assign_upload(farm);
+    answer.request = expect_ask(farm, id, 0, 2);
+    answer.error = &error;
+    error.code = GM_E_INPUT_MISSING;
+    error.text = (char *)(uintptr_t) "the upload has ended";
+    send_answer(farm, &answer);
+    farm_expect_failed(farm, id, GM_E_INPUT_MISSING, 0);
+    farm_expect_healthy(farm);
+}
+
 int main(void)
 {
     fake_worker_main();
@@ -73,6 +180,10 @@ int main(void)
         cmocka_unit_test_prestate_setup_teardown(a_worker_reads_a_server_through_its_agent,
                                                  farm_setup, farm_teardown, &farm),
         cmocka_unit_test_prestate_setup_teardown(what_a_server_refuses_fails_the_task, farm_setup,
+                                                 farm_teardown, &farm),
+        cmocka_unit_test_prestate_setup_teardown(a_task_waits_for_the_parts_of_its_upload,
+                                                 farm_setup, farm_teardown, &farm),
+        cmocka_unit_test_prestate_setup_teardown(an_upload_that_ends_fails_its_task, farm_setup,
                                                  farm_teardown, &farm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -380,8 +380,9 @@ static void parts_are_as_large_as_they_must_be(void **state)
 {
     (void)state;
     assert_int_equal(gm_parts_size(1), GM_PARTS_SIZE);
-    assert_int_equal(gm_parts_size(GM_PARTS_SIZE * GM_PARTS_MAX), GM_PARTS_SIZE);
-    assert_int_equal(gm_parts_size(GM_PARTS_SIZE * GM_PARTS_MAX + 1), GM_PARTS_SIZE + (1 << 20));
+    assert_int_equal(gm_parts_size(GM_PARTS_SIZE * GM_SENT_PARTS_MAX), GM_PARTS_SIZE);
+    assert_int_equal(gm_parts_size(GM_PARTS_SIZE * GM_SENT_PARTS_MAX + 1),
+                     GM_PARTS_SIZE + (1 << 20));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
