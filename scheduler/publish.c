@@ -66,6 +66,7 @@ struct store_job {
     size_t end;                   /* cleanup: where the batch ends in its list */
     bool outputs_stay;            /* cleanup: but for what is loose */
     bool deleting_out;
+    bool dropping;    /* cleanup: of a publication with jobs beside: its unfinished uploads */
     bool looked;      /* cleanup: out holds nothing that stands finished */
     bool last;        /* cleanup: it is not tried again */
     bool passed_over; /* cleanup: another job was why some stay */
@@ -546,16 +547,17 @@ static void delete_work(void *arg)
         job->rc = 0;
         return;
     }
-    if (job->rc == 0 && job->deleting_out && !job->looked) {
+    if (job->rc == 0 && job->deleting_out && !job->looked && !job->dropping) {
         job->rc = look(job, store);
         job->out.next = job->end = 0;
     }
-    if (job->rc == 0 && list->next < job->end) {
+    if (job->rc == 0 && (list->next < job->end || job->dropping)) {
         job->rc = gm_publish_check_lead(job->d, &job->err);
     }
     if (job->rc == 0 && !job->deleting_out && list->next == 0) {
         drop_uploads(job, store, "jobs", job->job_id);
-    } else if (job->rc == 0 && job->deleting_out && !goes_alone(job, job->batch.publication)) {
+    } else if (job->rc == 0 && job->deleting_out &&
+               (job->dropping || !goes_alone(job, job->batch.publication))) {
         drop_uploads(job, store, "v", job->batch.publication);
     }
     if (job->rc == 0 && list->next < job->end) {
@@ -639,6 +641,22 @@ static bool next_batch(struct store_job *job)
     return false;
 }
 
+/* Behind the last batch of outputs. Jobs that ended beside it need no upload; one that is
+ * unfinished drops them when it ends. Once. */
+static bool next_uploads(struct store_job *job)
+{
+    bool due = job->out_rc == 0 && !job->dropping && !job->outputs_stay && job->beside.count > 0 &&
+               gm_s3_is_url(job->out_url) &&
+               !gm_view_is_publication_made(job->d->core, job->job_id, job->publication);
+    if (due) {
+        (void)snprintf(job->batch.publication, sizeof job->batch.publication, "%s",
+                       job->publication);
+        job->end = job->out.next;
+        job->dropping = true;
+    }
+    return due;
+}
+
 static bool next_work(struct store_job *job)
 {
     size_t left = job->work.count - job->work.next;
@@ -670,7 +688,7 @@ static void delete_next(struct store_job *job)
     if (job->rc < 0 && job->deleting_out) {
         put_off_outputs(job);
     }
-    job->deleting_out = job->rc == 0 && next_batch(job);
+    job->deleting_out = job->rc == 0 && (next_batch(job) || next_uploads(job));
     if (job->rc == 0 && (job->deleting_out || next_work(job))) {
         struct gm_err error = {0};
         if (job->deleting_out) {
