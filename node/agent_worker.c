@@ -15,20 +15,26 @@
 #define DYING_MS 10000 /* long enough to give back what a device holds */
 #define STORE_STALL_MS (15 * 60 * 1000)
 
+/* False: it is known, or there is no room for it. */
+static bool add_note(struct gm_agent *agent, const char *text)
+{
+    bool known = agent->note_count == sizeof(agent->notes) / sizeof(agent->notes[0]);
+    for (size_t k = 0; k < agent->note_count; k++) {
+        known = known || strcmp(agent->notes[k], text) == 0;
+    }
+    char *copy = known ? NULL : strdup(text);
+    if (copy != NULL) {
+        agent->notes[agent->note_count++] = copy;
+    }
+    return copy != NULL;
+}
+
 static void note_missing(struct gm_agent *agent, const Gm__WReady *ready)
 {
     for (size_t i = 0; i < ready->n_missing; i++) {
-        bool known = false;
         char text[160];
         snprintf(text, sizeof(text), "sandbox: this kernel has no %.100s", ready->missing[i]);
-        for (size_t k = 0; k < agent->note_count; k++) {
-            known = known || strcmp(agent->notes[k], text) == 0;
-        }
-        char *copy = known || agent->note_count == sizeof(agent->notes) / sizeof(agent->notes[0])
-                         ? NULL
-                         : strdup(text);
-        if (copy != NULL) {
-            agent->notes[agent->note_count++] = copy;
+        if (add_note(agent, text)) {
             gm_log(GM_LOG_WARN, "sandbox-incomplete", "missing=%.100s", ready->missing[i]);
         }
     }
@@ -183,6 +189,9 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
     slot->restart_due = slot->hung = slot->stuck = false;
     if (gm_slot_failures(process) >= BROKEN_AFTER) {
         slot->broken = changed = true;
+        if (!ready) {
+            (void)add_note(agent, why->text);
+        }
     }
     if (changed) {
         gm_link_offer(agent, false);

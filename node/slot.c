@@ -53,11 +53,12 @@ struct gm_slot {
     uv_timer_t timer; /* DOWN: next start; STARTING: time to become ready */
     uv_process_t process;
     uv_poll_t poll;
-    int open;          /* handles that have not closed: timer, process, poll */
-    bool has_process;  /* process handle is in use */
-    bool has_poll;     /* poll handle is in use */
-    int sock;          /* owned; -1 */
-    struct gm_err why; /* reason of a kill; code 0: it ended by itself */
+    int open;           /* handles that have not closed: timer, process, poll */
+    bool has_process;   /* process handle is in use */
+    bool has_poll;      /* poll handle is in use */
+    int sock;           /* owned; -1 */
+    struct gm_err why;  /* reason of a kill; code 0: it ended by itself */
+    struct gm_err said; /* by itself, why it will not be ready; code 0: nothing */
     struct queued *queue;
     size_t queue_count, queue_size;
 };
@@ -155,6 +156,10 @@ static void deliver(struct gm_slot *slot, const Gm__WorkerMessage *msg)
         }
         return;
     }
+    if (slot->state == STARTING && msg->body_case == GM__WORKER_MESSAGE__BODY_FAILED &&
+        msg->failed->error != NULL) {
+        gm_err_from_msg(msg->failed->error, &slot->said);
+    }
     if (slot->was_ready) {
         slot->spoke = true;
         slot->handler.on_message(slot, msg, slot->handler.arg);
@@ -197,6 +202,8 @@ static void find_why(const struct gm_slot *slot, int64_t status, int term_signal
             out, GM_E_WORKER_DIED, term_signal, "the worker process ended by signal %d (%s)%s%s%s",
             term_signal, strsignal(term_signal),
             term_signal == SIGKILL ? "; the machine may be out of memory" : "", and, told->text);
+    } else if (slot->said.code != GM_OK) {
+        gm_err_set(out, GM_E_WORKER_DIED, status, "the worker can't work: %s", slot->said.text);
     } else {
         bool unloaded = status == NOT_LOADED && !slot->was_ready && slot->memory_bytes > 0;
         gm_err_set(out, GM_E_WORKER_DIED, status,
@@ -428,6 +435,7 @@ static void start(struct gm_slot *slot)
     slot->dying = 0;
     slot->memory_bytes = slot->params.memory_bytes;
     memset(&slot->why, 0, sizeof(slot->why));
+    memset(&slot->said, 0, sizeof(slot->said));
     if (try_start(slot, &err) < 0) {
         slot->failures++;
         slot->state = DYING;

@@ -162,6 +162,21 @@ int gm_worker_run(int sock, gm_worker_find_fn find, const char *build, struct gm
     return rc;
 }
 
+/* Why it will not be ready, for whoever looks at the node and not into its log. */
+static void say_why(int sock, const struct gm_err *why)
+{
+    Gm__WFailed failed = GM__WFAILED__INIT;
+    Gm__Error error;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    struct gm_err unused;
+    gm_err_to_msg(why, &error);
+    failed.error = &error;
+    failed.chunk = -1;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_FAILED;
+    msg.failed = &failed;
+    GM_IGNORE(gm_packet_send(sock, &msg, -1, true, &unused), "it is in the log, too");
+}
+
 int gm_worker_main(gm_worker_find_fn find, gm_worker_build_fn build)
 {
     const char *name = getenv("GOPMILL_LOG");
@@ -170,7 +185,9 @@ int gm_worker_main(gm_worker_find_fn find, gm_worker_build_fn build)
     struct gm_err err = {.code = GM_OK};
     struct gm_buf text = {0};
     int rc = build == NULL ? 0 : build(&text, &err);
-    if (rc == 0) {
+    if (rc < 0) {
+        say_why(GM_WORKER_SOCKET, &err);
+    } else {
         rc =
             gm_worker_run(GM_WORKER_SOCKET, find, text.data == NULL ? "" : (char *)text.data, &err);
     }

@@ -7,16 +7,23 @@
 #include "node/packet.h"
 #include "node/worker.h"
 
-/* That it is ready, or progress. */
+/* That it is ready, why it will not be, or progress. */
 static void say(Gm__WorkerMessage__BodyCase what)
 {
     struct gm_err err;
     Gm__WReady ready = GM__WREADY__INIT;
     Gm__WProgress progress = GM__WPROGRESS__INIT;
+    Gm__WFailed failed = GM__WFAILED__INIT;
+    Gm__Error error = GM__ERROR__INIT;
     Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
     msg.body_case = what;
     if (what == GM__WORKER_MESSAGE__BODY_READY) {
         msg.ready = &ready;
+    } else if (what == GM__WORKER_MESSAGE__BODY_FAILED) {
+        error.code = GM_E_MEDIA;
+        error.text = (char *)(uintptr_t) "no codec opens";
+        failed.error = &error;
+        msg.failed = &failed;
     } else {
         msg.progress = &progress;
     }
@@ -36,6 +43,9 @@ static void obey(char letter)
     switch (letter) {
     case 'r':
         say(GM__WORKER_MESSAGE__BODY_READY);
+        break;
+    case 'f':
+        say(GM__WORKER_MESSAGE__BODY_FAILED);
         break;
     case 'p':
         say(GM__WORKER_MESSAGE__BODY_PROGRESS);

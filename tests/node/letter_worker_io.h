@@ -4,6 +4,7 @@
 /* A worker that does letter by letter what comes over `line`, and writes each letter back when it
  * is done:
  *   r p  says that it is ready, tells progress
+ *   f    says why it will not be ready
  *   g    says garbage
  *   c s  closes its socket, or for reading alone
  *   d    reads all that is there

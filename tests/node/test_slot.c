@@ -502,6 +502,22 @@ static void one_that_dies_before_it_is_ready_tells_how(void **state)
     assert_int_equal(gm_slot_failures(f->slot), 1);
 }
 
+static void one_that_says_why_it_is_not_ready_is_quoted(void **state)
+{
+    struct fixture *f = *state;
+    int pid = gm_slot_pid(f->slot);
+    tell(f, "fx");
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, "the worker can't work: no codec opens");
+    assert_false(f->was_ready);
+    assert_int_equal(f->messages, 0);
+    while (gm_slot_pid(f->slot) == 0 || gm_slot_pid(f->slot) == pid) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    f->gone = 0;
+    tell(f, "x"); /* the next one says nothing */
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
+}
+
 /* Ends this one as the letters say, or kills it for that; the next one is there then. */
 static void run_out(struct fixture *f, const char *letters, enum gm_code kill)
 {
@@ -590,6 +606,7 @@ int main(int argc, char **argv)
         CASE(one_that_died_before_it_was_killed_tells_how),
         CASE(garbage_is_the_reason_it_is_killed_for),
         CASE(one_that_dies_before_it_is_ready_tells_how),
+        CASE(one_that_says_why_it_is_not_ready_is_quoted),
         cmocka_unit_test_setup_teardown(one_that_is_not_loaded_names_the_limit, setup_limited,
                                         teardown),
         cmocka_unit_test_setup_teardown(one_that_was_loaded_does_not, setup_limited, teardown),
