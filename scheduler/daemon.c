@@ -344,6 +344,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .preempt_ms = (uint32_t)d->settings->preempt_ms,
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
                                     .keep_finished = (uint32_t)d->settings->keep_jobs,
+                                    .loaded_unix_ms = gm_time_unix_ms(),
                                     .max_attempts = MAX_ATTEMPTS,
                                     .urls = knows_servers(d->settings),
                                     .tenants = d->settings->tenant_list,

@@ -55,6 +55,8 @@ struct gm_core_params {
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
     uint32_t keep_finished;  /* jobs that ended and whose rows stay; default 1000 */
     bool urls;               /* jobs may need nodes that know URLs: others are refused */
+    int64_t loaded_unix_ms; /* wall clock at recovery, which says what is left of the pauses between
+                               attempts; 0: not known, they begin anew */
     const struct gm_tenant_params *tenants; /* checked; borrowed, copied */
     size_t tenant_count;
     struct gm_core_shelf shelf; /* put NULL: none, all is in memory */

@@ -12,7 +12,8 @@ enum gm_unit_event {
     GM_UNIT_PAUSE,   /* failed, pause before the next try */
     GM_UNIT_RETURN,  /* given back, may be assigned at once */
     GM_UNIT_WAKE,    /* the pause is over */
-    GM_UNIT_AWAIT,   /* it may still run for the scheduler before this one: a pause, too */
+    GM_UNIT_AWAIT,   /* it may still run for the scheduler before this one, or a pause of that one
+                        goes on */
     GM_UNIT_FAIL,    /* failed for good */
     GM_UNIT_END,     /* the job ended without it */
     GM_UNIT_RESET,   /* its job is planned again */

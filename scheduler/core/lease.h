@@ -69,6 +69,8 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
 void gm_core_lease_lost(struct gm_core *core, struct gm_lease *lease, const char *why);
 /* Recovery: counts a stored attempt against its unit. */
 void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_err *error);
+/* Recovery, when the job's units are what they are: what is left of their pauses. */
+void gm_core_retry_resume(struct gm_core *core, struct gm_cjob *job);
 
 /* straggle.c */
 /* Looks for runs to copy, once a second. */

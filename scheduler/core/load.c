@@ -462,6 +462,7 @@ static void resume_job(struct gm_core *core, struct gm_cjob *job)
     if (job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING) {
         gm_core_job_advance(core, job);
         gm_core_unheard_wait(core, job);
+        gm_core_retry_resume(core, job);
         return;
     }
     gm_core_unheard_end_job(core, job);

@@ -140,6 +140,13 @@ static struct gm_unit *find_guilty(const struct gm_lease *lease, int64_t blamed,
     return first;
 }
 
+static void wake_at(struct gm_cjob *job, const struct gm_unit *unit)
+{
+    if (job->wake_at == 0 || unit->retry_at < job->wake_at) {
+        job->wake_at = unit->retry_at;
+    }
+}
+
 static void pause_unit(struct gm_core *core, struct gm_cjob *job, struct gm_unit *unit,
                        gm_time pause)
 {
@@ -149,8 +156,48 @@ static void pause_unit(struct gm_core *core, struct gm_cjob *job, struct gm_unit
     }
     gm_core_unit_move(core, job, unit, GM_UNIT_PAUSE);
     unit->retry_at = core->now + pause;
-    if (job->wake_at == 0 || unit->retry_at < job->wake_at) {
-        job->wake_at = unit->retry_at;
+    wake_at(job, unit);
+}
+
+/* What the attempt was charged to, where that may be tried; else NULL. */
+static struct gm_unit *find_charged(const struct gm_attempt *a)
+{
+    struct gm_inst *inst = a->inst;
+    struct gm_unit *unit = &inst->unit;
+    if (inst->task->type->fan == GM_FAN_RUNS) {
+        bool known = a->charged_chunk >= 0 && (uint64_t)a->charged_chunk < inst->chunk_count;
+        unit = known ? &inst->chunks[a->charged_chunk].unit : NULL;
+    }
+    bool counts = unit && a->charged && unit->failures > 0; /* else it made progress since */
+    return counts && unit->state == GM_TASK_READY ? unit : NULL;
+}
+
+static gm_time left_of(const struct gm_core *core, const struct gm_attempt *a, gm_time pause)
+{
+    int64_t now = core->params.loaded_unix_ms;
+    gm_time past = now > a->ended_unix_ms ? pause : 0;
+    if (now > a->ended_unix_ms && now - a->ended_unix_ms < pause / GM_MS) {
+        past = (now - a->ended_unix_ms) * GM_MS;
+    }
+    return pause - past;
+}
+
+void gm_core_retry_resume(struct gm_core *core, struct gm_cjob *job)
+{
+    struct gm_unit *unit;
+    for (size_t i = 0; i < job->attempt_count; i++) { /* the last one of each unit counts */
+        const struct gm_attempt *a = job->attempts[i];
+        unit = find_charged(a);
+        if (unit) {
+            unit->retry_at = core->now + left_of(core, a, pause_after(unit, a->error.code));
+        }
+    }
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        unit = find_charged(job->attempts[i]);
+        if (unit && unit->retry_at > core->now) {
+            gm_core_unit_move(core, job, unit, GM_UNIT_AWAIT);
+            wake_at(job, unit);
+        }
     }
 }
 

@@ -155,6 +155,8 @@ static void load(struct sim *sim)
                                     .max_attempts = sim->params.max_attempts,
                                     .tenants = sim->params.tenants,
                                     .tenant_count = sim->params.tenant_count,
+                                    .loaded_unix_ms =
+                                        SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
                                     .keep_finished = sim->params.keep_finished,
                                     .shelf = sim_shelf_open(sim)};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);

@@ -69,6 +69,8 @@ static struct gm_core *load(struct sim *sim, const struct overlay *rows, struct 
                                     .stall_ms = sim->params.stall_ms,
                                     .device_wait_ms = sim->params.device_wait_ms,
                                     .max_attempts = sim->params.max_attempts,
+                                    .loaded_unix_ms =
+                                        SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
                                     .keep_finished = sim->params.keep_finished};
     struct gm_core *core = NULL;
     struct gm_err err = {.code = GM_OK};

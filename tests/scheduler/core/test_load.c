@@ -1,6 +1,7 @@
 /* Recovery from rows that are not as they were written. */
 #include "sim/sim_io.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,6 +238,36 @@ static void progress_of_what_a_restart_ends_clears_failures_too(void **arg)
     sim_destroy(sim);
 }
 
+static void pauses_go_on_after_a_restart(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    (void)sim_submit(sim, "job", 20, 0, 50);
+    for (int i = 0; i < 4; i++) { /* 0, 1, 2 and 4 s */
+        sim_until(sim, split_runs, 60);
+        struct sim_task *task = sim_find_running(sim, "split", &node);
+        sim_task_fail(sim, node, task, GM_E_WORKER_DIED, SIGKILL, -1);
+        sim_commit(sim);
+    }
+    gm_time due = only_job(sim->core)->split->insts[0].unit.retry_at;
+    assert_true(due > sim->now + 3 * GM_SEC);
+    for (int restarts = 0; restarts < 3; restarts++) {
+        sim_restart(sim);
+        const struct gm_unit *unit = &only_job(sim->core)->split->insts[0].unit;
+        assert_int_equal(unit->state, GM_TASK_BACKOFF);
+        assert_int_equal(unit->retry_at, due);
+        sim_run(sim, 1);
+        sim_commit(sim);
+    }
+    sim_until(sim, split_runs, 60);
+    assert_true(sim->now >= due);
+    sim_restart(sim); /* what ended long ago has no pause left */
+    assert_true(only_job(sim->core)->split->insts[0].unit.retry_at != due);
+    sim_destroy(sim);
+}
+
 static uint64_t memory_of_loaded(const struct sim *sim, bool backwards)
 {
     struct gm_core *core = core_create();
@@ -281,6 +312,7 @@ int main(void)
         cmocka_unit_test(first_chunks_of_runs_are_remembered),
         cmocka_unit_test(progress_clears_failures_also_when_it_ends_uncharged),
         cmocka_unit_test(progress_of_what_a_restart_ends_clears_failures_too),
+        cmocka_unit_test(pauses_go_on_after_a_restart),
         cmocka_unit_test(the_order_of_rows_is_no_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
