@@ -394,6 +394,30 @@ bool gm_commit_is_idle(const struct gm_commit *c)
     return !c->busy && c->filling.entry_count == 0 && c->filling.row_count == 0;
 }
 
+static bool is_end(const struct gm_job_event *e)
+{
+    return strcmp(e->type, "job.done") == 0 || strcmp(e->type, "job.failed") == 0 ||
+           strcmp(e->type, "job.cancelled") == 0;
+}
+
+static bool batch_has_end(const struct batch *b, const char *job_id)
+{
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct gm_effects *fx = &b->entries[i].effects;
+        for (size_t e = 0; e < fx->event_count; e++) {
+            if (is_end(&fx->events[e]) && strcmp(fx->events[e].job_id, job_id) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool gm_commit_has_end(const struct gm_commit *c, const char *job_id)
+{
+    return batch_has_end(&c->writing, job_id) || batch_has_end(&c->filling, job_id);
+}
+
 void gm_commit_stop(struct gm_commit **commit)
 {
     struct gm_commit *c = *commit;

@@ -39,6 +39,8 @@ size_t gm_commit_backlog(const struct gm_commit *c);
 /* Whole seconds until what waits now should be on disk (overload.h). */
 uint32_t gm_commit_wait_s(const struct gm_commit *c);
 bool gm_commit_is_idle(const struct gm_commit *c);
+/* The job has ended, and that is not on disk yet. */
+bool gm_commit_has_end(const struct gm_commit *c, const char *job_id);
 /* Waits for the batch being written, refuses the rest. The loop must turn once more. */
 void gm_commit_stop(struct gm_commit **c);
 

@@ -206,6 +206,13 @@ int gm_daemon_settle(struct gm_daemon *d, gm_daemon_answer_fn fn, void *arg, str
     return commit(d, &entry, err);
 }
 
+bool gm_daemon_is_ending(const struct gm_daemon *d, const char *job_id)
+{
+    enum gm_job_state state;
+    return gm_view_job_state(d->core, job_id, &state) && gm_job_state_is_final(state) &&
+           gm_commit_has_end(d->commit, job_id);
+}
+
 int gm_daemon_check_lead(const struct gm_daemon *d, struct gm_err *err)
 {
     return d->failure == 0 ? 0

@@ -48,6 +48,8 @@ int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_
  * negative return: it can't be, and fn is not called. */
 int gm_daemon_settle(struct gm_daemon *d, gm_daemon_answer_fn fn, void *arg,
                      struct gm_err *err) GM_MUST_CHECK;
+/* The core shows the job as ended, but a scheduler that starts anew may not. */
+bool gm_daemon_is_ending(const struct gm_daemon *d, const char *job_id);
 /* NOT_LEADER once it can't go on and ends: what the core shows may be stored nowhere. */
 int gm_daemon_check_lead(const struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
 /* Runs work on the pool, then done on the loop; the daemon does not end in between. */

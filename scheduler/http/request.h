@@ -47,7 +47,9 @@ struct gm_request {
     const char *content_type;
     const char *allow; /* for 405 */
     struct gm_buf answer;
-    struct gm_stream *stream; /* owned by the response once it is queued */
+    struct gm_stream *stream;           /* owned by the response once it is queued */
+    void (*show)(struct gm_request *r); /* answers when what was known is on disk: routes.c */
+    bool settled;                       /* it is */
 };
 
 struct gm_http {
@@ -70,6 +72,7 @@ struct gm_http {
 
 /* Answers. Each may be called once a request, at routing or later; a suspended one goes on. */
 void gm_request_json(struct gm_request *r, unsigned status, json_t *body); /* takes body */
+void gm_request_answered(struct gm_request *r); /* what is said is in r */
 void gm_request_fail(struct gm_request *r, const struct gm_err *err);
 void gm_request_fail_status(struct gm_request *r, unsigned status, const struct gm_err *err);
 /* A problem document (RFC 9457) of the error; owned by the caller, NULL without memory. */

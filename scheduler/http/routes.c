@@ -129,8 +129,9 @@ static bool has_state(const struct gm_core *core, const char *id, const char *st
            (gm_view_job_state(core, id, &own) && strcmp(gm_job_state_name(own), state) == 0);
 }
 
+/* *out_ending: of one of them the end is not on disk yet. */
 static int list_jobs(const struct gm_request *r, json_t *list, const char **out_next,
-                     struct gm_err *err)
+                     bool *out_ending, struct gm_err *err)
 {
     const struct gm_core *core = core_of(r);
     const char *state = NULL;
@@ -151,6 +152,7 @@ static int list_jobs(const struct gm_request *r, json_t *list, const char **out_
             *out_next = last;
             return 0;
         }
+        *out_ending = *out_ending || gm_daemon_is_ending(r->http->d, id);
         rc = gm_doc_job(core, id, true, &doc, err);
         if (rc < 0) {
             return rc;
@@ -164,18 +166,53 @@ static int list_jobs(const struct gm_request *r, json_t *list, const char **out_
     return 0;
 }
 
+static void on_settled(int rc, const struct gm_err *error, void *arg)
+{
+    struct gm_request *r = arg;
+    if (rc < 0) {
+        gm_request_fail(r, error);
+    } else {
+        r->settled = true;
+        r->show(r);
+    }
+}
+
+static void show_settled(struct gm_request *r, void (*show)(struct gm_request *r))
+{
+    struct gm_err err = {0};
+    r->show = show;
+    if (gm_daemon_settle(r->http->d, on_settled, r, &err) < 0) {
+        gm_request_fail(r, &err);
+    }
+}
+
+/* Waits once: where jobs end all the time it would never come to an end. */
 static void handle_jobs(struct gm_request *r)
 {
     struct gm_err err = {0};
     const char *next = NULL;
+    bool ending = false;
     json_t *list = json_array();
-    int rc = list == NULL ? gm_err_nomem(&err) : list_jobs(r, list, &next, &err);
+    int rc = list == NULL ? gm_err_nomem(&err) : list_jobs(r, list, &next, &ending, &err);
     if (rc < 0) {
         json_decref(list);
         gm_request_fail(r, &err);
-        return;
+    } else if (ending && !r->settled) {
+        json_decref(list);
+        show_settled(r, handle_jobs);
+    } else {
+        gm_request_json(r, MHD_HTTP_OK, json_pack("{s:o, s:s?}", "jobs", list, "next", next));
     }
-    gm_request_json(r, MHD_HTTP_OK, json_pack("{s:o, s:s?}", "jobs", list, "next", next));
+}
+
+/* Nobody is told of a job, or of its end, that may not outlive this scheduler. */
+static void show_stored(struct gm_request *r, void (*show)(struct gm_request *r))
+{
+    if (gm_submit_is_unstored(r->http, r->id) || gm_daemon_is_ending(r->http->d, r->id)) {
+        show_settled(r, show);
+    } else {
+        show(r);
+    }
 }
 
 static void show_job(struct gm_request *r)
@@ -186,24 +223,14 @@ static void show_job(struct gm_request *r)
     finish(r, MHD_HTTP_OK, rc, doc, &err);
 }
 
-static void on_settled(int rc, const struct gm_err *error, void *arg)
-{
-    if (rc < 0) {
-        gm_request_fail(arg, error);
-    } else {
-        show_job(arg);
-    }
-}
-
-/* Who asks after a lost answer is told of no job that may not outlive this scheduler. */
 static void handle_job(struct gm_request *r)
 {
-    struct gm_err err = {0};
-    if (!gm_submit_is_unstored(r->http, r->id)) {
-        show_job(r);
-    } else if (gm_daemon_settle(r->http->d, on_settled, r, &err) < 0) {
-        gm_request_fail(r, &err);
-    }
+    show_stored(r, show_job);
+}
+
+static void handle_events(struct gm_request *r)
+{
+    show_stored(r, gm_handle_events);
 }
 
 static void handle_explain(struct gm_request *r)
@@ -214,12 +241,17 @@ static void handle_explain(struct gm_request *r)
     finish(r, MHD_HTTP_OK, rc, doc, &err);
 }
 
-static void handle_report(struct gm_request *r)
+static void show_report(struct gm_request *r)
 {
     struct gm_err err = {0};
     json_t *doc = NULL;
     int rc = gm_report_json(core_of(r), r->id, false, &doc, &err);
     finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
+static void handle_report(struct gm_request *r)
+{
+    show_stored(r, show_report);
 }
 
 static void on_cancelled(int rc, const struct gm_err *error, void *arg)
@@ -418,7 +450,7 @@ static const struct route ROUTES[] = {
     {"POST", "/v1/jobs/", ":cancel", handle_cancel},
     {"GET", "/v1/jobs/", ":explain", handle_explain},
     {"GET", "/v1/jobs/", "/report", handle_report},
-    {"GET", "/v1/jobs/", "/events", gm_handle_events},
+    {"GET", "/v1/jobs/", "/events", handle_events},
     {"GET", "/v1/nodes", NULL, handle_nodes},
     {"GET", "/v1/nodes/", "", handle_node},
     {"POST", "/v1/nodes/", ":drain", handle_drain},

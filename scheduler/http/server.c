@@ -27,7 +27,7 @@ static void run(struct gm_http *http);
 
 /* ---- answers */
 
-static void answered(struct gm_request *r)
+void gm_request_answered(struct gm_request *r)
 {
     r->state = GM_REQUEST_ANSWERED;
     if (r->suspended) {
@@ -51,7 +51,7 @@ void gm_request_json(struct gm_request *r, unsigned status, json_t *body)
         r->status = MHD_HTTP_SERVICE_UNAVAILABLE;
         r->content_type = "application/problem+json";
     }
-    answered(r);
+    gm_request_answered(r);
 }
 
 json_t *gm_problem_json(unsigned status, const struct gm_err *err)

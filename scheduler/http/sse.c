@@ -230,7 +230,7 @@ void gm_handle_events(struct gm_request *r)
     r->http->streams = s;
     r->http->stream_count++;
     r->stream = s;
-    r->state = GM_REQUEST_ANSWERED;
+    gm_request_answered(r);
 }
 
 /* ---- microhttpd's side */

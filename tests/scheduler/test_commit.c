@@ -109,6 +109,32 @@ static void steps_come_back_in_order_once_they_are_stored(void **state)
     finish(&h, &s);
 }
 
+static void ends_are_known_until_they_are_stored(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    for (int i = 1; i <= 3; i++) { /* the first is written, the others wait */
+        struct gm_commit_entry e = make_entry(&h, i);
+        e.effects.events[0].type = i == 1 ? "job.done" : i == 2 ? "job.state" : "job.failed";
+        e.effects.events[0].job_id = gm_pool_text(&e.effects.pool, i == 1   ? "one"
+                                                                   : i == 2 ? "two"
+                                                                            : "three");
+        ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    }
+    assert_true(gm_commit_has_end(h.commit, "one"));
+    assert_false(gm_commit_has_end(h.commit, "two"));
+    assert_true(gm_commit_has_end(h.commit, "three"));
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_false(gm_commit_has_end(h.commit, "one") || gm_commit_has_end(h.commit, "three"));
+    finish(&h, &s);
+}
+
 static void a_failed_commit_answers_everybody_and_takes_no_more(void **state)
 {
     char path[512];
@@ -249,6 +275,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(steps_come_back_in_order_once_they_are_stored, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(ends_are_known_until_they_are_stored, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_commit_answers_everybody_and_takes_no_more,
                                         make_folder, remove_folder),
