@@ -44,6 +44,12 @@ int gm_s3_store_key(const struct gm_s3_store *store, const char *key, char out[G
     return 0;
 }
 
+static int no_bucket(const struct gm_s3_store *store, struct gm_err *err)
+{
+    return gm_err_set(err, GM_E_STORE, err->native, "there is no bucket %s at %.120s",
+                      store->bucket, store->remote->endpoint.host);
+}
+
 /* A HEAD that finds nothing does not say whether it is the bucket that is missing, which is a store
  * that is away. */
 static int check_bucket(struct gm_s3_store *store, struct gm_err *err)
@@ -51,10 +57,7 @@ static int check_bucket(struct gm_s3_store *store, struct gm_err *err)
     struct gm_ask ask = {.call = {.method = "HEAD", .bucket = store->bucket}};
     int rc = gm_remote_ask(store->remote, &ask, err);
 
-    return rc != -GM_E_NOTFOUND
-               ? rc
-               : gm_err_set(err, GM_E_STORE, err->native, "there is no bucket %s at %.120s",
-                            store->bucket, store->remote->endpoint.host);
+    return rc == -GM_E_NOTFOUND ? no_bucket(store, err) : rc;
 }
 
 static int s3_head(struct gm_store *store, const char *key, struct gm_store_stat *out,
@@ -187,6 +190,7 @@ static int s3_list(struct gm_store *store, const char *prefix,
         rc = rc < 0 ? rc : gm_remote_ask(s->remote, &ask, err);
     } while (rc == 0 && l.stopped == 0 && l.next != NULL);
     free(l.next);
+    rc = rc == -GM_E_NOTFOUND ? no_bucket(s, err) : rc; /* a list is of no object */
     return rc < 0 ? rc : l.stopped;
 }
 

@@ -166,6 +166,12 @@ static struct gm_s3_verdict by_answer(const struct gm_s3_outcome *outcome)
     return by_status(outcome->status);
 }
 
+/* Its body broke off before it told what there is not: it may be the bucket. */
+static bool is_unsaid(const struct gm_s3_outcome *outcome, const struct gm_s3_verdict *verdict)
+{
+    return verdict->code == GM_E_NOTFOUND && (outcome->code == NULL || outcome->code[0] == '\0');
+}
+
 struct gm_s3_verdict gm_s3_judge(const struct gm_s3_outcome *outcome)
 {
     struct gm_s3_verdict verdict;
@@ -174,6 +180,9 @@ struct gm_s3_verdict gm_s3_judge(const struct gm_s3_outcome *outcome)
         return by_transport(outcome->transport);
     }
     verdict = by_answer(outcome);
+    if (outcome->transport != CURLE_OK && is_unsaid(outcome, &verdict)) {
+        return verdict_of(GM_S3_AGAIN, GM_E_STORE, false);
+    }
     if (verdict.next == GM_S3_DONE && outcome->wrong_body) {
         return verdict_of(GM_S3_AGAIN, GM_E_STORE_CORRUPT, false);
     }

@@ -99,6 +99,9 @@ static void what_got_no_answer_is_judged_by_the_wire(void **state)
         /* an upload that was refused in its middle */
         {CURLE_SEND_ERROR, 403, "AccessDenied", GM_S3_FAILED, GM_E_STORE_DENIED, false},
         {CURLE_SEND_ERROR, 503, "SlowDown", GM_S3_AGAIN, GM_E_STORE, false},
+        /* the answer broke off: of the key, or of the bucket */
+        {CURLE_PARTIAL_FILE, 404, "", GM_S3_AGAIN, GM_E_STORE, false},
+        {CURLE_RECV_ERROR, 404, "NoSuchKey", GM_S3_FAILED, GM_E_NOTFOUND, false},
     };
 
     (void)state;
