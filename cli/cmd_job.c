@@ -89,40 +89,11 @@ static int fetch_report(struct run *r)
     return rc;
 }
 
-/* The path that a player is given: the master playlist, else the manifest, else the first mp4, else
- * the thumbnails' index, else the first output. Below the destination; NULL: the report names
- * none. */
-static const char *main_output(const json_t *report)
-{
-    const json_t *outputs = json_object_get(report, "outputs");
-    const char *best = NULL;
-    int best_rank = 0;
-    size_t i;
-    const json_t *output;
-    json_array_foreach(outputs, i, output)
-    {
-        const char *path = gm_job_text(output, "path");
-        size_t n = strlen(path);
-        int rank = strcmp(path, "master.m3u8") == 0                                             ? 5
-                   : strcmp(path, "manifest.mpd") == 0                                          ? 4
-                   : n > 4 && strcmp(path + n - 4, ".mp4") == 0 && strstr(path, "mp4/") != NULL ? 3
-                   : n > 4 && strcmp(path + n - 4, ".m4a") == 0 && strstr(path, "mp4/") != NULL ? 3
-                   : n > 4 && strcmp(path + n - 4, ".vtt") == 0                                 ? 2
-                                                                                                : 1;
-        if (rank > best_rank) {
-            best = path;
-            best_rank = rank;
-        }
-    }
-    return best;
-}
-
 static void print_result(struct run *r)
 {
     char *folder = NULL;
     GM_IGNORE(gm_store_path(gm_job_text(r->job, "destination"), &folder, NULL),
               "what is no folder is shown as it was named");
-    const char *path = main_output(r->report);
     const char *root = folder != NULL ? folder : gm_job_text(r->job, "destination");
     size_t n = strlen(root);
     while (n > 1 && root[n - 1] == '/') {
@@ -131,7 +102,7 @@ static void print_result(struct run *r)
     gm_term_note(r->term, "done in %.1f s; the result is in %.*s",
                  json_number_value(json_object_get(r->report, "elapsed_s")), (int)n, root);
     if (!r->args->json) {
-        printf("%.*s%s%s\n", (int)n, root, path == NULL ? "" : "/", path == NULL ? "" : path);
+        gm_print_result(stdout, r->report, root, n);
     }
     free(folder);
 }

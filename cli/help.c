@@ -33,7 +33,7 @@ static const char TRANSCODE[] =
     "Transcodes one file. Without --scheduler or GOPMILL_SCHEDULER it starts a scheduler and "
     "nodes\n"
     "as child processes, and takes them down at the end. Prints the path of the main output on\n"
-    "stdout: master.m3u8, else manifest.mpd, else the first MP4.\n"
+    "stdout: master.m3u8, else manifest.mpd, else each MP4.\n"
     "Ctrl-C cancels the job and waits for its end; a second one kills.\n"
     "\n"
     "  --out DIR         folder for the result; made if missing\n"

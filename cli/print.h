@@ -16,6 +16,10 @@ void gm_print_pipelines(FILE *file, const json_t *answer);
 void gm_print_checked(FILE *file, const json_t *answer);
 /* A plan-only job's report. */
 void gm_print_plan(FILE *file, const json_t *report);
+/* The path that a player is given, below root, of which the first root_size bytes count: the master
+ * playlist, else the manifest, else each MP4, else the thumbnails' index, else the first output;
+ * root alone where the report names none. */
+void gm_print_result(FILE *file, const json_t *report, const char *root, size_t root_size);
 
 /* One JSON document, indented, and a newline. 0, or -1 when it could not be written. */
 int gm_print_json(FILE *file, const json_t *json);

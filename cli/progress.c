@@ -99,6 +99,12 @@ static void format_bar(int percent, unsigned cells, char *out, size_t size)
     out[n] = '\0';
 }
 
+/* The first of its kind on a farm has none until some of it is done. */
+static bool has_eta(const struct gm_progress *p)
+{
+    return p->eta_s >= 0;
+}
+
 const char *gm_progress_row(const struct gm_progress *p, unsigned width, char *out, size_t size)
 {
     char part[96], eta[24], bar[BAR_MAX + 8];
@@ -111,8 +117,10 @@ const char *gm_progress_row(const struct gm_progress *p, unsigned width, char *o
     }
     append(out, size, width, part);
     if (percent >= 0) {
-        snprintf(part, sizeof(part), " ETA %s", gm_progress_time(p->eta_s, eta, sizeof(eta)));
-        append(out, size, width, part);
+        if (has_eta(p)) {
+            snprintf(part, sizeof(part), " ETA %s", gm_progress_time(p->eta_s, eta, sizeof(eta)));
+            append(out, size, width, part);
+        }
         if (p->fps > 0) { /* nothing is known in the first seconds */
             snprintf(part, sizeof(part), " %.1f fps x%.2f", p->fps, p->speed);
             append(out, size, width, part);
@@ -141,7 +149,8 @@ const char *gm_progress_row(const struct gm_progress *p, unsigned width, char *o
 
 const char *gm_progress_line(const struct gm_progress *p, char *out, size_t size)
 {
-    char eta[24];
+    char time[24];
+    char eta[32] = "";
     char speed[64] = "";
     int percent = gm_progress_percent(p);
     const char *phase = p->phase[0] == '\0' ? "waiting" : p->phase;
@@ -152,11 +161,14 @@ const char *gm_progress_line(const struct gm_progress *p, char *out, size_t size
     if (p->fps > 0) {
         snprintf(speed, sizeof(speed), " %.1f fps, x%.2f,", p->fps, p->speed);
     }
+    if (has_eta(p)) {
+        snprintf(eta, sizeof(eta), " ETA %s,", gm_progress_time(p->eta_s, time, sizeof(time)));
+    }
     snprintf(out, size,
-             "%s: %d %% of %" PRId64 " frames,%s ETA %s, chunks %" PRId64 " done %" PRId64
+             "%s: %d %% of %" PRId64 " frames,%s%s chunks %" PRId64 " done %" PRId64
              " running %" PRId64 " waiting",
-             phase, percent, p->frames_total, speed, gm_progress_time(p->eta_s, eta, sizeof(eta)),
-             p->chunks_done, p->chunks_running, p->chunks_waiting);
+             phase, percent, p->frames_total, speed, eta, p->chunks_done, p->chunks_running,
+             p->chunks_waiting);
     return out;
 }
 

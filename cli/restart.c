@@ -131,7 +131,8 @@ static bool takes_tasks(const json_t *row)
 static int too_long(const struct gm_restart *r, const struct gm_restart_node *node,
                     struct gm_err *err)
 {
-    const char *what = "has not come back: does anything start it again (systemd: Restart=always)?";
+    const char *what =
+        "has not come back; what started it has to start it again (systemd: Restart=always)";
     char tasks[48];
     if (node->back) {
         return gm_err_set(err, GM_E_TIMEOUT, 0,

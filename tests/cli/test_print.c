@@ -245,6 +245,35 @@ static void what_a_node_is_asked_for_is_told(void **state)
     }
 }
 
+static void print_result(FILE *file, const json_t *report)
+{
+    gm_print_result(file, report, "/out/", 4);
+}
+
+static void results_are_named_as_a_player_is_given_them(void **state)
+{
+    static const struct {
+        const char *report, *said;
+    } rows[] = {
+        {"{'outputs': [{'path': 'v/p/mp4/a_720p.mp4'}, {'path': 'manifest.mpd'}, "
+         "{'path': 'master.m3u8'}]}",
+         "/out/master.m3u8\n"},
+        {"{'outputs': [{'path': 'v/p/images/t.vtt'}, {'path': 'v/p/mp4/a_720p.mp4'}, "
+         "{'path': 'v/p/mp4/a_480p.mp4'}, {'path': 'v/p/video/init-0.mp4'}]}",
+         "/out/v/p/mp4/a_720p.mp4\n/out/v/p/mp4/a_480p.mp4\n"},
+        {"{'outputs': [{'path': 'v/p/images/poster.jpg'}, {'path': 'v/p/images/t.vtt'}]}",
+         "/out/v/p/images/t.vtt\n"},
+        {"{'outputs': [{'path': 'a'}, {'path': 'b'}]}", "/out/a\n"},
+        {"{'outputs': []}", "/out\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *text = printed(print_result, rows[i].report);
+        assert_string_equal(text, rows[i].said);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +285,7 @@ int main(void)
         cmocka_unit_test(what_is_in_quarantine_is_told),
         cmocka_unit_test(what_was_measured_is_told),
         cmocka_unit_test(a_node_is_told_in_full),
+        cmocka_unit_test(results_are_named_as_a_player_is_given_them),
         cmocka_unit_test(what_a_node_is_asked_for_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,6 +86,9 @@ static void plain_lines_say_all(void **state)
     assert_string_equal(
         gm_progress_line(&first, text, sizeof(text)),
         "encoding: 45 % of 1000 frames, ETA 1:12, chunks 3 done 2 running 1 waiting");
+    first.eta_s = -1;
+    assert_string_equal(gm_progress_line(&first, text, sizeof(text)),
+                        "encoding: 45 % of 1000 frames, chunks 3 done 2 running 1 waiting");
     struct gm_progress p = {.phase = "inspect"};
     assert_string_equal(gm_progress_line(&p, text, sizeof(text)), "inspect");
 }
@@ -102,6 +105,9 @@ static void rows_fit_every_width(void **state)
         }
     }
     assert_string_equal(gm_progress_row(&SAMPLE, 13, text, sizeof(text)), " 45% ETA 1:12");
+    struct gm_progress first = SAMPLE;
+    first.eta_s = -1;
+    assert_null(strstr(gm_progress_row(&first, 200, text, sizeof(text)), "ETA"));
     gm_progress_row(&SAMPLE, 120, text, sizeof(text));
     assert_int_equal(strncmp(text, "[#############-----------------]  45% ETA", 41), 0);
     assert_non_null(strstr(text, "chunks 3 done 2 running 1 waiting encoding"));
