@@ -156,9 +156,13 @@ static int plan_text(struct planner *p, struct gm_err *err)
     const Gm__PipelineTask *task = find_type(p, "subtitles");
     bool there = p->facts->video != NULL && task != NULL &&
                  task->params_case == GM__PIPELINE_TASK__PARAMS_SUBTITLES;
+    bool shows = find_type(p, "package") != NULL || find_type(p, "mp4") != NULL;
+    const char *why = there || !shows ? NULL
+                      : task != NULL  ? "the source has no pictures"
+                                      : "the pipeline has no subtitles task";
     int rc = there ? gm_plan_text(p->facts, task->subtitles, p->policy, err) : 0;
     if (rc == 0) {
-        rc = gm_plan_text_dropped(p->facts, there, p->policy, err);
+        rc = gm_plan_text_dropped(p->facts, why, p->policy, err);
     }
     return rc == 0 ? gm_plan_chapters(p->facts, p->policy, err) : rc;
 }

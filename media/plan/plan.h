@@ -48,8 +48,9 @@ int gm_plan_text(const Gm__Inspection *facts, const Gm__SubtitlesParams *params,
  * with video. */
 int gm_plan_burn(const Gm__Inspection *facts, const char *wanted, Gm__Policy *policy,
                  struct gm_err *err) GM_MUST_CHECK;
-/* Warns of subtitles that nothing is made of. subtitles: the pipeline has a task for text. */
-int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy *policy,
+/* Warns of subtitles that nothing is made of. why: nothing is made of text tracks, either; NULL:
+ * something is, or nobody would look for it. */
+int gm_plan_text_dropped(const Gm__Inspection *facts, const char *why, Gm__Policy *policy,
                          struct gm_err *err) GM_MUST_CHECK;
 int gm_plan_chapters(const Gm__Inspection *facts, Gm__Policy *policy,
                      struct gm_err *err) GM_MUST_CHECK;

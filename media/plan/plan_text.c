@@ -136,7 +136,7 @@ int gm_plan_burn(const Gm__Inspection *facts, const char *wanted, Gm__Policy *po
                             "burn_subtitles: %s: the source has no such subtitles", wanted);
 }
 
-int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy *policy,
+int gm_plan_text_dropped(const Gm__Inspection *facts, const char *why, Gm__Policy *policy,
                          struct gm_err *err)
 {
     char languages[96];
@@ -151,11 +151,10 @@ int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy
         rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_SUBTITLES_BITMAP, bitmaps,
                         err, "subtitles that are pictures are left out: %s", languages);
     }
-    if (rc == 0 && texts > 0 && !subtitles) {
+    if (rc == 0 && texts > 0 && why != NULL) {
         name_languages(facts, policy, false, languages, sizeof languages);
         rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_SUBTITLES_DROPPED, texts,
-                        err, "without a subtitles task or pictures, text tracks are left out: %s",
-                        languages);
+                        err, "%s: text tracks are left out: %s", why, languages);
     }
     return rc;
 }

@@ -83,19 +83,15 @@ static void subtitles_that_nothing_is_made_of_are_told(void **state)
     static const struct {
         size_t count, bitmaps;
         uint32_t burnt;
-        bool subtitles;
-        const char *said;
+        const char *why, *said;
     } rows[] = {
-        {2, 0, 0, true, ""},
-        {2, 0, 0, false,
-         "plan.subtitles_dropped=2: without a subtitles task or pictures, text tracks are left "
-         "out: ger, ger\n"},
-        {2, 1, 1, true, ""},
-        {3, 2, 1, true, "plan.subtitles_bitmap=1: subtitles that are pictures are left out: ger\n"},
-        {2, 1, 0, false,
+        {2, 0, 0, NULL, ""},
+        {2, 0, 0, "why", "plan.subtitles_dropped=2: why: text tracks are left out: ger, ger\n"},
+        {2, 1, 1, NULL, ""},
+        {3, 2, 1, NULL, "plan.subtitles_bitmap=1: subtitles that are pictures are left out: ger\n"},
+        {2, 1, 0, "why",
          "plan.subtitles_bitmap=1: subtitles that are pictures are left out: ger\n"
-         "plan.subtitles_dropped=1: without a subtitles task or pictures, text tracks are left "
-         "out: ger\n"},
+         "plan.subtitles_dropped=1: why: text tracks are left out: ger\n"},
     };
     struct gm_err err;
     struct texts t;
@@ -104,7 +100,7 @@ static void subtitles_that_nothing_is_made_of_are_told(void **state)
         Gm__Policy *p = new_policy();
         make_texts(&t, rows[i].count, rows[i].bitmaps, "ger");
         p->burn_text = rows[i].burnt;
-        assert_int_equal(gm_plan_text_dropped(&t.facts, rows[i].subtitles, p, &err), 0);
+        assert_int_equal(gm_plan_text_dropped(&t.facts, rows[i].why, p, &err), 0);
         assert_said(p, rows[i].said);
     }
 }
