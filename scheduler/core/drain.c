@@ -160,7 +160,7 @@ static int check_others(const struct gm_core *core, const struct gm_cnode *node,
         if (!any) {
             return gm_err_set(err, GM_E_CONFLICT, 0,
                               "no other node takes tasks now: job %s would stand still; wait for "
-                              "another node, or use force",
+                              "another node, or use `--force`",
                               job->id);
         }
         bool same = chain && good && strcmp(chain->name, good->name) == 0 &&
@@ -171,7 +171,7 @@ static int check_others(const struct gm_core *core, const struct gm_cnode *node,
         if (!has_other(core, node, chain)) {
             return gm_err_set(err, GM_E_CONFLICT, 0,
                               "job %s is encoded by `%s` (%.100s), which no other node offers now: "
-                              "wait for another node, or use force",
+                              "wait for another node, or use `--force`",
                               job->id, chain->name, chain->fingerprint);
         }
         good = chain;

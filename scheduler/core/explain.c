@@ -257,7 +257,7 @@ static void say_measured(const struct gm_inst *inst, char *out, size_t size)
 static void explain_some(const struct gm_core *core, const struct gm_inst *inst, uint64_t running,
                          uint64_t ready, uint64_t backoff, struct gm_explain_row *row)
 {
-    uint64_t unused = 0, held = 0, awaited = 0;
+    uint64_t unused = 0, held = 0, awaited = 0, slots = 0;
     struct gm_chain_wish wish;
     char lacks[240] = "";
     char waits[128] = "", few[64] = "", unheard[64] = "", measured[96], next[64];
@@ -269,10 +269,14 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
                        awaited);
     }
     if (ready > 0 && gm_core_chain_wish(core, inst, &wish)) {
-        held = gm_core_inst_held(inst, gm_core_slots(core, &wish, &unused));
+        slots = gm_core_slots(core, &wish, &unused);
+        held = gm_core_inst_held(inst, slots);
         const struct gm_capacity d = gm_core_demand_on(core, inst, &wish);
         if (ready == held || unused == 0 || !gm_core_shortage(core, &wish, &d, lacks)) {
             lacks[0] = '\0';
+        }
+        if (slots == 0) {
+            (void)snprintf(lacks, sizeof(lacks), "No connected node takes new tasks of it");
         }
     }
     if (held > 0) {

@@ -109,6 +109,27 @@ static bool explains(struct sim *sim, const char *task, const char *words)
     return said;
 }
 
+static void chunks_that_get_no_slot_any_more_say_so(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 1};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    struct gm_err err;
+    (void)sim_submit(sim, "job", 20, 0, 50);
+    while (!explains(sim, "video", "0 of 20 chunks are done; 1 run")) {
+        sim_step(sim);
+    }
+    assert_false(explains(sim, "video", "No connected node"));
+    struct sim_task *run = sim_find_running(sim, "video", &node);
+    assert_non_null(run);
+    run->hung = true;
+    const struct gm_event drain = {.type = GM_EV_DRAIN, .node_id = node->id};
+    assert_int_equal(sim_event(sim, &drain, &err), 0);
+    assert_true(explains(sim, "video", "No connected node takes new tasks of it."));
+    sim_destroy(sim);
+}
+
 /* The last chunk that split announced may have to share its run with the next. */
 static void a_chunk_that_is_held_waits_for_no_slot(void **arg)
 {
@@ -491,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(explain_says_why),
         cmocka_unit_test(the_first_chunk_has_the_last_free_slot),
+        cmocka_unit_test(chunks_that_get_no_slot_any_more_say_so),
         cmocka_unit_test(a_chunk_that_is_held_waits_for_no_slot),
         cmocka_unit_test(explain_names_the_barrier),
         cmocka_unit_test(progress_only_grows_and_ends_exact),
