@@ -7,12 +7,25 @@ trap 'jobs -p | xargs -r kill -9 2>/dev/null; pg_kill; rm -rf "$work" "$pg"' EXI
 pg_as() { # command...: as the user that the server runs as
   if [ "$(id -u)" = 0 ]; then setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"; else "$@"; fi
 }
+pg_ready() { "$pg_bin/pg_isready" -q -h "$pg" -t 1; }
+pg_serve() { # it dies when we do, even of SIGKILL; its own processes see that it is gone
+  local owner=()
+  if [ "$(id -u)" = 0 ]; then owner=(--reuid=nobody --regid=nogroup --clear-groups); fi
+  cd / && exec setpriv "${owner[@]}" --pdeathsig KILL -- "$pg_bin/postgres" -D "$pg/data" -c listen_addresses= \
+    -c unix_socket_directories="$pg" -c max_connections=50 -c shared_buffers=32MB >>"$pg/log" 2>&1 </dev/null 9>&-
+}
 pg_start() { # again, for what is left of one that was killed may not be gone yet
-  local try
+  local try pid end
   for try in {1..40}; do
-    pg_as "$pg_bin/pg_ctl" -D "$pg/data" -s -w -t 60 -l "$pg/log" \
-      -o "-c listen_addresses='' -c unix_socket_directories='$pg' -c max_connections=50 -c shared_buffers=32MB" \
-      start >/dev/null 2>&1 && return
+    pg_serve &
+    pid=$!
+    disown "$pid" # whoever waits for all jobs does not wait for it
+    end=$((SECONDS + 60))
+    while [ $SECONDS -lt $end ] && ! is_gone "$pid"; do
+      ! pg_ready || return 0
+      sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null
     sleep 0.25
   done
   return 1
