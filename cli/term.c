@@ -88,6 +88,7 @@ void gm_term_failure(struct gm_term *term, const char *id, const char *text, con
 void gm_term_err(struct gm_term *term, const struct gm_err *err)
 {
     const struct gm_code_info *info = gm_code_get((int)err->code);
-    bool told = err->code == GM_E_CONFLICT || err->code == GM_E_INVAL; /* by the sentence */
+    /* by the sentence; the remedy of a time that is over speaks of a task's */
+    bool told = err->code == GM_E_CONFLICT || err->code == GM_E_INVAL || err->code == GM_E_TIMEOUT;
     gm_term_failure(term, info->id, err->text, told ? NULL : info->remedy);
 }
