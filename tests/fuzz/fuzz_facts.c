@@ -86,7 +86,7 @@ static int plan(const Gm__Inspection *facts, Gm__Policy *policy, uint8_t options
         rc = gm_plan_text(facts, &text, policy, err);
     }
     if (rc == 0) {
-        rc = gm_plan_text_dropped(facts, (options & 32) != 0, policy, err);
+        rc = gm_plan_text_dropped(facts, (options & 32) != 0 ? NULL : "why", policy, err);
     }
     return rc == 0 ? gm_plan_chapters(facts, policy, err) : rc;
 }
