@@ -35,6 +35,7 @@ enum option_bit {
     OPT_DEADLINE = 1 << 16,
     OPT_DEVICE = 1 << 20,
     OPT_REASON = 1 << 21,
+    OPT_REPLACE = 1 << 23,
     OPT_KEYS = 1 << 24,
     OPT_ROLE = 1 << 25,
     OPT_HOURS = 1 << 26,
@@ -65,6 +66,7 @@ static const struct option {
     {"--tenant", OPT_TENANT, TYPE_TEXT, offsetof(struct gm_args, tenant), 0, 0},
     {"--deadline", OPT_DEADLINE, TYPE_TEXT, offsetof(struct gm_args, deadline), 0, 0},
     {"--limit", OPT_LIMIT, TYPE_NUMBER, offsetof(struct gm_args, limit), 1, 500},
+    {"--replace", OPT_REPLACE, TYPE_FLAG, offsetof(struct gm_args, replace), 0, 0},
     {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
     {"--prove", OPT_PROVE, TYPE_FLAG, offsetof(struct gm_args, prove), 0, 0},
     {"--sysfs-root", OPT_SYSFS_ROOT, TYPE_TEXT, offsetof(struct gm_args, sysfs_root), 0, 0},
@@ -94,13 +96,13 @@ static const struct command {
 } COMMANDS[] = {
     {GM_CMD_TRANSCODE, "transcode", NULL, "INPUT",
      OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_NODES | OPT_DEVICES | OPT_STATE | OPT_PRIORITY |
-         OPT_EXTERNAL_ID,
+         OPT_EXTERNAL_ID | OPT_REPLACE,
      true, false},
     {GM_CMD_PLAN, "plan", NULL, "INPUT", OPT_COMMON | OPT_PIPELINE | OPT_DEVICES | OPT_STATE, false,
      false},
     {GM_CMD_SUBMIT, "submit", NULL, "INPUT",
      OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_PRIORITY | OPT_TENANT | OPT_DEADLINE |
-         OPT_EXTERNAL_ID | OPT_WATCH,
+         OPT_EXTERNAL_ID | OPT_WATCH | OPT_REPLACE,
      true, true},
     {GM_CMD_WATCH, "watch", NULL, "JOB", OPT_COMMON, false, true},
     {GM_CMD_JOB_LIST, "job", "list", NULL, OPT_COMMON | OPT_STATE | OPT_LIMIT, false, true},

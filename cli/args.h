@@ -63,6 +63,7 @@ struct gm_args {
     int64_t timeout;      /* node restart: seconds a node, default 3600 */
     int64_t hours;        /* keys rotate: how long old keys are taken yet, default 24 */
     bool watch;
+    bool replace;
     bool devices; /* embedded farm: its first node uses this machine's */
     bool prove;   /* of the command devices */
     bool all;     /* node restart */

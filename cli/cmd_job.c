@@ -53,6 +53,7 @@ static int submit(struct run *r)
                                      .deadline_unix_ms = deadline,
                                      .priority = r->args->priority,
                                      .plan_only = r->args->command == GM_CMD_PLAN,
+                                     .replace = r->args->replace,
                                      .keeps = r->args->scheduler == NULL && r->args->state != NULL,
                                      .goes_on = may_go_on(r)};
     return gm_job_submit(r->session, &params, &r->job, &r->err);

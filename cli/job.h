@@ -13,6 +13,7 @@ struct gm_submit {
     int64_t deadline_unix_ms; /* 0: none */
     int64_t priority;
     bool plan_only;
+    bool replace; /* another title that stands at `out` */
     bool keeps;   /* the farm is our own, and keeps its state: see gm_job_submit */
     bool goes_on; /* with `keeps`: what it keeps may have this job */
 };

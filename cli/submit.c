@@ -71,6 +71,9 @@ static int make_body(const struct gm_submit *submit, const char *id, json_t **ou
         json_object_set_new(body, "external_id", json_string(submit->external_id)) != 0) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--external-id is not UTF-8 text");
     }
+    if (rc == 0 && submit->replace && json_object_set_new(body, "replace", json_true()) != 0) {
+        rc = gm_err_nomem(err);
+    }
     if (rc == 0 && submit->tenant != NULL &&
         json_object_set_new(body, "tenant", json_string(submit->tenant))) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--tenant is not UTF-8 text");

@@ -57,7 +57,7 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
     }
     json_t *j = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
-        "s:o, s:o, s:o, s:O}",
+        "s:o, s:o, s:o, s:O, s:b}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_url(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "class", gm_job_class_name(v.class_), "tenant", v.tenant, "deadline",
@@ -66,7 +66,8 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
         gm_json_time(v.finished_unix_ms), "eta", gm_json_time(v.end_unix_ms), "plan_only",
         (int)v.plan_only, "publication", v.publication, "progress", progress_json(&v), "tasks",
         tasks_json(&v), "encoding", gm_report_encoding(core, &v), "error",
-        v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings);
+        v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings,
+        "replace", (int)!v.keeps_title);
     gm_metas_fini(&metas);
     gm_view_job_fini(&v);
     if (j == NULL) {

@@ -37,6 +37,7 @@
 #include "scheduler/replaced.h"
 #include "scheduler/report.h"
 #include "scheduler/standing.h"
+#include "scheduler/title.h"
 
 #define DELETE_BATCH 64
 #define CHECK_BATCH 1024
@@ -55,6 +56,9 @@ struct store_job {
     char *out_url;                /* owned: destination */
     char *out_mark, *work_mark;   /* owned; "": not known */
     char *publication;            /* owned; "" before the plan */
+    bool keeps_title;             /* publish: another one stays */
+    char title[GM_TITLE_SIZE];    /* publish */
+    json_t *source;               /* owned; publish: a string, as reports say it */
     bool good;                    /* publish: the job is done */
     struct gm_report_files files; /* owned: publish */
     struct gm_outputs outputs;    /* owned: publish; none where the job is not done */
@@ -72,7 +76,6 @@ struct store_job {
     bool passed_over; /* cleanup: another job was why some stay */
     bool manifests;   /* publish: one may stand */
     bool replaced;    /* publish: notes of older publications may be there */
-    int64_t until_unix_ms;
     int rc;
     struct gm_err err;
     int out_rc; /* cleanup: outputs could not be deleted, from out.next on */
@@ -103,6 +106,7 @@ static void job_destroy(struct store_job *job)
     free(job->out_mark);
     free(job->work_mark);
     free(job->publication);
+    json_decref(job->source);
     free(job);
 }
 
@@ -119,8 +123,10 @@ static struct store_job *job_create(struct gm_daemon *d, const struct gm_job_vie
     job->work_mark = strdup(view->work_mark);
     job->publication = strdup(view->publication);
     job->good = view->error.code == GM_OK;
+    job->keeps_title = view->keeps_title;
+    job->source = gm_json_url(view->source_url);
     if (job->job_id == NULL || job->out_url == NULL || job->out_mark == NULL ||
-        job->work_mark == NULL || job->publication == NULL) {
+        job->work_mark == NULL || job->publication == NULL || job->source == NULL) {
         job_destroy(job);
         return NULL;
     }
@@ -178,12 +184,24 @@ static bool is_checked(const struct store_job *job)
     return job->outputs.next == job->outputs.count;
 }
 
+/* Of what stands there: nothing of it is touched where it is to stay. */
+static int take_place(struct store_job *job, struct gm_store *store)
+{
+    struct gm_title_own own = {.job_id = job->job_id,
+                               .title = job->title,
+                               .source = json_string_value(job->source),
+                               .publication = job->publication};
+    int64_t until_unix_ms = gm_time_unix_ms() + job->d->settings->publish_grace_s * 1000;
+    int rc = job->keeps_title ? gm_title_check(store, &own, &job->err) : 0;
+    return rc < 0 ? rc
+                  : gm_replaced_note(store, job->job_id, job->publication, until_unix_ms,
+                                     &job->replaced, &job->err);
+}
+
 static int publish(struct store_job *job, struct gm_store *store)
 {
     bool stands = false;
-    job->until_unix_ms = gm_time_unix_ms() + job->d->settings->publish_grace_s * 1000;
-    int rc = job->good ? gm_replaced_note(store, job->job_id, job->publication, job->until_unix_ms,
-                                          &job->replaced, &job->err)
+    int rc = job->good ? take_place(job, store)
                        : gm_standing_report(store, job->job_id, &stands, &job->err);
     if (rc == 0 && !stands) {
         GM_CRASH("publish.begun");
@@ -322,7 +340,8 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
     int rc = gm_view_job(d->core, job_id, &view, &err);
     if (rc == 0) {
         job = job_create(d, &view);
-        rc = job == NULL ? gm_err_nomem(&err) : 0;
+        rc = job == NULL ? gm_err_nomem(&err)
+                         : gm_title_make(view.source_url, view.pipeline, job->title, &err);
         gm_view_job_fini(&view);
     }
     if (rc == 0) {

@@ -63,19 +63,17 @@ static int has_notes(struct gm_store *store, bool *out, struct gm_err *err)
 int gm_replaced_note(struct gm_store *store, const char *job_id, const char *publication,
                      int64_t until_unix_ms, bool *out_any, struct gm_err *err)
 {
-    struct gm_standing standing;
-    int rc = gm_standing_read(store, job_id, &standing, err);
-    if (rc == -GM_E_LIMIT) { /* too large to be looked at: nothing is known of it */
-        standing = (struct gm_standing){0};
-        rc = 0;
-    }
-    if (rc < 0) {
+    struct gm_standing_job job = {0};
+    int rc = gm_standing_job(store, &job, err);
+    if (rc < 0 && rc != -GM_E_LIMIT) { /* of what is too large to be looked at nothing is known */
         return rc;
     }
-    if (is_name(standing.publication) && strcmp(standing.publication, publication) != 0) {
-        rc = put_note(store, standing.publication, until_unix_ms, err);
+    rc = 0;
+    if (job.id != NULL && strcmp(job.id, job_id) != 0 && strcmp(job.state, "done") == 0 &&
+        is_name(job.publication) && strcmp(job.publication, publication) != 0) {
+        rc = put_note(store, job.publication, until_unix_ms, err);
     }
-    gm_standing_fini(&standing);
+    gm_standing_job_fini(&job);
     bool any = false;
     rc = rc == 0 ? has_notes(store, &any, err) : rc;
     if (rc == 0 && any && is_name(publication)) {

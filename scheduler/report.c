@@ -13,6 +13,7 @@
 #include "scheduler/report_source.h"
 #include "scheduler/report_text.h"
 #include "scheduler/report_tracks.h"
+#include "scheduler/title.h"
 
 /* Segments every n GOPs of 2 s where the rate varies. */
 #define VARIABLE_GOP_S 2.0
@@ -194,13 +195,19 @@ static int attempts_json(const struct report *r, json_t *tasks, json_t **out_cos
 static json_t *job_json(const struct report *r)
 {
     const struct gm_job_view *v = &r->job;
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:b, s:s, s:o, s:o, s:o}", "id", v->id,
-                     "state", gm_job_state_name(r->state), "pipeline", v->pipeline_name, "source",
-                     gm_json_url(v->source_url), "destination", gm_json_string(v->destination_url),
-                     "priority", (int)v->priority, "external_id", gm_json_string(v->external_id),
-                     "plan_only", (int)v->plan_only, "publication", v->publication, "created",
-                     gm_json_time(v->created_unix_ms), "started", gm_json_time(v->started_unix_ms),
-                     "finished", gm_json_time(r->finished_unix_ms));
+    char title[GM_TITLE_SIZE];
+    struct gm_err err;
+    if (gm_title_make(v->source_url, v->pipeline, title, &err) < 0) {
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:b, s:s, s:o, s:o, s:o}", "id",
+                     v->id, "title", title, "state", gm_job_state_name(r->state), "pipeline",
+                     v->pipeline_name, "source", gm_json_url(v->source_url), "destination",
+                     gm_json_string(v->destination_url), "priority", (int)v->priority,
+                     "external_id", gm_json_string(v->external_id), "plan_only", (int)v->plan_only,
+                     "publication", v->publication, "created", gm_json_time(v->created_unix_ms),
+                     "started", gm_json_time(v->started_unix_ms), "finished",
+                     gm_json_time(r->finished_unix_ms));
 }
 
 static int build(const struct report *r, json_t **out, struct gm_err *err)

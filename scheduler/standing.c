@@ -41,9 +41,24 @@ static const char *text_of(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
-/* Both are owned; "" where the report names none. */
-static int read_report(struct gm_store *store, const char *job_id, char **out_publication,
-                       char **out_job, struct gm_err *err)
+static int copy_texts(const json_t *report, struct gm_standing_job *out, struct gm_err *err)
+{
+    const json_t *job = json_object_get(report, "job");
+    struct gm_standing_job copy = {.id = strdup(text_of(job, "id")),
+                                   .state = strdup(text_of(job, "state")),
+                                   .publication = strdup(text_of(job, "publication")),
+                                   .title = strdup(text_of(job, "title")),
+                                   .source = strdup(text_of(job, "source"))};
+    if (copy.id == NULL || copy.state == NULL || copy.publication == NULL || copy.title == NULL ||
+        copy.source == NULL) {
+        gm_standing_job_fini(&copy);
+        return gm_err_nomem(err);
+    }
+    *out = copy;
+    return 0;
+}
+
+int gm_standing_job(struct gm_store *store, struct gm_standing_job *out, struct gm_err *err)
 {
     char *data = NULL;
     size_t size = 0;
@@ -52,22 +67,42 @@ static int read_report(struct gm_store *store, const char *job_id, char **out_pu
         return rc;
     }
     json_t *report = data == NULL ? NULL : json_loadb(data, size, 0, NULL);
-    const json_t *job = json_object_get(report, "job");
-    char *publication = NULL, *id = NULL;
-    if (strcmp(text_of(job, "state"), "done") == 0 && strcmp(text_of(job, "id"), job_id) != 0) {
-        publication = strdup(text_of(job, "publication"));
-        id = strdup(text_of(job, "id"));
-        rc = publication == NULL || id == NULL ? gm_err_nomem(err) : 0;
+    free(data);
+    if (json_is_object(json_object_get(report, "job"))) {
+        rc = copy_texts(report, out, err);
+    } else {
+        *out = (struct gm_standing_job){0};
     }
     json_decref(report);
-    free(data);
+    return rc;
+}
+
+void gm_standing_job_fini(struct gm_standing_job *job)
+{
+    free(job->id);
+    free(job->state);
+    free(job->publication);
+    free(job->title);
+    free(job->source);
+    *job = (struct gm_standing_job){0};
+}
+
+/* Both are owned; "" where the report names none. */
+static int read_report(struct gm_store *store, const char *job_id, char **out_publication,
+                       char **out_job, struct gm_err *err)
+{
+    struct gm_standing_job job = {0};
+    int rc = gm_standing_job(store, &job, err);
     if (rc < 0) {
-        free(publication);
-        free(id);
         return rc;
     }
-    *out_publication = publication;
-    *out_job = id;
+    *out_publication = *out_job = NULL;
+    if (job.id != NULL && strcmp(job.state, "done") == 0 && strcmp(job.id, job_id) != 0) {
+        *out_publication = job.publication;
+        *out_job = job.id;
+        job.publication = job.id = NULL;
+    }
+    gm_standing_job_fini(&job);
     return 0;
 }
 

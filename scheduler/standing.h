@@ -18,6 +18,15 @@ struct gm_standing {
     size_t sizes[2];    /* bytes */
 };
 
+/* What report.json says of its job, whoever's it is; each owned, "" where it says nothing, all NULL
+ * where there is no report that reads. */
+struct gm_standing_job {
+    char *id, *state, *publication, *title, *source;
+};
+int gm_standing_job(struct gm_store *store, struct gm_standing_job *out,
+                    struct gm_err *err) GM_MUST_CHECK;
+void gm_standing_job_fini(struct gm_standing_job *job);
+
 /* Whether report.json is that of a job that is done. */
 int gm_standing_report(struct gm_store *store, const char *job_id, bool *out,
                        struct gm_err *err) GM_MUST_CHECK;

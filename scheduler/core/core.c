@@ -200,6 +200,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_etag = gm_mem_strdup(s->source_etag ? s->source_etag : "");
     job->priority = s->priority;
     job->deadline_unix_ms = s->deadline_unix_ms;
+    job->keeps_title = s->keeps_title;
     job->plan_only = s->plan_only;
     job->created_unix_ms = s->created_unix_ms;
     rc = gm_core_row_job_check(job, err);

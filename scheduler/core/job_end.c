@@ -317,7 +317,8 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
         bool passes = gm_code_get((int)failure->code)->retry != GM_RETRY_NEVER;
         uint32_t most = job->state == GM_JOB_PUBLISHING && passes ? GM_CORE_PUBLISH_TRIES
                                                                   : GM_CORE_REPORT_TRIES;
-        bool tired = job->publish_failures >= most || job->publish_broken >= GM_CORE_PUBLISH_BROKEN;
+        bool tired = failure->code == GM_E_TITLE_EXISTS || job->publish_failures >= most ||
+                     job->publish_broken >= GM_CORE_PUBLISH_BROKEN;
         if (job->state == GM_JOB_PUBLISHING && job->cancel_wanted) {
             forget_publishing(core, job);
             set_cancelled(job);

@@ -171,6 +171,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->source_etag = gm_mem_strdup(row->source_etag);
     job->priority = row->priority;
     job->plan_only = row->plan_only;
+    job->keeps_title = row->keeps_title;
     job->created_unix_ms = row->created_unix_ms;
     job->started_unix_ms = row->started_unix_ms == 0
                                ? 0

@@ -227,6 +227,7 @@ struct gm_cjob {
     struct gm_tenant *tenant; /* borrowed */
     struct gm_turn turn;
     bool plan_only;
+    bool keeps_title;
     int64_t created_unix_ms, started_unix_ms, finished_unix_ms;
     enum gm_job_state state;
     struct gm_err error;

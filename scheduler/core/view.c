@@ -215,6 +215,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .class_ = job->turn.class_,
                             .priority = job->priority,
                             .plan_only = job->plan_only,
+                            .keeps_title = job->keeps_title,
                             .created_unix_ms = job->created_unix_ms,
                             .started_unix_ms = job->started_unix_ms,
                             .finished_unix_ms = job->finished_unix_ms,

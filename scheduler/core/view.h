@@ -90,6 +90,7 @@ struct gm_job_view {
     enum gm_job_class class_; /* now */
     int32_t priority;
     bool plan_only;
+    bool keeps_title;
     int64_t created_unix_ms;
     int64_t started_unix_ms; /* first assignment */
     int64_t finished_unix_ms;

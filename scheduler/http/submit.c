@@ -10,6 +10,7 @@
 #include "scheduler/overload.h"
 #include "scheduler/pipeline/pipeline.h"
 #include "scheduler/report.h"
+#include "scheduler/title.h"
 
 #define EXTERNAL_ID_BYTES 256
 #define LATEST_DEADLINE INT64_C(253402300799000) /* the end of the year 9999 */
@@ -26,6 +27,7 @@ struct submit {
     int64_t deadline_unix_ms;
     int32_t priority;
     bool plan_only;
+    bool replace;
     char job_id[GM_ID_SIZE];
     struct gm_unstored unstored; /* of the server's list from the step to the disk */
     int rc;
@@ -115,11 +117,39 @@ static int read_options(struct submit *s, struct gm_err *err)
         return gm_err_set(err, GM_E_INVAL, 0, "`external_id` is a string of at most %d bytes",
                           EXTERNAL_ID_BYTES);
     }
+    const json_t *replace = json_object_get(s->body, "replace");
     if (plan != NULL && !json_is_boolean(plan)) {
         return gm_err_set(err, GM_E_INVAL, 0, "`plan_only` is true or false");
     }
+    if (replace != NULL && !json_is_boolean(replace)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`replace` is true or false");
+    }
     s->plan_only = json_is_true(plan);
+    s->replace = json_is_true(replace);
     return read_turn(s, err);
+}
+
+/* Asked again when the job is published. */
+static int check_title(const struct submit *s, struct gm_err *err)
+{
+    struct gm_store *store = NULL;
+    char title[GM_TITLE_SIZE];
+    json_t *source = gm_json_url(s->source.url);
+    int rc =
+        source == NULL ? gm_err_nomem(err) : gm_title_make(s->source.url, s->pipeline, title, err);
+    if (rc == 0) {
+        rc = gm_stores_open(gm_daemon_stores(s->r->http->d), s->destination, false, &store, err);
+    }
+    if (rc == 0) {
+        struct gm_title_own own = {.job_id = s->job_id,
+                                   .title = title,
+                                   .source = json_string_value(source),
+                                   .publication = ""};
+        rc = gm_err_wrap(err, gm_title_check(store, &own, err), "destination: ");
+    }
+    gm_store_close(&store);
+    json_decref(source);
+    return rc;
 }
 
 static int read_places(struct submit *s, struct gm_err *err)
@@ -151,15 +181,16 @@ static int read_places(struct submit *s, struct gm_err *err)
         return rc;
     }
     /* Nodes never make a store's root: a missing one is an unmounted disk to them. */
-    return gm_access_make_destination(gm_daemon_stores(s->r->http->d), s->destination,
-                                      s->destination_mark, err);
+    rc = gm_access_make_destination(gm_daemon_stores(s->r->http->d), s->destination,
+                                    s->destination_mark, err);
+    return rc < 0 || s->replace ? rc : check_title(s, err);
 }
 
 static int prepare(struct submit *s, struct gm_err *err)
 {
     static const char *const known[] = {"pipeline",    "source",    "destination", "priority",
                                         "external_id", "plan_only", "tenant",      "deadline",
-                                        "id",          NULL};
+                                        "id",          "replace",   NULL};
     int rc = gm_request_object(s->r, &s->body, err);
     if (rc == 0) {
         rc = gm_json_check_keys(s->body, known, err);
@@ -249,6 +280,7 @@ static void done(void *arg)
                                 .deadline_unix_ms = s->deadline_unix_ms,
                                 .external_id = s->external_id,
                                 .plan_only = s->plan_only,
+                                .keeps_title = !s->replace,
                                 .created_unix_ms = gm_time_unix_ms()};
         struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &job};
         note_unstored(s);

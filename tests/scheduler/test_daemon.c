@@ -169,7 +169,7 @@ static void a_failed_job_leaves_its_report_alone(void **state)
     node_hello(&n);
     n.fail_at = "package";
     n.fail_code = GM_E_INPUT_NO_VIDEO;
-    farm_submit(&f, PIPELINE, "", id);
+    farm_submit(&f, PIPELINE, ",\"replace\":true", id);
     node_work(&n, 5);
     wait_for(&f, id, "job.failed");
     (void)snprintf(path, sizeof path, "/v1/jobs/%s", id);
@@ -298,7 +298,7 @@ static void fail_last(struct farm *f, bool gpu)
     node_hello(&n);
     n.fail_at = "package";
     n.fail_code = GM_E_INPUT_NO_VIDEO;
-    farm_submit(f, PIPELINE, "", id);
+    farm_submit(f, PIPELINE, ",\"replace\":true", id);
     node_work(&n, gpu ? 8 : 5);
     wait_for(f, id, "job.failed");
     farm_stop(f);

@@ -322,7 +322,7 @@ static void an_older_publication_goes_after_its_time(void **state)
     assert_int_equal(system(path), 0);
     write_file(*state, "out/a/report.json", report, strlen(report));
     write_file(*state, "out/a/" GPU_SEGMENT, "old", 3);
-    farm_submit(&f, PIPELINE, "", id);
+    farm_submit(&f, PIPELINE, ",\"replace\":true", id);
     node_work(&n, 5);
     wait_for(&f, id, "job.done");
     farm_stop(&f);
@@ -340,6 +340,46 @@ static void an_older_publication_goes_after_its_time(void **state)
     node_close(&n);
 }
 
+/* It comes while the job is made, from another farm. */
+static void another_title_is_not_published_over(void **state)
+{
+    static const char report[] =
+        "{\"job\": {\"id\": \"x\", \"state\": \"done\", \"publication\": \"" GPU_PUBLICATION
+        "\", \"title\": \"\"}}";
+    struct farm f;
+    struct node n;
+    char id[64];
+    char body[2048];
+    begin(&f, &n, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 4);
+    write_file(*state, "out/a/report.json", report, strlen(report));
+    write_file(*state, "out/a/master.m3u8", "older", 5);
+    node_work(&n, 1);
+    wait_for(&f, id, "job.failed");
+    (void)snprintf(body, sizeof body, "{\"pipeline\":%s,\"source\":\"%s\",\"destination\":\"%s\"}",
+                   PIPELINE, f.source, f.destination);
+    farm_expect(&f, "POST", "/v1/jobs", body, 409, "storage.title_exists");
+    (void)snprintf(body, sizeof body,
+                   "{\"pipeline\":%s,\"source\":\"%s\",\"destination\":\"%s\",\"replace\":1}",
+                   PIPELINE, f.source, f.destination);
+    farm_expect(&f, "POST", "/v1/jobs", body, 400, "usage.invalid");
+    expect_file(&f, "out/a/report.json", report);
+    expect_file(&f, "out/a/master.m3u8", "older");
+    assert_false(farm_has(&f, "out/a/replaced"));
+    farm_submit(&f, PIPELINE, ",\"replace\":true", id);
+    node_work(&n, 5);
+    wait_for(&f, id, "job.done");
+    expect_file(&f, "out/a/master.m3u8", "master");
+    farm_submit(&f, PIPELINE, "", id); /* the same again */
+    node_work(&n, 5);
+    wait_for(&f, id, "job.done");
+    farm_stop(&f);
+    assert_false(farm_has(&f, "out/a/replaced/" PUBLICATION));
+    assert_true(farm_has(&f, "out/a/replaced/" GPU_PUBLICATION));
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +394,8 @@ int main(void)
         cmocka_unit_test(a_finished_job_is_published_whatever_the_mark_is),
         cmocka_unit_test(what_fails_beside_a_result_leaves_nothing_but_that),
         cmocka_unit_test(nothing_is_published_without_its_outputs),
+        cmocka_unit_test_setup_teardown(another_title_is_not_published_over, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(an_older_publication_goes_after_its_time, make_folder,
                                         remove_folder),
     };

@@ -1,0 +1,80 @@
+#include "scheduler/title.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/hash.h"
+#include "scheduler/standing.h"
+
+int gm_title_make(const char *source_url, const Gm__Pipeline *pipeline, char out[GM_TITLE_SIZE],
+                  struct gm_err *err)
+{
+    uint8_t digest[GM_SHA256_SIZE];
+    Gm__Pipeline bare = *pipeline; /* borrowed, and nothing of it is freed */
+    bare.name = bare.description = (char *)(uintptr_t) "";
+    size_t size = gm__pipeline__get_packed_size(&bare);
+    uint8_t *packed = malloc(size + 1);
+    struct gm_sha256 *hash = gm_sha256_create();
+    if (packed == NULL || hash == NULL) {
+        free(packed);
+        gm_sha256_destroy(&hash);
+        return gm_err_nomem(err);
+    }
+    gm__pipeline__pack(&bare, packed);
+    gm_sha256_update(hash, source_url, strlen(source_url) + 1);
+    gm_sha256_update(hash, packed, size);
+    gm_sha256_final(hash, digest);
+    gm_hex(digest, (GM_TITLE_SIZE - 1) / 2, out);
+    gm_sha256_destroy(&hash);
+    free(packed);
+    return 0;
+}
+
+static bool is_same(const struct gm_standing_job *job, const struct gm_title_own *own)
+{
+    return strcmp(job->id, own->job_id) == 0 ||
+           (own->publication[0] != '\0' && strcmp(job->publication, own->publication) == 0) ||
+           (job->title[0] != '\0' ? strcmp(job->title, own->title) == 0
+                                  : strcmp(job->source, own->source) == 0);
+}
+
+static int has_manifest(struct gm_store *store, bool *out, struct gm_err *err)
+{
+    static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
+    struct gm_store_stat stat;
+    bool has = false;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && !has && i < 2; i++) {
+        rc = gm_store_head(store, manifests[i], &stat, err);
+        has = rc == 0;
+        rc = rc == -GM_E_NOTFOUND ? 0 : rc;
+    }
+    *out = has;
+    return rc;
+}
+
+int gm_title_check(struct gm_store *store, const struct gm_title_own *own, struct gm_err *err)
+{
+    struct gm_standing_job job = {0};
+    int rc = gm_standing_job(store, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    bool known = job.id != NULL;
+    bool stands = known && strcmp(job.state, "done") == 0;
+    if (!known || !is_same(&job, own)) {
+        rc = stands ? 0 : has_manifest(store, &stands, err);
+        if (rc == 0 && stands && known) {
+            rc = gm_err_set(err, GM_E_TITLE_EXISTS, 0,
+                            "the result of job %.64s, of another source or pipeline, stands at the "
+                            "destination",
+                            job.id);
+        } else if (rc == 0 && stands) {
+            rc = gm_err_set(err, GM_E_TITLE_EXISTS, 0,
+                            "a playlist or manifest without a report stands at the destination");
+        }
+    }
+    gm_standing_job_fini(&job);
+    return rc;
+}

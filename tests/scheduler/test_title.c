@@ -1,0 +1,98 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scheduler/title.h"
+#include "tests/common/scratch.h"
+
+static struct gm_err err;
+
+static void what_is_made_of_what_is_the_title(void **state)
+{
+    (void)state;
+    Gm__PipelineTask task = GM__PIPELINE_TASK__INIT;
+    Gm__PipelineTask *tasks[] = {&task};
+    Gm__Pipeline pipeline = GM__PIPELINE__INIT;
+    char first[GM_TITLE_SIZE], other[GM_TITLE_SIZE];
+    pipeline.tasks = tasks;
+    pipeline.n_tasks = 1;
+    task.name = (char *)(uintptr_t) "a";
+    assert_int_equal(gm_title_make("file:///a", &pipeline, first, &err), 0);
+    assert_int_equal(strlen(first), GM_TITLE_SIZE - 1);
+    pipeline.name = (char *)(uintptr_t) "another name";
+    assert_int_equal(gm_title_make("file:///a", &pipeline, other, &err), 0);
+    assert_string_equal(first, other);
+    assert_int_equal(gm_title_make("file:///b", &pipeline, other, &err), 0);
+    assert_string_not_equal(first, other);
+    task.name = (char *)(uintptr_t) "b";
+    assert_int_equal(gm_title_make("file:///a", &pipeline, other, &err), 0);
+    assert_string_not_equal(first, other);
+}
+
+#define REPORT(id, state, pub, title, source)                                                      \
+    "{\"job\": {\"id\": \"" id "\", \"state\": \"" state "\", \"publication\": \"" pub             \
+    "\", \"title\": \"" title "\", \"source\": \"" source "\"}}"
+
+static void another_title_is_not_replaced(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *report;
+        bool manifest;
+        int rc;
+    } rows[] = {
+        {NULL, false, 0},
+        {NULL, true, -GM_E_TITLE_EXISTS},
+        {"not a report", true, -GM_E_TITLE_EXISTS},
+        {"not a report", false, 0},
+        {REPORT("x", "done", "p0", "t0", "s"), false, -GM_E_TITLE_EXISTS},
+        {REPORT("x", "done", "p0", "t0", "s"), true, -GM_E_TITLE_EXISTS},
+        {REPORT("x", "failed", "p0", "t0", "s"), true, -GM_E_TITLE_EXISTS},
+        {REPORT("x", "failed", "p0", "t0", "s"), false, 0},
+        {REPORT("x", "done", "p0", "t", "s0"), true, 0},
+        {REPORT("x", "failed", "p0", "t", "s0"), true, 0},
+        {REPORT("x", "done", "p", "t0", "s0"), true, 0},
+        {REPORT("job", "done", "p0", "t0", "s0"), true, 0},
+        {REPORT("x", "done", "p0", "", "s"), true, 0},
+        {REPORT("x", "done", "p0", "", "s0"), true, -GM_E_TITLE_EXISTS},
+        {REPORT("x", "done", "", "t0", "s"), true, -GM_E_TITLE_EXISTS},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gm_title_own own = {
+            .job_id = "job", .title = "t", .source = "s", .publication = "p"};
+        struct scratch s;
+        struct gm_store *store = NULL;
+        char url[128];
+        scratch_make(&s);
+        snprintf(url, sizeof(url), "file://%s", s.path);
+        assert_int_equal(gm_store_open(url, false, &store, &err), 0);
+        if (rows[i].report != NULL) {
+            assert_int_equal(gm_store_put_bytes(store, "report.json", rows[i].report,
+                                                strlen(rows[i].report), &err),
+                             0);
+        }
+        if (rows[i].manifest) {
+            assert_int_equal(gm_store_put_bytes(store, "manifest.mpd", "x", 1, &err), 0);
+        }
+        if (gm_title_check(store, &own, &err) != rows[i].rc) {
+            fail_msg("row %zu", i);
+        }
+        gm_store_close(&store);
+        scratch_remove(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_made_of_what_is_the_title),
+        cmocka_unit_test(another_title_is_not_replaced),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
