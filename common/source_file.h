@@ -15,6 +15,9 @@ struct gm_source_file {
      */
     int (*need)(void *arg, uint64_t offset, uint64_t length, struct gm_err *err);
     void *arg; /* borrowed */
+    /* It lies in parts, which may come one after the other: what is not needed is not read. That
+     * does not depend on what has come. */
+    bool in_parts;
 };
 
 /* A file that is there as a whole. */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <libavutil/intreadwrite.h>
 #include <libavutil/opt.h>
 
 /* The one way sources are opened: libavformat over struct gm_source_file, so that the
@@ -16,6 +17,7 @@
 #define PROBE_BYTES "20000000"
 #define ANALYZE_US "20000000"
 #define FIND_BYTES (256 << 20) /* read at most to find the streams, with what is no packet */
+#define FRAGMENT_BOXES 1000    /* looked at for what says that there are fragments */
 #define SPARE_BYTES (64 << 20) /* memory that is still there where a demuxer asked for too much */
 
 /* Demuxers of libavformat 59 that read one self-contained media file; audio formats are here so
@@ -187,6 +189,41 @@ static bool has_box(struct source_io *io, const char type[4])
     return false;
 }
 
+/* The body of the first top-level box of that type within [*io_at, end), if none of `before` lies
+ * before it. */
+static bool find_box(struct source_io *io, int64_t *io_at, int64_t *io_end, const char type[4],
+                     const char *before)
+{
+    for (int boxes = 0; boxes < FRAGMENT_BOXES && *io_at + 8 <= *io_end; boxes++) {
+        uint8_t head[16] = {0};
+        if (read_at(io, head, sizeof head, *io_at) < 8) {
+            return false;
+        }
+        int64_t skip = AV_RB32(head) == 1 ? 16 : 8;
+        uint64_t size = skip == 16 ? AV_RB64(head + 8) : AV_RB32(head);
+        if (size < (uint64_t)skip || size > (uint64_t)(*io_end - *io_at)) {
+            return false;
+        }
+        if (memcmp(head + 4, type, 4) == 0) {
+            *io_end = *io_at + (int64_t)size;
+            *io_at += skip;
+            return true;
+        }
+        if (before != NULL && memcmp(head + 4, before, 4) == 0) {
+            return false;
+        }
+        *io_at += (int64_t)size;
+    }
+    return false;
+}
+
+/* The index goes before the media, and says that fragments follow (ISO/IEC 14496-12, 8.8.1). */
+static bool is_fragmented(struct source_io *io)
+{
+    int64_t at = 0, end = io->size;
+    return find_box(io, &at, &end, "moov", "mdat") && find_box(io, &at, &end, "mvex", NULL);
+}
+
 static int find_format(struct source_io *io, const char *name, const AVInputFormat **out,
                        struct gm_err *err)
 {
@@ -236,6 +273,9 @@ static int open_demuxer(struct source_io *io, const AVInputFormat *format, const
     ctx->pb = io->avio;
     ctx->io_open = refuse_open;
     ctx->flags |= AVFMT_FLAG_CUSTOM_IO;
+    if (io->file.in_parts && strncmp(format->name, "mov,", 4) == 0 && is_fragmented(io)) {
+        ctx->flags |= AVFMT_FLAG_IGNIDX; /* else it looks for all fragments at once */
+    }
     /* scan_all_pmts as the ffmpeg program sets it: programmes that appear late are found. */
     if (av_dict_set(&options, "probesize", PROBE_BYTES, 0) < 0 ||
         av_dict_set(&options, "analyzeduration", ANALYZE_US, 0) < 0 ||

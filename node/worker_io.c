@@ -213,6 +213,12 @@ static int ask(struct gm_worker_task *task, Gm__WObject kind, uint32_t index, ui
     return rc;
 }
 
+static bool is_in_parts(const Gm__Object *source)
+{
+    return source != NULL && source->n_parts > 0 &&
+           (source->n_parts > 1 || source->parts[0]->count > 1);
+}
+
 static int io_source(void *self, struct gm_source_file *out, struct gm_err *err)
 {
     struct gm_worker_task *task = self;
@@ -226,6 +232,7 @@ static int io_source(void *self, struct gm_source_file *out, struct gm_err *err)
     if (task->is_window) {
         out->need = gm_worker_need;
         out->arg = task;
+        out->in_parts = is_in_parts(task->spec->source);
     }
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "media/picture/colour.h"
 #include "media/source/claims_header.h"
 #include "media/source/length.h"
+#include "media/source/tail.h"
 #include "media/source/window.h"
 #include "media/task_io.h"
 
@@ -326,6 +327,7 @@ static void fill_duration(struct inspector *s, int64_t start, int64_t end)
             .size_bytes = s->size,
             .to_end = s->scan.to_end,
             .restarts = (ctx->iformat->flags & AVFMT_TS_DISCONT) != 0,
+            .open = (ctx->flags & AVFMT_FLAG_IGNIDX) != 0,
         };
         us = gm_length_guess(&length, &s->sure_us);
         bool less = us > 0 && ctx->duration > us && ctx->duration - us > GM_CLAIMS_SLACK_US;
@@ -629,12 +631,14 @@ int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
     s.size = st.st_size;
     rc = open_source(&s, err);
     if (rc == 0) {
+        bool in_parts = s.file.in_parts;
         struct gm_scan_params params = {
             .format = s.source.format,
             .file = s.file,
             .video_stream = s.video,
             .file_size = s.size,
-            .whole_bytes = WHOLE_BYTES,
+            .whole_bytes = in_parts ? 2 * GM_TAIL_ENDS : WHOLE_BYTES,
+            .in_parts = in_parts,
             .max_pixels = (int64_t)s.max_pixels,
             .progress = report_progress,
             .arg = &s,

@@ -87,12 +87,14 @@ struct gm_scan {
     uint8_t index_hash[GM_SHA256_SIZE];
 };
 /* format: opened; streams with discard set are not read. Whole when the file is at most
- * whole_bytes, else three windows. progress may be NULL. Errors: INPUT_CODEC, MEDIA, NOMEM, SYS. */
+ * whole_bytes, else three windows; in_parts: its two ends. progress may be NULL. Errors:
+ * INPUT_CODEC, MEDIA, NOMEM, SYS. */
 struct gm_scan_params {
     AVFormatContext *format;
     struct gm_source_file file;
     int video_stream;
     int64_t file_size, whole_bytes, max_pixels;
+    bool in_parts; /* nothing between the ends is to be read (media/source/tail.h) */
     void (*progress)(void *arg, uint64_t done);
     void *arg;
 };

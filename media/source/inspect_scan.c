@@ -11,6 +11,7 @@
 #include "media/captions.h"
 #include "media/source/losses.h"
 #include "media/source/steady.h"
+#include "media/source/tail.h"
 #include "media/timeline.h"
 
 /* Reads a source's packets once: whole when it is small, else its head, middle and end. Times and
@@ -26,7 +27,8 @@
 #define MAX_ERRORS 1000     /* read errors in a row after which the source counts as cut off */
 #define PART_PACKETS 2000   /* of the head and the end of a large file */
 #define PART_BYTES (16 << 20)
-#define COMPARED_PACKETS 64 /* compared with the file's bytes at their position */
+#define BEGIN_BYTES (4 << 20) /* of a source in parts: it has headers besides */
+#define COMPARED_PACKETS 64   /* compared with the file's bytes at their position */
 
 struct scanner {
     struct gm_scan *scan;
@@ -375,6 +377,17 @@ static int read_windows(struct scanner *s, struct gm_err *err)
     return 0;
 }
 
+/* The end alone, where it can be had without what is before it. */
+static int read_tail(struct scanner *s, struct gm_err *err)
+{
+    if (!gm_tail_seek(s->scan->format, s->scan->video, s->params->file_size)) {
+        return 0;
+    }
+    s->next_window_pos = 0;
+    gm_steady_seek(&s->steady);
+    return read_part(s, PART_PACKETS, PART_BYTES, err);
+}
+
 static int scan_all(struct scanner *s, struct gm_err *err)
 {
     struct gm_scan *scan = s->scan;
@@ -388,13 +401,17 @@ static int scan_all(struct scanner *s, struct gm_err *err)
     scan->complete = whole;
     begin_window(s, HEAD_FRAMES);
     s->next_window_pos = whole ? s->params->file_size / 2 : -1;
-    rc = read_part(s, whole ? MAX_PACKETS : PART_PACKETS, whole ? UINT64_MAX : PART_BYTES, err);
+    uint64_t begin = s->params->in_parts ? BEGIN_BYTES : PART_BYTES;
+    rc = read_part(s, whole ? MAX_PACKETS : PART_PACKETS, whole ? UINT64_MAX : begin, err);
     if (rc < 0 || scan->encrypted) {
         return rc;
     }
     scan->complete = s->at_end;
     gm_scan_note_head(scan);
-    return scan->complete || whole ? 0 : read_windows(s, err);
+    if (scan->complete || whole) {
+        return 0;
+    }
+    return s->params->in_parts ? read_tail(s, err) : read_windows(s, err);
 }
 
 int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct gm_err *err)

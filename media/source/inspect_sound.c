@@ -5,10 +5,12 @@
 
 #include "media/source/losses.h"
 #include "media/source/steady.h"
+#include "media/source/tail.h"
 
 /* The packet scan of a source whose sound alone is wanted: whole when the file is small, else its
  * head and its last seconds. See inspect_scan.c for the one with pictures. */
 #define HEAD_PACKETS 4000
+#define BEGIN_BYTES (6 << 20) /* of a source in parts the head ends here at latest */
 #define TAIL_S 20
 #define TAIL_PACKETS 20000
 #define MAX_ERRORS 1000 /* read errors in a row after which the source counts as cut off */
@@ -24,13 +26,15 @@ struct sound_scanner {
     bool at_end;
 };
 
-/* Packets of wanted streams, at most `most`; read errors are counted. */
-static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *err)
+/* Packets of wanted streams, at most `most` and up to where in the file `end` is; read errors are
+ * counted. */
+static int read_packets(struct sound_scanner *s, uint64_t most, int64_t end, struct gm_err *err)
 {
     AVFormatContext *ctx = s->scan->format;
     int errors = 0;
+    int64_t pos = 0;
     s->at_end = false;
-    for (uint64_t n = 0; n < most && !s->at_end;) {
+    for (uint64_t n = 0; n < most && pos < end && !s->at_end;) {
         int av = gm_source_read(ctx, s->packet);
         if (av == AVERROR(ENOMEM)) {
             return gm_err_nomem(err);
@@ -43,6 +47,7 @@ static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *e
         }
         const AVPacket *p = s->packet;
         errors = 0;
+        pos = p->pos;
         int rc = gm_losses_packet(&s->losses, p, err);
         if (rc < 0) {
             return rc;
@@ -65,6 +70,22 @@ static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *e
     return 0;
 }
 
+/* False: it can't. */
+static bool seek_end(const struct sound_scanner *s)
+{
+    AVFormatContext *ctx = s->scan->format;
+    if (s->params->in_parts) {
+        return gm_tail_seek(ctx, -1, s->params->file_size);
+    }
+    int64_t start = ctx->start_time != AV_NOPTS_VALUE ? ctx->start_time : 0;
+    int64_t back = ctx->duration > TAIL_S * (int64_t)AV_TIME_BASE
+                       ? ctx->duration - TAIL_S * (int64_t)AV_TIME_BASE
+                       : 0;
+    int64_t tail;
+    return !__builtin_add_overflow(start, back, &tail) &&
+           av_seek_frame(ctx, -1, tail, AVSEEK_FLAG_BACKWARD) >= 0;
+}
+
 static int scan_all(struct sound_scanner *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->scan->format;
@@ -72,24 +93,19 @@ static int scan_all(struct sound_scanner *s, struct gm_err *err)
     int rc =
         whole ? gm_losses_init(&s->losses, ctx, s->params->file, s->params->file_size, err) : 0;
     if (rc == 0) {
-        rc = read_packets(s, whole ? UINT64_MAX : HEAD_PACKETS, err);
+        rc = read_packets(s, whole ? UINT64_MAX : HEAD_PACKETS,
+                          !whole && s->params->in_parts ? BEGIN_BYTES : INT64_MAX, err);
     }
     s->scan->complete = s->at_end;
     gm_scan_note_head(s->scan);
-    if (rc < 0 || s->at_end || ctx->duration <= 0) {
+    if (rc < 0 || s->at_end || (ctx->duration <= 0 && !s->params->in_parts)) {
         return rc;
     }
-    int64_t start = ctx->start_time != AV_NOPTS_VALUE ? ctx->start_time : 0;
-    int64_t back = ctx->duration > TAIL_S * (int64_t)AV_TIME_BASE
-                       ? ctx->duration - TAIL_S * (int64_t)AV_TIME_BASE
-                       : 0;
-    int64_t tail;
-    if (__builtin_add_overflow(start, back, &tail) ||
-        av_seek_frame(ctx, -1, tail, AVSEEK_FLAG_BACKWARD) < 0) {
+    if (!seek_end(s)) {
         return 0; /* that part is left out */
     }
     gm_steady_seek(&s->steady);
-    return read_packets(s, TAIL_PACKETS, err);
+    return read_packets(s, TAIL_PACKETS, INT64_MAX, err);
 }
 
 int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out, struct gm_err *err)

@@ -30,6 +30,9 @@ int64_t gm_length_guess(const struct gm_length *l, int64_t *out_sure_us)
     int64_t bytes = by_bytes(l);
     seen = larger(seen, 0);
     *out_sure_us = seen;
+    if (l->open && !l->to_end) {
+        return larger(seen, bytes);
+    }
     if (claim <= seen) {
         return seen;
     }

@@ -16,6 +16,7 @@ struct gm_length {
     bool to_end;        /* reading came to the end of the file */
     bool restarts; /* the clock may start anew (AVFMT_TS_DISCONT): spans over gaps are nothing */
     int64_t begin_bytes; /* where the first packet lies, behind headers, covers and indexes */
+    bool open;           /* nobody told of the whole: told_us is of what was read */
 };
 
 /* A file may have so many times the head's bytes a second, on average. */

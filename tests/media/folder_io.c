@@ -245,6 +245,11 @@ static int run_spec(struct running *r, const char *type, int64_t *out_chunk, str
     return rc;
 }
 
+void folder_io_set_ends(struct folder_io *f, uint64_t bytes)
+{
+    f->source_ends = bytes;
+}
+
 static void fill_spec(struct folder_io *f, Gm__TaskSpec *spec, Gm__Object *source)
 {
     gm__task_spec__init(spec);

@@ -38,6 +38,9 @@ int folder_io_create(const char *source_path, const Gm__Pipeline *pipeline, stru
                      struct gm_err *err) GM_MUST_CHECK;
 /* Removes the folder too. */
 void folder_io_destroy(struct folder_io **f);
+/* From now on the source is one of parts, of which so many bytes at its begin and at its end have
+ * come: a read of others fails with GM_E_STORE. 0: it is a file. */
+void folder_io_set_ends(struct folder_io *f, uint64_t bytes);
 /* TaskSpec.chain and gm_task_io.device of the tasks that run from now on; both borrowed. NULL:
  * none, in software. */
 void folder_io_set_chain(struct folder_io *f, const Gm__Chain *chain, const char *device);

@@ -28,10 +28,27 @@ static ProtobufCBinaryData pack(const ProtobufCMessage *msg)
     return out;
 }
 
+/* Of a source in parts what lies between its ends does not come. */
+static int io_need(void *arg, uint64_t offset, uint64_t length, struct gm_err *err)
+{
+    const struct folder_io *f = arg;
+    uint64_t end = offset + length, ends = f->source_ends;
+    return end <= ends || offset >= f->source_size - ends
+               ? 0
+               : gm_err_set(err, GM_E_STORE, 0, "bytes %llu to %llu have not come",
+                            (unsigned long long)offset, (unsigned long long)end);
+}
+
 static int io_source(void *self, struct gm_source_file *out, struct gm_err *err)
 {
+    struct folder_io *f = ((struct running *)self)->f;
     (void)err;
-    *out = gm_source_plain(((struct running *)self)->f->source_fd);
+    *out = gm_source_plain(f->source_fd);
+    if (f->source_ends > 0) {
+        out->need = io_need;
+        out->arg = f;
+        out->in_parts = true;
+    }
     return 0;
 }
 

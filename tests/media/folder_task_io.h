@@ -16,6 +16,7 @@ struct folder_io {
     int source_fd;
     char *source_name;
     uint64_t source_size;
+    uint64_t source_ends; /* of a source of parts: bytes of each end that have come; 0: a file */
     const Gm__Pipeline *pipeline; /* borrowed */
     const Gm__Chain *chain;       /* borrowed; NULL: software */
     const char *device;           /* borrowed */

@@ -117,6 +117,9 @@ void movie_write(const struct clip *clip, const struct movie *movie, char out[40
     must(avio_open(&ctx->pb, out, AVIO_FLAG_WRITE) >= 0, "opening");
     AVDictionary *options = NULL;
     must(!movie->index_first || av_dict_set(&options, "movflags", "faststart", 0) >= 0, "memory");
+    must(!movie->fragmented || (av_dict_set(&options, "movflags", "empty_moov", 0) >= 0 &&
+                                av_dict_set(&options, "frag_duration", "1000000", 0) >= 0),
+         "memory");
     must(!movie->no_edits || av_dict_set(&options, "use_editlist", "0", 0) >= 0, "memory");
     must(avformat_write_header(ctx, &options) >= 0, "the header");
     av_dict_free(&options);

@@ -19,6 +19,7 @@ struct movie {
     int sound_gap_s;    /* in the middle of the sound: what follows comes so much later */
     bool apart;         /* the pictures first, then all sound */
     bool index_first;   /* of mov and mp4 */
+    bool fragmented;    /* the same: a fragment a second, and no index */
     bool no_edits;      /* the same: all that is there is shown */
     AVRational aspect;  /* of a sample; 0/0: not said */
     /* A stream of text or captions; its packets come before all others. */
