@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include "common/crash.h"
 #include "tests/scheduler/farm.h"
 
 #define INLINE_PIPELINE                                                                            \
@@ -341,6 +342,77 @@ static void a_job_is_shown_once_it_is_on_disk(void **state)
     farm_stop(&f);
 }
 
+/* It stands still where it publishes for the first time. */
+static void start_stopping(struct farm *f, char *folder)
+{
+    struct gm_crash_slot slots[GM_CRASH_SLOTS] = {{"gopmill-scheduler publish.begun stop", 1, 0}};
+    char path[512];
+    write_file(folder, "crash", (const char *)slots, sizeof slots);
+    path_in(path, folder, "crash");
+    assert_int_equal(setenv("GM_CRASH", path, 1), 0);
+    farm_start(f, folder);
+    assert_int_equal(unsetenv("GM_CRASH"), 0);
+}
+
+static int ask(const struct farm *f, const char *method, const char *path)
+{
+    char request[256];
+    int fd = farm_connect(f);
+    int n = snprintf(request, sizeof request,
+                     "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                     method, path);
+    farm_send(fd, request, (size_t)n);
+    return fd;
+}
+
+static bool waits(int fd)
+{
+    struct pollfd question = {.fd = fd, .events = POLLIN};
+    return poll(&question, 1, 300) == 0;
+}
+
+/* What is answered there says that the job was cancelled. */
+static bool says_cancelled(int fd)
+{
+    char *all = NULL;
+    bool says = farm_read_until(fd, "\"state\":\"cancelled\"", &all);
+    (void)close(fd);
+    free(all);
+    return says;
+}
+
+/* One that starts then publishes again. */
+static void an_end_is_told_once_it_is_on_disk(void **state)
+{
+    struct farm f;
+    sqlite3 *db = NULL;
+    char id[64], job[128], path[140];
+    int status = 0, question;
+    start_stopping(&f, *state);
+    farm_submit(&f, "\"vod-h264\"", "", id);
+    (void)snprintf(job, sizeof job, "/v1/jobs/%s", id);
+    (void)snprintf(path, sizeof path, "%s:cancel", job);
+    int request = ask(&f, "POST", path);
+    assert_int_equal(waitpid(f.pid, &status, WUNTRACED), f.pid);
+    assert_true(WIFSTOPPED(status));
+    lock_state(&f, &db);
+    assert_int_equal(kill(f.pid, SIGCONT), 0);
+    while (!waits(question = ask(&f, "GET", job))) { /* it has not ended yet */
+        assert_false(says_cancelled(question));
+    }
+    int list = ask(&f, "GET", "/v1/jobs");
+    (void)snprintf(path, sizeof path, "%s/report", job);
+    int report = ask(&f, "GET", path);
+    (void)snprintf(path, sizeof path, "%s/events", job);
+    int events = ask(&f, "GET", path);
+    assert_true(waits(list) && waits(report) && waits(events));
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_true(says_cancelled(question) && says_cancelled(list));
+    assert_true(says_cancelled(report) && says_cancelled(events));
+    (void)close(request);
+    farm_stop(&f);
+}
+
 static void cancel(const struct farm *f, const char *id)
 {
     char path[128];
@@ -549,6 +621,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(jobs_are_listed_in_pages_and_survive_a_kill, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_job_is_shown_once_it_is_on_disk, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(an_end_is_told_once_it_is_on_disk, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_folder_that_is_being_written_is_refused, make_folder,
                                         remove_folder),
