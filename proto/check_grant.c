@@ -93,10 +93,15 @@ static int check_item(const Gm__GrantItem *item, struct gm_err *err)
 
 int gm_check_grant_request(const Gm__GrantRequest *request, struct gm_err *err)
 {
+    size_t parts = 0;
     for (size_t i = 0; i < request->n_items; i++) {
         int rc = check_item(request->items[i], err);
         if (rc < 0) {
             return rc;
+        }
+        parts += request->items[i]->n_part_sha256;
+        if (parts > GM_PROTO_MAX_ALL_PARTS) {
+            return fail(err, "GrantRequest", "has too many parts in all");
         }
     }
     return 0;

@@ -8,7 +8,8 @@
  *
  * - a key is one (storage/store.h), a hash has its 32 bytes, an MD5 its 16
  * - GrantItem.part_size 0: one MD5 or none, no part; else 2 to GM_PROTO_MAX_PARTS parts, which with
- *   part_size give `size`, each with its hash, and as many MD5 as parts or none
+ *   part_size give `size`, each with its hash, and as many MD5 as parts or none; a request has
+ *   GM_PROTO_MAX_ALL_PARTS of them at most
  * - a Grant has one of: url; start_url; part_urls, complete_url and head_url together; needs_md5,
  *   which may stand beside start_url, too: the parts are asked for with it
  * - names and values of headers are what a header may hold
@@ -16,6 +17,7 @@
  * Errors: PROTO. Thread: any.
  */
 #define GM_PROTO_MAX_PARTS 1000u
+#define GM_PROTO_MAX_ALL_PARTS 4000u /* of a request: each is a URL that the scheduler signs */
 #define GM_PROTO_PART_MIN (UINT64_C(5) << 20) /* bytes; S3's own limit, but of the last part */
 #define GM_PROTO_PART_MAX (UINT64_C(5) << 30)
 #define GM_PROTO_MAX_UPLOAD_ID 1024u /* bytes */

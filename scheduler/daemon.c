@@ -286,6 +286,13 @@ static void on_tick(uv_timer_t *timer)
     gm_retire_tick(d);
 }
 
+/* Of those that were told to stop. */
+static void on_stop_time(uv_timer_t *timer)
+{
+    struct gm_daemon *d = timer->data;
+    gm_stores_stop(d->stores);
+}
+
 static void on_stop(uv_async_t *async)
 {
     struct gm_daemon *d = async->data;
@@ -297,6 +304,9 @@ static void on_stop(uv_async_t *async)
         uv_stop(&d->loop);
     }
     d->hurried = atomic_load(&d->told) > 1;
+    if (d->hurried) {
+        gm_stores_stop(d->stores);
+    }
 }
 
 void gm_daemon_stop(struct gm_daemon *d)
@@ -501,12 +511,16 @@ int gm_daemon_run(struct gm_daemon *d, struct gm_err *err)
         gm_wire_close(d);
     }
     gm_wire_deafen(d);
-    /* Requests that wait for the pool or the disk get their answers. */
+    /* Requests that wait for the pool or the disk get their answers; servers have until then. */
     (void)uv_timer_stop(&d->tick);
+    uv_update_time(&d->loop);
+    gm_time left = (deadline - gm_time_now()) / GM_MS;
+    (void)uv_timer_start(&d->tick, on_stop_time, left > 0 ? (uint64_t)left : 0, 0);
     gm_commit_flush(d->commit);
     while (d->works > 0 || (!gm_commit_is_idle(d->commit) && d->failure == 0)) {
         (void)uv_run(&d->loop, UV_RUN_ONCE);
     }
+    (void)uv_timer_stop(&d->tick);
     if (d->failure < 0) {
         return gm_err_set(err, d->error.code, d->error.native, "%s", d->error.text);
     }

@@ -70,8 +70,9 @@ struct gm_daemon {
     struct gm_http *http;           /* owned */
     struct gm_grant_signer *signer; /* owned */
     struct gm_stores *stores;       /* owned */
-    bool probing;                   /* a store is being tried */
-    struct gm_untried *untried;     /* owned; stores that could not be tried */
+    struct gm_probe *probes;        /* stores that are being tried: remote_urls.c */
+    size_t probe_count;
+    struct gm_untried *untried; /* owned; stores that could not be tried */
     uint64_t term;
 
     void *zctx; /* owned */

@@ -80,6 +80,8 @@ struct store_job {
     struct gm_err err;
     int out_rc; /* cleanup: outputs could not be deleted, from out.next on */
     struct gm_err out_err;
+    int left_rc; /* cleanup: uploads in parts could not be ended */
+    struct gm_err left_err;
 };
 
 static void list_fini(struct key_list *l)
@@ -165,7 +167,7 @@ static int put_manifest(struct store_job *job, struct gm_store *store, const cha
 }
 
 /* Uploads in parts that nobody ended. */
-static void drop_uploads(const struct store_job *job, struct gm_store *store, const char *folder,
+static void drop_uploads(struct store_job *job, struct gm_store *store, const char *folder,
                          const char *name)
 {
     char prefix[GM_HOLD_NAME + 80];
@@ -174,8 +176,11 @@ static void drop_uploads(const struct store_job *job, struct gm_store *store, co
     if (n < 0 || (size_t)n >= sizeof prefix || name[0] == '\0') {
         return;
     }
-    if (gm_stores_drop_uploads(store, prefix, &err) < 0) {
+    int rc = gm_stores_drop_uploads(store, prefix, &err);
+    if (rc < 0) {
         gm_log_err(GM_LOG_WARN, "uploads_left", &err, "job=%s prefix=%s", job->job_id, prefix);
+        job->left_rc = rc == -GM_E_STORE_DENIED ? 0 : rc; /* no further try helps there */
+        job->left_err = err;
     }
 }
 
@@ -272,6 +277,13 @@ int gm_publish_check_lead(struct gm_daemon *d, struct gm_err *err)
     return 0;
 }
 
+/* A server may take long, and what it is asked is tried again: each try asks who leads. */
+static int still_leads(void *arg, struct gm_err *err)
+{
+    const struct store_job *job = arg;
+    return gm_publish_check_lead(job->d, err);
+}
+
 /* A question for each output takes a server long. */
 static int skim(struct store_job *job, struct gm_store *store)
 {
@@ -280,9 +292,8 @@ static int skim(struct store_job *job, struct gm_store *store)
     return job->outputs.count == 0 ? 0 : gm_outputs_skim(&job->outputs, store, prefix, &job->err);
 }
 
-static void publish_work(void *arg)
+static void publish_step(struct store_job *job)
 {
-    struct store_job *job = arg;
     struct gm_store *store = NULL;
     job->rc = open_destination(job, &store);
     if (job->rc == 0 && job->outputs.next == 0 && gm_s3_is_url(job->out_url)) {
@@ -305,6 +316,14 @@ static void publish_work(void *arg)
         drop_uploads(job, store, "v", job->publication);
     }
     gm_store_close(&store);
+}
+
+static void publish_work(void *arg)
+{
+    const struct gm_stores_limit limit = {.wanted = still_leads, .arg = arg};
+    gm_stores_limit(&limit);
+    publish_step(arg);
+    gm_stores_limit(NULL);
 }
 
 static void publish_done(void *arg)
@@ -553,9 +572,8 @@ static int look(struct store_job *job, struct gm_store *store)
     return rc;
 }
 
-static void delete_work(void *arg)
+static void delete_step(struct store_job *job)
 {
-    struct store_job *job = arg;
     struct gm_store *store = NULL;
     struct key_list *list = job->deleting_out ? &job->out : &job->work;
     const char *url = job->deleting_out ? job->out_url : job->d->settings->work_store;
@@ -588,6 +606,14 @@ static void delete_work(void *arg)
         GM_CRASH("cleanup.deleted");
     }
     gm_store_close(&store);
+}
+
+static void delete_work(void *arg)
+{
+    const struct gm_stores_limit limit = {.wanted = still_leads, .arg = arg};
+    gm_stores_limit(&limit);
+    delete_step(arg);
+    gm_stores_limit(NULL);
 }
 
 /* The daemon's part of gm_hold_end. */
@@ -721,8 +747,10 @@ static void delete_next(struct store_job *job)
         job->rc = queued;
         job->err = error;
     }
-    const struct gm_err *err = job->rc < 0 ? &job->err : &job->out_err;
-    int rc = job->rc < 0 ? job->rc : job->out_rc;
+    const struct gm_err *err = job->rc < 0       ? &job->err
+                               : job->out_rc < 0 ? &job->out_err
+                                                 : &job->left_err;
+    int rc = job->rc < 0 ? job->rc : job->out_rc < 0 ? job->out_rc : job->left_rc;
     if (rc < 0) {
         log_failure(job->job_id, job->last, err);
     }

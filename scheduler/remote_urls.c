@@ -8,6 +8,7 @@
 
 #define SOURCE_S (24 * 60 * 60)
 #define UNTRIED (30 * GM_SEC) /* nodes ask again after 5 s */
+#define PROBES_MAX 4          /* at once: each may keep a thread of the pool waiting */
 
 int gm_remote_urls_source(struct gm_stores *stores, const char *url, char **out_url,
                           struct gm_err *err)
@@ -35,7 +36,8 @@ int gm_remote_urls_read(struct gm_stores *stores, const char *store_url, const c
 
 /* ---- the question to an endpoint that has not been tried, as after a start */
 
-struct probe {
+struct gm_probe {
+    struct gm_probe *next;
     struct gm_daemon *d;
     char *store_url; /* owned */
     int rc;
@@ -63,18 +65,21 @@ static void untried_drop(struct gm_daemon *d, const char *store_url, gm_time now
     }
 }
 
-/* *store_url goes over. Without memory for it the store is tried again. */
-static void untried_add(struct gm_daemon *d, char **store_url, const struct gm_err *why)
+/* Without memory for it the store is tried again. */
+static void untried_add(struct gm_daemon *d, const char *store_url, const struct gm_err *why)
 {
     gm_time now = gm_time_now();
     struct gm_untried *one = calloc(1, sizeof *one);
-    untried_drop(d, *store_url, now);
-    if (one != NULL) {
-        *one = (struct gm_untried){
-            .next = d->untried, .store_url = *store_url, .until = now + UNTRIED, .err = *why};
-        *store_url = NULL;
-        d->untried = one;
+    char *url = strdup(store_url);
+    untried_drop(d, store_url, now);
+    if (one == NULL || url == NULL) {
+        free(one);
+        free(url);
+        return;
     }
+    *one = (struct gm_untried){
+        .next = d->untried, .store_url = url, .until = now + UNTRIED, .err = *why};
+    d->untried = one;
 }
 
 /* Negative: it could not be tried, not long ago. */
@@ -97,44 +102,70 @@ void gm_remote_urls_fini(struct gm_daemon *d)
 
 static void probe_work(void *arg)
 {
-    struct probe *p = arg;
+    struct gm_probe *p = arg;
     p->rc = gm_stores_probe(p->d->stores, p->store_url, &p->err);
 }
 
-static void probe_done(void *arg)
+static void probe_drop(struct gm_probe *p)
 {
-    struct probe *p = arg;
-    p->d->probing = false;
-    if (p->rc < 0) {
-        gm_log_err(GM_LOG_WARN, "store_not_tried", &p->err, "store=%s", p->store_url);
-        untried_add(p->d, &p->store_url, &p->err);
+    struct gm_probe **at = &p->d->probes;
+    while (*at != p) {
+        at = &(*at)->next;
     }
+    *at = p->next;
+    p->d->probe_count--;
     free(p->store_url);
     free(p);
 }
 
+static void probe_done(void *arg)
+{
+    struct gm_probe *p = arg;
+    if (p->rc < 0) {
+        gm_log_err(GM_LOG_WARN, "store_not_tried", &p->err, "store=%s", p->store_url);
+        untried_add(p->d, p->store_url, &p->err);
+    }
+    probe_drop(p);
+}
+
+static bool is_probing(const struct gm_daemon *d, const char *store_url)
+{
+    const struct gm_probe *p = d->probes;
+    while (p != NULL && strcmp(p->store_url, store_url) != 0) {
+        p = p->next;
+    }
+    return p != NULL || d->probe_count >= PROBES_MAX;
+}
+
 static int probe(struct gm_daemon *d, const char *store_url, struct gm_err *err)
 {
-    struct probe *p = d->probing ? NULL : calloc(1, sizeof *p);
-    if (d->probing) {
+    if (is_probing(d, store_url)) {
         return 0;
     }
-    if (p != NULL) {
-        p->d = d;
-        p->store_url = strdup(store_url);
-    }
-    if (p == NULL || p->store_url == NULL) {
+    struct gm_probe *p = calloc(1, sizeof *p);
+    char *url = strdup(store_url);
+    if (p == NULL || url == NULL) {
         free(p);
+        free(url);
         return gm_err_nomem(err);
     }
+    *p = (struct gm_probe){.next = d->probes, .d = d, .store_url = url};
+    d->probes = p;
+    d->probe_count++;
     int rc = gm_daemon_work(d, probe_work, probe_done, p, err);
     if (rc < 0) {
-        free(p->store_url);
-        free(p);
-        return rc;
+        probe_drop(p);
     }
-    d->probing = true;
-    return 0;
+    return rc;
+}
+
+void gm_remote_urls_try(struct gm_daemon *d, const char *store_url)
+{
+    struct gm_err err = {0};
+    if (gm_s3_is_url(store_url) && !gm_stores_is_probed(d->stores, store_url) &&
+        probe(d, store_url, &err) < 0) {
+        gm_log_err(GM_LOG_WARN, "store_not_tried", &err, "store=%s", store_url);
+    }
 }
 
 /* ---- a grant as the message has it */

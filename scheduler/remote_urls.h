@@ -16,6 +16,9 @@ int gm_remote_urls_source(struct gm_stores *stores, const char *url, char **out_
 /* *out_url: owned. */
 int gm_remote_urls_read(struct gm_stores *stores, const char *store_url, const char *key,
                         int64_t valid_ms, char **out_url, struct gm_err *err) GM_MUST_CHECK;
+/* A job's store, before anything is put there: tries its endpoint unless it was tried. Others than
+ * S3's are left alone. */
+void gm_remote_urls_try(struct gm_daemon *d, const char *store_url);
 /* Fills the grant, whose key is set, with what is the pool's. GM_URLS_WAIT, or negative: also why
  * the endpoint could not be tried, to who asks in the half minute after that; then it is tried
  * again. */

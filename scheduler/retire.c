@@ -79,9 +79,8 @@ static void look_destroy(struct look *look)
     free(look);
 }
 
-static void look_work(void *arg)
+static void look_step(struct look *look)
 {
-    struct look *look = arg;
     struct gm_store *store = NULL;
     look->rc = gm_stores_open(look->d->stores, look->url, false, &store, &look->err);
     if (look->rc == -GM_E_NOTFOUND) { /* nothing is there */
@@ -100,6 +99,20 @@ static void look_work(void *arg)
         look->looked = true;
     }
     gm_store_close(&store);
+}
+
+static int still_leads(void *arg, struct gm_err *err)
+{
+    const struct look *look = arg;
+    return gm_publish_check_lead(look->d, err);
+}
+
+static void look_work(void *arg)
+{
+    const struct gm_stores_limit limit = {.wanted = still_leads, .arg = arg};
+    gm_stores_limit(&limit);
+    look_step(arg);
+    gm_stores_limit(NULL);
 }
 
 static void again(struct look *look)

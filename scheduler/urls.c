@@ -68,6 +68,8 @@ static int job_add(struct gm_daemon *d, const char *job_id, struct gm_job_urls *
         return rc;
     }
     HASH_ADD_KEYPTR(hh, d->job_urls, job->job_id, strlen(job->job_id), job);
+    gm_remote_urls_try(d, d->settings->work_store);
+    gm_remote_urls_try(d, job->destination_url);
     *out = job;
     return 0;
 }

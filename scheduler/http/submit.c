@@ -5,6 +5,7 @@
 
 #include "common/crash.h"
 #include "common/id.h"
+#include "common/time.h"
 #include "scheduler/access.h"
 #include "scheduler/http/request.h"
 #include "scheduler/overload.h"
@@ -13,6 +14,7 @@
 #include "scheduler/title.h"
 
 #define EXTERNAL_ID_BYTES 256
+#define STORES_TIME (20 * GM_SEC)                /* servers' in all; a client waits for a minute */
 #define LATEST_DEADLINE INT64_C(253402300799000) /* the end of the year 9999 */
 
 struct submit {
@@ -218,7 +220,10 @@ static int prepare(struct submit *s, struct gm_err *err)
 static void work(void *arg)
 {
     struct submit *s = arg;
+    const struct gm_stores_limit limit = {.until = gm_time_now() + STORES_TIME};
+    gm_stores_limit(&limit);
     s->rc = prepare(s, &s->err);
+    gm_stores_limit(NULL);
 }
 
 static void note_unstored(struct submit *s)

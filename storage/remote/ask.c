@@ -11,10 +11,26 @@
 #define AT_ONCE 16   /* asks of one thread */
 #define MAX_TRIES 6u /* of a request, within */
 #define MAX_TIME (40 * GM_SEC)
+#define LOOK_MS 100
+
+static _Thread_local const struct gm_stores_limit *thread_limit;
+
+void gm_stores_limit(const struct gm_stores_limit *limit)
+{
+    thread_limit = limit;
+}
+
+void gm_stores_stop(struct gm_stores *stores)
+{
+    for (size_t i = 0; stores != NULL && i < stores->count; i++) {
+        atomic_store(&stores->remotes[i].stops, true);
+    }
+}
 
 struct gm_connection {
     struct gm_connection *next;
     uv_loop_t loop;
+    uv_timer_t timer;            /* turns the loop while it is looked whether to go on */
     struct gm_s3_client *client; /* owned */
     unsigned generation;         /* of the keys that it has */
 };
@@ -22,6 +38,7 @@ struct gm_connection {
 static void connection_close(struct gm_connection *c)
 {
     gm_s3_client_destroy(&c->client);
+    uv_close((uv_handle_t *)&c->timer, NULL);
     (void)uv_run(&c->loop, UV_RUN_DEFAULT); /* what it closed goes */
     (void)uv_loop_close(&c->loop);
     free(c);
@@ -80,6 +97,7 @@ static int connection_take(struct gm_remote *remote, struct gm_connection **out,
         free(c);
         return gm_err_uv(err, rc, "could not make an event loop");
     }
+    (void)uv_timer_init(&c->loop, &c->timer); /* never fails */
     uv_mutex_lock(&remote->lock);
     rc = client_create(remote, c, err);
     uv_mutex_unlock(&remote->lock);
@@ -116,6 +134,7 @@ static void on_done(const struct gm_s3_result *result, void *arg)
 {
     struct gm_ask *ask = arg;
 
+    ask->running = NULL;
     ask->result = *result;
     ask->rc = result->rc;
     if (ask->rc == 0 && ask->take != NULL) {
@@ -124,18 +143,65 @@ static void on_done(const struct gm_s3_result *result, void *arg)
     ask->ended = true;
 }
 
-static void start(struct gm_connection *c, struct gm_ask *ask)
+static int is_wanted(void *arg, struct gm_err *err)
+{
+    const struct gm_ask *ask = arg;
+
+    return ask->limit->wanted(ask->limit->arg, err);
+}
+
+/* Whether what was asked is waited for. */
+static int may_wait(struct gm_remote *remote, struct gm_err *err)
+{
+    if (atomic_load(&remote->stops)) {
+        return gm_err_set(err, GM_E_STORE, 0,
+                          "the scheduler is stopping: %.120s was not waited for",
+                          remote->endpoint.host);
+    }
+    if (thread_limit != NULL && thread_limit->until != 0 && gm_time_now() >= thread_limit->until) {
+        return gm_err_set(err, GM_E_STORE, 0, "the store at %.120s did not answer in time",
+                          remote->endpoint.host);
+    }
+    return 0;
+}
+
+static void start(struct gm_remote *remote, struct gm_connection *c, struct gm_ask *ask)
 {
     struct gm_s3_call call = ask->call;
-    struct gm_s3_running *running = NULL;
 
     call.max_tries = call.max_tries == 0 ? MAX_TRIES : call.max_tries;
     call.max_time = call.max_time == 0 ? MAX_TIME : call.max_time;
     call.done = on_done;
     call.arg = ask;
+    ask->limit = thread_limit;
+    if (ask->limit != NULL && ask->limit->wanted != NULL) {
+        call.wanted = is_wanted;
+    }
     ask->ended = false;
-    ask->rc = gm_s3_client_start(c->client, &call, &running, &ask->result.err);
+    ask->running = NULL;
+    ask->rc = may_wait(remote, &ask->result.err);
+    if (ask->rc == 0) {
+        ask->rc = gm_s3_client_start(c->client, &call, &ask->running, &ask->result.err);
+    }
     ask->ended = ask->rc < 0;
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    (void)timer; /* the loop turns */
+}
+
+static void wait_for(struct gm_remote *remote, struct gm_connection *c, struct gm_ask *ask)
+{
+    while (!ask->ended) {
+        ask->rc = may_wait(remote, &ask->result.err);
+        if (ask->rc < 0) {
+            gm_s3_cancel(&ask->running);
+            ask->ended = true;
+        } else {
+            (void)uv_run(&c->loop, UV_RUN_ONCE);
+        }
+    }
 }
 
 int gm_remote_ask_all(struct gm_remote *remote, struct gm_ask *asks, size_t count,
@@ -148,19 +214,19 @@ int gm_remote_ask_all(struct gm_remote *remote, struct gm_ask *asks, size_t coun
         return rc;
     }
     GM_ASSERT(c != NULL);
+    (void)uv_timer_start(&c->timer, on_look, LOOK_MS, LOOK_MS);
     for (size_t first = 0; first < count; first += AT_ONCE) {
         size_t end = first + AT_ONCE < count ? first + AT_ONCE : count;
 
         for (size_t i = first; i < end; i++) {
-            start(c, &asks[i]);
+            start(remote, c, &asks[i]);
         }
         for (size_t i = first; i < end; i++) {
-            while (!asks[i].ended) {
-                (void)uv_run(&c->loop, UV_RUN_ONCE);
-            }
+            wait_for(remote, c, &asks[i]);
         }
     }
-    connection_give(remote, c, count > 0 && asks[0].call.url == NULL);
+    (void)uv_timer_stop(&c->timer);
+    connection_give(remote, c, count > 0 && asks[0].call.url == NULL && asks[0].result.status > 0);
     return 0;
 }
 

@@ -1,6 +1,8 @@
 #ifndef GM_STORAGE_REMOTE_REMOTE_H
 #define GM_STORAGE_REMOTE_REMOTE_H
 
+#include <stdatomic.h>
+
 #include "storage/backend.h"
 #include "storage/remote/stores.h"
 #include "storage/transfer/client.h"
@@ -22,6 +24,8 @@ struct gm_key_file {
 
 struct gm_connection;
 
+#define GM_TRIED_MAX 32
+
 /* A line of the configuration. */
 struct gm_remote {
     char *bucket; /* owned; "*": any */
@@ -38,8 +42,11 @@ struct gm_remote {
     struct gm_s3_signer *signer;
     int64_t clock_offset_ms; /* of the server's clock to ours */
     enum gm_hash_way way;
+    char *tried[GM_TRIED_MAX];  /* owned: stores that were written to; "bucket/prefix" */
+    size_t tried_next;          /* where the next one goes */
     struct gm_connection *idle; /* owned */
     size_t idle_count;
+    atomic_bool stops; /* nothing is waited for any more; of no lock */
 };
 
 struct gm_stores {
@@ -67,6 +74,8 @@ struct gm_ask {
     void *arg;
     int rc; /* how it ended; result.err */
     bool ended;
+    struct gm_s3_running *running;       /* NULL: it is not */
+    const struct gm_stores_limit *limit; /* of the thread that asks */
 };
 /* All of them, some at a time; each ask has its own end. Errors: of what came before any was sent.
  */
@@ -74,6 +83,8 @@ int gm_remote_ask_all(struct gm_remote *remote, struct gm_ask *asks, size_t coun
                       struct gm_err *err) GM_MUST_CHECK;
 /* One, and its end. Keys of a session that is over are read again, and it is asked once more. */
 int gm_remote_ask(struct gm_remote *remote, struct gm_ask *ask, struct gm_err *err) GM_MUST_CHECK;
+/* s3_probe.c; under the lock */
+void gm_remote_forget_tried(struct gm_remote *remote);
 void gm_remote_close_idle(struct gm_remote *remote);
 
 /* s3_store.c */
@@ -99,6 +110,27 @@ int gm_s3_store_put(struct gm_store *store, const struct gm_store_put *put, cons
 int gm_remote_presign(struct gm_remote *remote, const char *bucket, const char *key,
                       struct gm_s3_request *request, uint32_t expires_s, char **out_url,
                       struct gm_err *err) GM_MUST_CHECK;
+/* Whose URL is asked for. */
+struct gm_url_target {
+    struct gm_remote *remote;
+    const char *bucket;
+    const char *key;
+    enum gm_hash_way way;
+    uint32_t expires_s;
+};
+/* What a body's URL is signed for. */
+struct gm_url_body {
+    const char *method;
+    const struct gm_s3_field *query;
+    size_t query_count;
+    uint64_t size;
+    const uint8_t *sha256;         /* NULL: none */
+    const uint8_t *md5;            /* NULL: none */
+    const struct gm_s3_field *own; /* headers of the object */
+    size_t own_count;
+};
+int gm_url_sign_body(const struct gm_url_target *target, const struct gm_url_body *body,
+                     char **out_url, struct gm_err *err) GM_MUST_CHECK;
 /* RFC 1864: base64 of 16 bytes. */
 #define GM_MD5_TEXT 25
 void gm_md5_text(const uint8_t md5[16], char out[GM_MD5_TEXT]);

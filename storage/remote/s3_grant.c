@@ -1,17 +1,14 @@
-/* Signed URLs for objects, and the question to an endpoint how they can hold a hash. */
+/* Signed URLs for objects. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 
-#include "common/id.h"
 #include "common/time.h"
 #include "storage/remote/remote.h"
 
 #define MD5_SIZE 16
-#define PROBE_SIZE 16
-#define PROBE_EXPIRES_S 300
 
 void gm_md5_text(const uint8_t md5[16], char out[GM_MD5_TEXT])
 {
@@ -59,28 +56,7 @@ int gm_stores_grant_read(struct gm_stores *stores, const char *url, uint32_t exp
 
 /* ---- writing */
 
-/* What a body's URL is signed for. */
-struct body {
-    const char *method;
-    const struct gm_s3_field *query;
-    size_t query_count;
-    uint64_t size;
-    const uint8_t *sha256;         /* NULL: none */
-    const uint8_t *md5;            /* NULL: none */
-    const struct gm_s3_field *own; /* headers of the object */
-    size_t own_count;
-};
-
-/* Whose URL is asked for. */
-struct target {
-    struct gm_remote *remote;
-    const char *bucket;
-    const char *key;
-    enum gm_hash_way way;
-    uint32_t expires_s;
-};
-
-static int sign_body(const struct target *t, const struct body *body, char **out_url,
+int gm_url_sign_body(const struct gm_url_target *t, const struct gm_url_body *body, char **out_url,
                      struct gm_err *err)
 {
     struct gm_s3_field headers[4];
@@ -108,8 +84,9 @@ static int sign_body(const struct target *t, const struct body *body, char **out
 }
 
 /* A URL without a body, or with one that is not known yet. */
-static int sign_plain(const struct target *t, const char *method, const struct gm_s3_field *query,
-                      const struct gm_remote_grant *headers, char **out_url, struct gm_err *err)
+static int sign_plain(const struct gm_url_target *t, const char *method,
+                      const struct gm_s3_field *query, const struct gm_remote_grant *headers,
+                      char **out_url, struct gm_err *err)
 {
     struct gm_s3_field own[2];
     struct gm_s3_request request = {.method = method,
@@ -142,11 +119,11 @@ static int add_header(struct gm_remote_grant *grant, const char *name, const cha
     return 0;
 }
 
-static int grant_whole(const struct target *t, const struct gm_remote_write *write,
+static int grant_whole(const struct gm_url_target *t, const struct gm_remote_write *write,
                        struct gm_remote_grant *out, struct gm_err *err)
 {
     struct gm_s3_field own[2];
-    struct body body = {
+    struct gm_url_body body = {
         .method = "PUT", .size = write->size, .sha256 = write->sha256.data, .own = own};
 
     if (t->way == GM_HASH_MD5 && write->md5_count != 1) {
@@ -160,27 +137,27 @@ static int grant_whole(const struct target *t, const struct gm_remote_write *wri
         own[body.own_count] = (struct gm_s3_field){out->headers[body.own_count].name,
                                                    out->headers[body.own_count].value};
     }
-    return sign_body(t, &body, &out->url, err);
+    return gm_url_sign_body(t, &body, &out->url, err);
 }
 
-static int grant_part(const struct target *t, const struct gm_remote_write *write, size_t i,
+static int grant_part(const struct gm_url_target *t, const struct gm_remote_write *write, size_t i,
                       char **out_url, struct gm_err *err)
 {
     char number[24];
     const struct gm_s3_field query[] = {{"partNumber", number}, {"uploadId", write->upload_id}};
     uint64_t left = write->size - i * write->part_size;
-    const struct body body = {.method = "PUT",
-                              .query = query,
-                              .query_count = 2,
-                              .size = left < write->part_size ? left : write->part_size,
-                              .sha256 = write->part_sha256[i].data,
-                              .md5 = write->md5_count > 0 ? write->md5[i].data : NULL};
+    const struct gm_url_body body = {.method = "PUT",
+                                     .query = query,
+                                     .query_count = 2,
+                                     .size = left < write->part_size ? left : write->part_size,
+                                     .sha256 = write->part_sha256[i].data,
+                                     .md5 = write->md5_count > 0 ? write->md5[i].data : NULL};
 
     (void)snprintf(number, sizeof(number), "%zu", i + 1);
-    return sign_body(t, &body, out_url, err);
+    return gm_url_sign_body(t, &body, out_url, err);
 }
 
-static int grant_parts(const struct target *t, const struct gm_remote_write *write,
+static int grant_parts(const struct gm_url_target *t, const struct gm_remote_write *write,
                        struct gm_remote_grant *out, struct gm_err *err)
 {
     const struct gm_s3_field begin = {"uploads", ""};
@@ -211,7 +188,7 @@ int gm_stores_grant_write(struct gm_stores *stores, const struct gm_remote_write
     struct gm_s3_store *s;
     struct gm_remote_grant grant = {.url = NULL};
     char full[GM_S3_KEY_MAX + 1];
-    struct target t = {.key = full, .expires_s = write->expires_s};
+    struct gm_url_target t = {.key = full, .expires_s = write->expires_s};
     int rc = gm_s3_store_open(stores, write->store_url, &store, err);
 
     if (rc < 0) {
@@ -222,9 +199,9 @@ int gm_stores_grant_write(struct gm_stores *stores, const struct gm_remote_write
     t.bucket = s->bucket;
     uv_mutex_lock(&s->remote->lock);
     t.way = s->remote->way;
+    grant.waits = t.way == GM_HASH_UNKNOWN;
     uv_mutex_unlock(&s->remote->lock);
     rc = gm_s3_store_key(s, write->key, full, err);
-    grant.waits = t.way == GM_HASH_UNKNOWN;
     if (rc == 0) {
         rc = add_header(&grant, "Content-Type", write->content_type, err);
     }
@@ -258,139 +235,4 @@ void gm_remote_grant_fini(struct gm_remote_grant *grant)
     free(grant->complete_url);
     free(grant->head_url);
     *grant = (struct gm_remote_grant){.url = NULL};
-}
-
-/* ---- the question */
-
-/* Puts `sent` by a URL that was signed for `granted`. */
-static int put_by_url(const struct target *t, const uint8_t granted[PROBE_SIZE],
-                      const uint8_t sent[PROBE_SIZE], bool *out_refused, struct gm_err *err)
-{
-    uint8_t sha256[GM_SHA256_SIZE], md5[MD5_SIZE];
-    char md5_text[GM_MD5_TEXT], hex[65], *url = NULL;
-    struct gm_s3_field header;
-    struct body body = {.method = "PUT", .size = PROBE_SIZE, .sha256 = sha256, .md5 = md5};
-    int rc;
-
-    gm_sha256(granted, PROBE_SIZE, sha256);
-    if (EVP_Digest(granted, PROBE_SIZE, md5, NULL, EVP_md5(), NULL) != 1) {
-        return gm_err_set(err, GM_E_CONFIG, 0, "libcrypto has no MD5");
-    }
-    rc = sign_body(t, &body, &url, err);
-    if (rc < 0) {
-        return rc;
-    }
-    gm_md5_text(md5, md5_text);
-    header = t->way == GM_HASH_MD5
-                 ? (struct gm_s3_field){"Content-MD5", md5_text}
-                 : (struct gm_s3_field){"x-amz-content-sha256", gm_hex(sha256, 32, hex)};
-    struct gm_ask ask = {.call = {.method = "PUT",
-                                  .url = url,
-                                  .headers = &header,
-                                  .header_count = 1,
-                                  .body = sent,
-                                  .body_size = PROBE_SIZE,
-                                  .max_tries = 3}};
-    rc = gm_remote_ask(t->remote, &ask, err);
-    free(url);
-    *out_refused = rc < 0 && ask.result.status >= 400 && ask.result.status < 500 &&
-                   ask.result.status != 404 && ask.result.status != 408 && ask.result.status != 429;
-    return *out_refused ? 0 : rc;
-}
-
-/* *out: right bytes were taken and wrong ones refused. */
-static int try_way(const struct target *t, bool *out, struct gm_err *err)
-{
-    uint8_t granted[PROBE_SIZE] = "gopmill tries 1", other[PROBE_SIZE] = "gopmill tries 2";
-    bool refused = false;
-    int rc = put_by_url(t, granted, granted, &refused, err);
-
-    *out = false;
-    if (rc < 0 || refused) {
-        return rc;
-    }
-    rc = put_by_url(t, granted, other, &refused, err);
-    *out = rc == 0 && refused;
-    return rc;
-}
-
-/* By keys: what it says of the bucket and of whether we may write is what is wrong. */
-static int put_signed(const struct target *t, struct gm_err *err)
-{
-    struct gm_ask ask = {.call = {.method = "PUT",
-                                  .bucket = t->bucket,
-                                  .key = t->key,
-                                  .body = "gopmill",
-                                  .body_size = 7,
-                                  .max_tries = 3}};
-    int rc = gm_remote_ask(t->remote, &ask, err);
-
-    return rc != -GM_E_NOTFOUND
-               ? rc
-               : gm_err_set(err, GM_E_STORE, err->native, "there is no bucket %s at %.120s",
-                            t->bucket, t->remote->endpoint.host);
-}
-
-static int probe(struct target *t, struct gm_err *err)
-{
-    static const enum gm_hash_way ways[] = {GM_HASH_SHA256, GM_HASH_MD5};
-    struct gm_ask drop = {.call = {.method = "DELETE", .bucket = t->bucket, .key = t->key}};
-    struct gm_err other;
-    bool holds = false;
-    int rc = put_signed(t, err);
-
-    for (size_t i = 0; rc == 0 && !holds && i < sizeof(ways) / sizeof(ways[0]); i++) {
-        t->way = ways[i];
-        rc = try_way(t, &holds, err);
-    }
-    GM_IGNORE(gm_remote_ask(t->remote, &drop, &other), "it is small, and has a name of its own");
-    if (rc == 0 && !holds) {
-        rc = gm_err_set(err, GM_E_STORE, 0,
-                        "the store at %.120s does not hold a signed URL to the bytes that it was "
-                        "signed for, neither by x-amz-content-sha256 nor by Content-MD5",
-                        t->remote->endpoint.host);
-    }
-    return rc;
-}
-
-int gm_stores_probe(struct gm_stores *stores, const char *store_url, struct gm_err *err)
-{
-    struct gm_store *store = NULL;
-    struct gm_s3_store *s;
-    char id[GM_ID_SIZE], name[GM_ID_SIZE + 16], full[GM_S3_KEY_MAX + 1];
-    struct target t = {.key = full, .expires_s = PROBE_EXPIRES_S};
-    int rc = gm_s3_store_open(stores, store_url, &store, err);
-
-    if (rc < 0) {
-        return rc;
-    }
-    s = gm_s3_store_of(store);
-    t.remote = s->remote;
-    t.bucket = s->bucket;
-    rc = gm_id_make(id, err);
-    if (rc == 0) {
-        (void)snprintf(name, sizeof(name), ".gm-try-%s", id);
-        rc = gm_s3_store_key(s, name, full, err);
-    }
-    uv_mutex_lock(&s->remote->lock);
-    t.way = s->remote->way;
-    uv_mutex_unlock(&s->remote->lock);
-    if (rc == 0 && t.way == GM_HASH_UNKNOWN) {
-        rc = probe(&t, err);
-        if (rc == 0) {
-            uv_mutex_lock(&s->remote->lock);
-            s->remote->way = t.way;
-            uv_mutex_unlock(&s->remote->lock);
-        }
-    } else if (rc == 0) { /* this bucket may be another one */
-        struct gm_ask ask = {.call = {.method = "HEAD", .bucket = t.bucket}};
-
-        rc = gm_remote_ask(t.remote, &ask, err);
-        if (rc == -GM_E_NOTFOUND) {
-            rc = gm_err_set(err, GM_E_STORE, err->native, "there is no bucket %s at %.120s",
-                            t.bucket, t.remote->endpoint.host);
-        }
-    }
-    gm_store_close(&store);
-    return rc;
 }

@@ -198,7 +198,7 @@ static int s3_list(struct gm_store *store, const char *prefix,
 static int s3_delete(struct gm_store *store, const char *const *keys, size_t count,
                      size_t *out_done, struct gm_err *err)
 {
-    enum { BATCH = 64 };
+    enum { BATCH = 16 }; /* what is asked at once: the first that fails ends it */
     struct gm_s3_store *s = self(store);
     struct gm_ask *asks = calloc(BATCH, sizeof(*asks));
     char(*full)[GM_S3_KEY_MAX + 1] = calloc(BATCH, sizeof(*full));

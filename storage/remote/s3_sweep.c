@@ -56,7 +56,9 @@ static int list_uploads(struct gm_s3_store *s, const char *prefix, struct page *
                          .take = take_page,
                          .arg = out};
 
-    return gm_remote_ask(s->remote, &ask, err);
+    int rc = gm_remote_ask(s->remote, &ask, err);
+
+    return ask.result.lacks ? 0 : rc; /* what has no such list has none to end */
 }
 
 static int drop(struct gm_s3_store *s, const struct gm_s3_object *upload, struct gm_err *err)

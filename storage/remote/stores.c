@@ -8,6 +8,7 @@
 static void remote_fini(struct gm_remote *r)
 {
     gm_remote_close_idle(r);
+    gm_remote_forget_tried(r);
     gm_s3_signer_destroy(&r->signer);
     gm_key_file_wipe(&r->keys);
     if (r->has_lock) {
@@ -51,6 +52,7 @@ int gm_remote_reload(struct gm_remote *remote, bool *out_changed, struct gm_err 
             remote->keys = keys;
             remote->signer = signer;
             remote->generation++;
+            gm_remote_forget_tried(remote);
             keys = old;
             signer = old_signer;
         }

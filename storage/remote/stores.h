@@ -1,6 +1,7 @@
 #ifndef GM_STORAGE_REMOTE_STORES_H
 #define GM_STORAGE_REMOTE_STORES_H
 
+#include "common/time.h"
 #include "storage/s3/location.h"
 #include "storage/store.h"
 
@@ -44,6 +45,20 @@ int gm_stores_open_marked(struct gm_stores *stores, const char *url, const char 
 int gm_stores_drop_uploads(struct gm_store *store, const char *prefix,
                            struct gm_err *err) GM_MUST_CHECK;
 
+/* ---- limits */
+
+struct gm_stores_limit {
+    gm_time until; /* what has not ended then fails as STORE; 0: none */
+    /* Asked before each try of a request; below 0, with *err, it ends with that. NULL: nobody. */
+    int (*wanted)(void *arg, struct gm_err *err);
+    void *arg;
+};
+/* For all that this thread asks of servers from here on; NULL: no more. Borrowed until then. */
+void gm_stores_limit(const struct gm_stores_limit *limit);
+/* What is under way, and what is asked after it, fails as STORE at once. Thread: any. stores NULL
+ * is fine. */
+void gm_stores_stop(struct gm_stores *stores);
+
 struct gm_remote_stat {
     uint64_t size;  /* bytes */
     char etag[128]; /* as the server sent it, with its quotes */
@@ -54,12 +69,17 @@ int gm_stores_stat(struct gm_stores *stores, const char *url, struct gm_remote_s
 
 /* ---- grants */
 
+/* Longest prefix of a store that is probed, in bytes: the keys of a job come behind it. */
+#define GM_REMOTE_PREFIX_MAX 512
 /* Asks the endpoint of an s3:// store, unless it has answered before, whether it holds who has a
- * signed URL to the bytes that it was signed for: it puts some below the prefix, and deletes them.
- * So it tells also whether the bucket is there and may be written to. Errors: STORE, STORE_DENIED,
- * CONFIG. */
+ * signed URL to the bytes that it was signed for: it puts some below the prefix (".gm-try"), and
+ * deletes them. Of an endpoint that has answered it puts and deletes them by keys, once for each
+ * store; of one that was tried before it asks whether the bucket is there. Errors: STORE,
+ * STORE_DENIED, CONFIG, INVAL (the prefix is too long). */
 int gm_stores_probe(struct gm_stores *stores, const char *store_url,
                     struct gm_err *err) GM_MUST_CHECK;
+/* Whether one has succeeded, or no line fits. It does not block. */
+bool gm_stores_is_probed(const struct gm_stores *stores, const char *store_url);
 /* A URL, owned, that reads the object at `url` for so long. It does not block. */
 int gm_stores_grant_read(struct gm_stores *stores, const char *url, uint32_t expires_s,
                          char **out_url, struct gm_err *err) GM_MUST_CHECK;

@@ -75,6 +75,23 @@ static void parts_give_the_size(void **state)
     assert_int_equal(ask(&item), -GM_E_PROTO);
 }
 
+static void parts_are_counted_over_a_request(void **state)
+{
+    Gm__GrantItem item = item_in_parts();
+    Gm__GrantItem *items[5] = {&item, &item, &item, &item, &item};
+    Gm__GrantRequest request = GM__GRANT_REQUEST__INIT;
+    struct gm_err err;
+    (void)state;
+    item.part_size = 5 * MIB;
+    item.size = 5 * MIB * GM_PROTO_MAX_PARTS;
+    item.n_part_sha256 = GM_PROTO_MAX_PARTS;
+    request.items = items;
+    request.n_items = GM_PROTO_MAX_ALL_PARTS / GM_PROTO_MAX_PARTS;
+    assert_int_equal(gm_check_grant_request(&request, &err), 0);
+    request.n_items++;
+    assert_int_equal(gm_check_grant_request(&request, &err), -GM_E_PROTO);
+}
+
 static void hashes_have_their_length_and_number(void **state)
 {
     Gm__GrantItem item = item_in_parts();
@@ -193,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_give_the_size),
+        cmocka_unit_test(parts_are_counted_over_a_request),
         cmocka_unit_test(hashes_have_their_length_and_number),
         cmocka_unit_test(an_upload_id_has_a_limit),
         cmocka_unit_test(a_grant_says_one_thing),

@@ -60,7 +60,7 @@ static void sources_and_objects_are_read_by_url(void **state)
 
 static void a_store_that_was_not_tried_is_waited_for(void **state)
 {
-    struct gm_daemon d = {.stores = make_stores(*state), .probing = true}; /* by another one */
+    struct gm_daemon d = {.stores = make_stores(*state), .probe_count = 4}; /* as many as may be */
     struct gm_pool pool = {0};
     Gm__GrantItem item = item_of(5);
     Gm__Grant grant = GM__GRANT__INIT;
@@ -78,7 +78,7 @@ static void why_a_store_could_not_be_tried_is_told(void **state)
                            "<Error><Code>AccessDenied</Code><Message>m</Message></Error>";
     const char *const answers[] = {no, no, no, no, NULL};
     struct script_server server;
-    struct gm_daemon d = {.probing = false};
+    struct gm_daemon d = {.probe_count = 0};
     struct gm_pool pool = {0};
     Gm__GrantItem item = item_of(5);
     Gm__Grant grant = GM__GRANT__INIT;
@@ -94,7 +94,7 @@ static void why_a_store_could_not_be_tried_is_told(void **state)
                      -GM_E_STORE_DENIED);
     assert_non_null(d.untried);
     d.untried->until = 0; /* then it is tried again */
-    d.probing = true;
+    d.probe_count = 4;
     assert_int_equal(gm_remote_urls_write(&d, "s3://out", &item, 3600000, &pool, &grant, &err),
                      GM_URLS_WAIT);
     assert_null(d.untried);

@@ -60,7 +60,7 @@ only_the_report() { s3_has_only dest "s$1/" '/report.json$'; }
 doubled() { # what two puts of one name left different, or a body that was spoilt and taken
   awk '($1 == "put" || $1 == "part") && $6 ~ /^2/ {
     if ($3 == "flip-up") print "taken though spoilt: " $5
-    if ($1 == "put" && $5 !~ /[.](json|m3u8|mpd)$|[.]gm-try-/ && $5 in sum && sum[$5] != $8) print "twice: " $5
+    if ($1 == "put" && $5 !~ /[.](json|m3u8|mpd)$|[.]gm-try$/ && $5 in sum && sum[$5] != $8) print "twice: " $5
     sum[$5] = $8 }' "$work/log"
 }
 ended=0

@@ -1,4 +1,5 @@
 /* What needs no server: lines, key files, signed URLs. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,12 +198,68 @@ static void grants_say_what_they_are_for(void **state)
     gm_stores_destroy(&stores);
 }
 
+/* Takes connections, and says nothing. */
+static int listen_silently(char line[160])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(line, 160, "s3://* endpoint=http://127.0.0.1:%d keys=KEYS", ntohs(at.sin_port));
+    return fd;
+}
+
+static int unwanted(void *arg, struct gm_err *why)
+{
+    (void)arg;
+    return gm_err_set(why, GM_E_NOT_LEADER, 0, "no more");
+}
+
+static void what_is_not_waited_for_ends(void **state)
+{
+    char line[160];
+    int fd = listen_silently(line);
+    struct gm_stores *stores = NULL;
+    struct gm_stores_limit limit = {.until = gm_time_now() + GM_SEC / 5};
+
+    assert_int_equal(create(*state, line, &stores), 0);
+    gm_stores_limit(&limit);
+    assert_int_equal(gm_stores_probe(stores, "s3://out/p", &err), -GM_E_STORE);
+    assert_non_null(strstr(err.text, "in time"));
+    limit = (struct gm_stores_limit){.wanted = unwanted};
+    assert_int_equal(gm_stores_probe(stores, "s3://out/p", &err), -GM_E_NOT_LEADER);
+    gm_stores_limit(NULL);
+    gm_stores_stop(stores);
+    assert_int_equal(gm_stores_probe(stores, "s3://out/p", &err), -GM_E_STORE);
+    assert_non_null(strstr(err.text, "stopping"));
+    gm_stores_destroy(&stores);
+    close(fd);
+}
+
+static void a_prefix_leaves_room_for_keys(void **state)
+{
+    struct gm_stores *stores = NULL;
+    char url[600] = "s3://out/";
+
+    memset(url + 9, 'a', GM_REMOTE_PREFIX_MAX);
+    assert_int_equal(create(*state, "s3://* endpoint=http://127.0.0.1:1 keys=KEYS", &stores), 0);
+    assert_int_equal(gm_stores_probe(stores, url, &err), -GM_E_INVAL);
+    assert_non_null(strstr(err.text, "prefix is longer"));
+    gm_stores_destroy(&stores);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lines_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(key_files_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(grants_say_what_they_are_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_waited_for_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_prefix_leaves_room_for_keys, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
