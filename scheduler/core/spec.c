@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 #include "proto/envelope.h"
+#include "proto/scan.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 
-#define URL_MAX_BYTES 4096 /* proto/envelope.h: strings */
 #define FEED_MAX_BYTES ((size_t)GM_ENVELOPE_MAX_BYTES / 2)
 #define FEED_MAX_INPUTS 1024
 
@@ -202,7 +202,7 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
 /* With the urls that the daemon adds. */
 static size_t size_of_input(const Gm__TaskInput *in)
 {
-    return gm__task_input__get_packed_size(in) + in->item->n_objects * URL_MAX_BYTES;
+    return gm__task_input__get_packed_size(in) + in->item->n_objects * GM_SCAN_MAX_STRING;
 }
 
 static void forget_inputs(struct spec *s)

@@ -7,6 +7,7 @@
 
 #include "common/time.h"
 #include "storage/remote/remote.h"
+#include "storage/s3/url.h"
 
 #define MD5_SIZE 16
 
@@ -33,6 +34,14 @@ int gm_remote_presign(struct gm_remote *remote, const char *bucket, const char *
     uv_mutex_unlock(&remote->lock);
     request->host = request->path = NULL;
     gm_s3_address_fini(&address);
+    if (rc == 0 && strlen(*out_url) > GM_S3_URL_MAX) { /* no node would read it */
+        free(*out_url);
+        *out_url = NULL;
+        rc = gm_err_set(err, GM_E_INVAL, 0,
+                        "a signed URL would be longer than %zu bytes: a shorter key or session "
+                        "token is needed",
+                        GM_S3_URL_MAX);
+    }
     return rc;
 }
 

@@ -5,7 +5,7 @@
 
 /* What who was given a URL can know of it, without a key. Pure. Thread: any. */
 
-#define GM_S3_URL_MAX ((size_t)8192) /* bytes */
+#define GM_S3_URL_MAX ((size_t)8192) /* bytes; proto/scan.h takes no longer string */
 #define GM_S3_URL_PLAIN 200
 
 /* "http://" or "https://", of any case. */

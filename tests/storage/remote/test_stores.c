@@ -198,6 +198,20 @@ static void grants_say_what_they_are_for(void **state)
     gm_stores_destroy(&stores);
 }
 
+static void a_url_that_no_node_would_read_is_not_signed(void **state)
+{
+    struct gm_stores *stores = NULL;
+    char keys[8300] = "id=AKID\nsecret=SECRET\ntoken=", *url = NULL;
+
+    memset(keys + strlen(keys), 'a', 8192);
+    write_keys(*state, keys, 0600);
+    assert_int_equal(create(*state, "s3://* endpoint=https://h keys=KEYS", &stores), 0);
+    assert_int_equal(gm_stores_grant_read(stores, "s3://bkt/k", 60, &url, &err), -GM_E_INVAL);
+    assert_null(url);
+    assert_non_null(strstr(err.text, "longer than 8192 bytes"));
+    gm_stores_destroy(&stores);
+}
+
 /* Takes connections, and says nothing. */
 static int listen_silently(char line[160])
 {
@@ -258,6 +272,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(key_files_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(grants_say_what_they_are_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_url_that_no_node_would_read_is_not_signed, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_not_waited_for_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(a_prefix_leaves_room_for_keys, setup, teardown),
     };
