@@ -232,6 +232,7 @@ struct gm_agent {
     struct gm_item *sending;        /* items whose files are on their way by URL */
     struct gm_windows *windows;     /* owned; NULL: no source was on a server yet */
     uint64_t parts_asked;           /* requests for URLs of parts */
+    struct gm_transfers *sources;   /* owned, the windows' own; NULL: likewise */
     struct gm_open *opens;          /* all, waiting or running */
     struct gm_job *jobs;            /* all, waiting or running */
     uint32_t threads;               /* of the pool */

@@ -15,6 +15,8 @@ bool gm_agent_window_is_for(const Gm__WOpen *ask, const Gm__Object *object)
            (object->n_parts > 0 || gm_s3_url_is_http(object->url));
 }
 
+/* A server of sources that answers slowly must not keep what goes to stores waiting: windows have
+ * requests of their own. */
 static int need_windows(struct gm_agent *agent, struct gm_err *err)
 {
     if (agent->windows != NULL) {
@@ -23,10 +25,14 @@ static int need_windows(struct gm_agent *agent, struct gm_err *err)
     if (agent->params.window_folder == NULL || agent->transfers == NULL) {
         return gm_err_set(err, GM_E_CONFIG, 0, "this node reads no sources from servers");
     }
-    const struct gm_windows_params params = {.transfers = agent->transfers,
+    int rc = agent->sources != NULL
+                 ? 0
+                 : gm_transfers_create(&agent->loop, agent->params.storage_ca, GM_TRANSFERS_MOST,
+                                       &agent->sources, err);
+    const struct gm_windows_params params = {.transfers = agent->sources,
                                              .folder = agent->params.window_folder,
                                              .max_bytes = agent->params.window_bytes};
-    return gm_windows_create(&params, &agent->windows, err);
+    return rc < 0 ? rc : gm_windows_create(&params, &agent->windows, err);
 }
 
 static void send_have(struct gm_agent_slot *slot, const Gm__WHave *have)
@@ -131,4 +137,5 @@ void gm_agent_windows_close(struct gm_agent *agent)
         gm_window_close(&agent->slots[i].reader);
     }
     gm_windows_destroy(&agent->windows);
+    gm_transfers_destroy(&agent->sources);
 }
