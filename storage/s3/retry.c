@@ -48,6 +48,11 @@ gm_time gm_s3_retry_after(const char *value)
                : 0;
 }
 
+bool gm_s3_drips(gm_time past, uint64_t bytes)
+{
+    return past >= GM_S3_DRIP_TIME && bytes / GM_S3_DRIP_RATE < (uint64_t)(past / GM_SEC);
+}
+
 bool gm_s3_breaker_allows(struct gm_s3_breaker *breaker, gm_time now, gm_time *out_wait)
 {
     if (!breaker->open) {

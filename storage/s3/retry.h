@@ -32,6 +32,12 @@ bool gm_s3_retry_next(struct gm_s3_retry *retry, gm_time now, uint32_t random, g
  * 9110 section 10.2.3. */
 gm_time gm_s3_retry_after(const char *value);
 
+/* Whether a body of which so many bytes went in a try that began so long ago goes too slowly for
+ * its end to be waited for: below GM_S3_DRIP_RATE on average, from GM_S3_DRIP_TIME on. */
+#define GM_S3_DRIP_TIME (300 * GM_SEC)
+#define GM_S3_DRIP_RATE 8192 /* bytes a second */
+bool gm_s3_drips(gm_time past, uint64_t bytes);
+
 /* An endpoint's: after GM_S3_BREAKER_LIMIT failures in a row that speak against it (gm_s3_verdict's
  * ill) nothing is sent for a while, and then one request alone, which decides. All-zero: healthy.
  */

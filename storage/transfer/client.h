@@ -101,6 +101,8 @@ struct gm_s3_call {
     /* Below 0, with *err, it ends with that. */
     int (*on_body)(const void *data, size_t size, void *arg, struct gm_err *err);
 
+    /* A body that goes at less than GM_S3_DRIP_RATE on average fails as STORE (storage/s3/retry.h).
+     */
     unsigned max_tries; /* 0: 1 */
     gm_time max_time;   /* no try begins later than this after the first; 0: a minute */
     /* Once, never from within gm_s3_client_start. */

@@ -180,6 +180,16 @@ static int ask_wanted(const struct gm_s3_running *r, struct gm_err *err)
     return r->call.wanted == NULL ? 0 : r->call.wanted(r->call.arg, err);
 }
 
+/* curl looks at the last seconds alone, and would wait for days for what comes a little faster. */
+static int check_pace(const struct gm_s3_running *r, uint64_t bytes, struct gm_err *err)
+{
+    return !gm_s3_drips(gm_time_now() - r->began, bytes)
+               ? 0
+               : gm_err_set(err, GM_E_STORE, 0,
+                            "a body went at less than %d KiB a second and was not waited for",
+                            GM_S3_DRIP_RATE / 1024);
+}
+
 static size_t on_read(char *out, size_t size, size_t count, void *arg)
 {
     struct gm_s3_running *r = arg;
@@ -191,7 +201,7 @@ static size_t on_read(char *out, size_t size, size_t count, void *arg)
     if (want == 0) {
         return 0;
     }
-    if (ask_wanted(r, &r->own) < 0) {
+    if (ask_wanted(r, &r->own) < 0 || check_pace(r, r->sent, &r->own) < 0) {
         return CURL_READFUNC_ABORT;
     }
     if (call->body != NULL) {
@@ -379,6 +389,9 @@ static size_t on_object(struct gm_s3_running *r, const char *data, size_t size)
         rc = gm_err_set(&r->own, GM_E_STORE, 0, "the store answered with more than was asked for");
     }
     if (rc == 0) {
+        rc = check_pace(r, r->got - r->got_before + size, &r->own);
+    }
+    if (rc == 0) {
         rc = call->on_body(data, size, call->arg, &r->own);
     }
     if (rc < 0) {
@@ -480,6 +493,8 @@ int gm_s3_exchange_begin(struct gm_s3_running *r, struct gm_err *err)
     gm_s3_exchange_fini(r);
     curl_easy_reset(r->easy);
     r->sent = 0;
+    r->got_before = r->got;
+    r->began = gm_time_now();
     for (size_t i = 0; rc == 0 && i < call->header_count; i++) {
         rc = add_field(r, call->headers[i].name, call->headers[i].value, err);
     }

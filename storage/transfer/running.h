@@ -49,7 +49,9 @@ struct gm_s3_running {
     struct gm_s3_retry retry;
     bool clock_tried;
     bool unsure;              /* a try was sent whole and got no answer */
+    gm_time began;            /* this try */
     uint64_t sent;            /* of the body, in this try */
+    uint64_t got_before;      /* of `got`, by earlier tries */
     uint64_t got;             /* of the range, handed to on_body by all tries */
     char first_etag[128];     /* of the object that `got` is of */
     struct gm_err own;        /* code other than 0: we ended the try ourselves */

@@ -210,6 +210,15 @@ static void a_request_that_is_given_up_is_followed_at_once(void **state)
     assert_true(breaker.until - now > GM_S3_BREAKER_FIRST / 2); /* its rest was not forgotten */
 }
 
+static void a_body_that_drips_is_told(void **state)
+{
+    (void)state;
+    assert_false(gm_s3_drips(GM_S3_DRIP_TIME - 1, 0));
+    assert_true(gm_s3_drips(GM_S3_DRIP_TIME, 0));
+    assert_true(gm_s3_drips(600 * GM_SEC, UINT64_C(600) * GM_S3_DRIP_RATE - 1));
+    assert_false(gm_s3_drips(600 * GM_SEC, UINT64_C(600) * GM_S3_DRIP_RATE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_budget_of_tries_ends),
         cmocka_unit_test(a_budget_of_time_ends),
         cmocka_unit_test(the_server_may_ask_for_a_longer_pause),
+        cmocka_unit_test(a_body_that_drips_is_told),
         cmocka_unit_test(failures_in_a_row_open_the_breaker),
         cmocka_unit_test(one_request_decides_after_a_rest),
         cmocka_unit_test(rests_grow_while_it_fails),
