@@ -1,4 +1,4 @@
-/* Readers and room: who holds which blocks, what is fetched next, what goes.
+/* Readers: who holds which blocks, what is fetched next.
  *
  * A block is promised to a reader from the moment that it is needed until the reader's next need no
  * longer names it, or the reader is closed. What is promised is never taken back, even where that
@@ -12,17 +12,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/log.h"
 #include "node/window_state.h"
 
 #define FETCH_BLOCKS 8u  /* of one request */
 #define FETCHES_AHEAD 4u /* that may go while something is read ahead */
 #define NEAR 4u          /* blocks: a need so near behind a stream's last is its next */
 #define KEPT_MAX 32u     /* windows without a reader */
-#define EVICT_SPAN 64u
-#define EVICT_BLOCKS 64u
+#define STREAM_NEEDS                                                                               \
+    64u /* of its reader, after which one that had none is no longer read ahead                    \
+         */
 
-static void free_window(struct gm_window *window)
+void gm_window_free(struct gm_window *window)
 {
     struct gm_window **at = &window->windows->first;
     while (*at != NULL && *at != window) {
@@ -69,58 +69,11 @@ void gm_windows_destroy(struct gm_windows **windows)
     }
     while ((*windows)->first != NULL) {
         GM_ASSERT((*windows)->first->readers == NULL);
-        free_window((*windows)->first);
+        gm_window_free((*windows)->first);
     }
     free((*windows)->folder);
     free(*windows);
     *windows = NULL;
-}
-
-/* ---- room */
-
-static uint64_t blocks_in_use(const struct gm_windows *windows)
-{
-    uint64_t count = 0;
-    for (const struct gm_window *w = windows->first; w != NULL; w = w->next) {
-        count += (uint64_t)w->blocks.present + w->blocks.coming;
-    }
-    return count;
-}
-
-/* What of a server without ranges somebody reads could not be had again but as a whole. */
-static bool is_kept(const struct gm_window *window)
-{
-    return window->whole && window->readers != NULL;
-}
-
-static bool evict(struct gm_windows *windows)
-{
-    struct gm_window *oldest = NULL;
-    struct gm_block_run run = {0, 0};
-    for (struct gm_window *w = windows->first; w != NULL; w = w->next) {
-        struct gm_block_run found = {0, 0};
-        if (!is_kept(w)) {
-            found = gm_blocks_oldest(&w->blocks, EVICT_SPAN, EVICT_BLOCKS);
-        }
-        if (found.count > 0 &&
-            (oldest == NULL || w->blocks.used[found.from] < oldest->blocks.used[run.from])) {
-            oldest = w;
-            run = found;
-        }
-    }
-    if (oldest == NULL ||
-        fallocate(oldest->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  (off_t)(run.from * GM_BLOCK), (off_t)(run.count * GM_BLOCK)) < 0) {
-        return false;
-    }
-    gm_blocks_set(&oldest->blocks, run, GM_BLOCK_ABSENT, 0);
-    return true;
-}
-
-void gm_windows_make_room(struct gm_windows *windows, uint32_t blocks)
-{
-    while ((blocks_in_use(windows) + blocks) * GM_BLOCK > windows->max_bytes && evict(windows)) {
-    }
 }
 
 /* ---- opening */
@@ -184,7 +137,7 @@ static int make_window(struct gm_windows *windows, const struct gm_window_source
         rc = make_file(windows->folder, source->size, &window->fd, err);
     }
     if (rc < 0) {
-        free_window(window);
+        gm_window_free(window);
         return rc;
     }
     window->name = *name;
@@ -198,16 +151,10 @@ static int make_window(struct gm_windows *windows, const struct gm_window_source
 /* The oldest that nobody reads, where there are too many. */
 static void forget_old(struct gm_windows *windows)
 {
-    struct gm_window *oldest = NULL;
     unsigned count = 0;
-    for (struct gm_window *w = windows->first; w != NULL; w = w->next) {
-        if (w->readers == NULL) {
-            oldest = oldest == NULL || w->used < oldest->used ? w : oldest;
-            count++;
-        }
-    }
+    struct gm_window *oldest = gm_windows_unread(windows, &count);
     if (count > KEPT_MAX) {
-        free_window(oldest);
+        gm_window_free(oldest);
     }
 }
 
@@ -322,7 +269,7 @@ void gm_window_close(struct gm_window_reader **reader)
         gm_window_fetch_cancel(window);
         bool named = window->etag[0] != '\0' || window->parts.count > 0;
         if (window->changed || !named) { /* another may have its name by then */
-            free_window(window);
+            gm_window_free(window);
         }
     }
 }
@@ -375,6 +322,7 @@ static void follow(struct gm_window_reader *reader, struct gm_block_run run)
             found = s;
         }
         oldest = s->used < oldest->used ? s : oldest;
+        s->ahead = reader->needs - s->need < STREAM_NEEDS ? s->ahead : 0;
     }
     if (found != NULL) {
         uint32_t more = found->ahead == 0 ? 2 : found->ahead * 2;
@@ -385,6 +333,7 @@ static void follow(struct gm_window_reader *reader, struct gm_block_run run)
     }
     found->next = run.from + run.count;
     found->used = ++reader->window->windows->clock;
+    found->need = reader->needs++;
 }
 
 static void refuse(struct gm_window_reader *reader, const struct gm_err *why)
@@ -515,10 +464,10 @@ static bool fetch_run(struct gm_window_reader *reader, struct gm_block_run run, 
 
 static void read_ahead(struct gm_window_reader *reader)
 {
-    uint64_t room = reader->window->windows->max_bytes / GM_BLOCK / 4;
+    uint32_t room = gm_windows_ahead(reader->window->windows);
     for (size_t i = 0; i < GM_WINDOW_STREAMS; i++) {
         const struct gm_window_stream *s = &reader->streams[i];
-        uint32_t ahead = s->ahead < room ? s->ahead : (uint32_t)room;
+        uint32_t ahead = s->ahead < room ? s->ahead : room;
         if (s->used == 0 || ahead == 0 || s->next >= reader->window->blocks.count) {
             continue;
         }

@@ -60,6 +60,7 @@ void gm_blocks_promise(struct gm_blocks *blocks, struct gm_block_run run, uint64
 {
     for (uint32_t i = run.from; i < run.from + run.count; i++) {
         GM_ASSERT(blocks->promised[i] < UINT16_MAX);
+        blocks->held += blocks->promised[i] == 0 ? 1 : 0;
         blocks->promised[i]++;
         blocks->used[i] = clock;
     }
@@ -70,6 +71,7 @@ void gm_blocks_release(struct gm_blocks *blocks, struct gm_block_run run)
     for (uint32_t i = run.from; i < run.from + run.count; i++) {
         GM_ASSERT(blocks->promised[i] > 0);
         blocks->promised[i]--;
+        blocks->held -= blocks->promised[i] == 0 ? 1 : 0;
     }
 }
 

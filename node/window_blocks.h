@@ -16,6 +16,7 @@ struct gm_blocks {
     uint64_t *used;     /* owned: the caller's clock at its last use */
     uint32_t present;
     uint32_t coming;
+    uint32_t held; /* promised to anybody */
 };
 
 struct gm_block_run {

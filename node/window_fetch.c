@@ -230,8 +230,6 @@ static void explain(const struct gm_s3_result *result, struct gm_err *out)
                    "the source's server redirects to where it may not be followed");
     } else if (out->code == GM_E_STORE_EXISTS || out->code == GM_E_STORE_CORRUPT) {
         out->code = GM_E_STORE; /* an answer that is at fault says nothing of the source */
-    } else if (out->code == GM_E_SYS && out->native == ENOSPC) {
-        out->code = GM_E_NO_SCRATCH;
     }
 }
 
@@ -239,6 +237,11 @@ static void explain(const struct gm_s3_result *result, struct gm_err *out)
 static bool goes_on(struct gm_window_fetch *fetch, const struct gm_s3_result *result)
 {
     struct gm_window *window = fetch->window;
+    if (result->rc == -GM_E_NO_SCRATCH && !fetch->emptied) {
+        fetch->emptied = true;
+        gm_windows_empty(window->windows);
+        return true;
+    }
     if (window->parts.count > 0) {
         const struct gm_window_part *part = &window->parts.list[fetch->part];
         return part->serial != fetch->part_serial && gm_window_part_known(part);
@@ -377,6 +380,7 @@ static void go_on(struct gm_window_fetch *fetch, const struct gm_window_fetch *b
 {
     fetch->hops = before->hops;
     fetch->returned = before->returned;
+    fetch->emptied = before->emptied;
     if (fetch->window->parts.count > 0) {
         fetch->run = before->run;
         fetch->arrived = before->arrived;

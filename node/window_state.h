@@ -5,8 +5,8 @@
 #include "node/window_blocks.h"
 #include "node/window_parts.h"
 
-/* What window.c (readers and room), window_parts.c (URLs of parts) and window_fetch.c (requests)
- * share. */
+/* What window.c (readers), window_room.c (room), window_parts.c (URLs of parts) and window_fetch.c
+ * (requests) share. */
 #define GM_WINDOW_CHANGED "the source was written to after the job was submitted"
 #define GM_WINDOW_HELD 16    /* ranges that a reader may keep */
 #define GM_WINDOW_GRANT 8u   /* blocks that it is promised at most, of those it did not ask for */
@@ -17,6 +17,7 @@ struct gm_window_stream {
     uint32_t next;  /* the block where it goes on */
     uint32_t ahead; /* blocks that are fetched before they are asked for */
     uint64_t used;
+    uint64_t need; /* the last one of its reader that went on with it */
 };
 
 struct gm_window_reader {
@@ -29,6 +30,7 @@ struct gm_window_reader {
     bool waits; /* for held[held_count - 1] */
     uint64_t offset;
     struct gm_window_stream streams[GM_WINDOW_STREAMS];
+    uint64_t needs;   /* so far */
     uint64_t fetched; /* bytes */
     void (*on_want)(const uint32_t *parts, size_t count, void *arg);
     bool *asked;         /* owned: whether it waits for that part's URL; NULL: one object */
@@ -65,6 +67,7 @@ struct gm_window_fetch {
     bool whole;
     bool redirected;
     bool returned; /* what it was redirected to refused, and it went back to the URL once */
+    bool emptied;  /* the disk was full, and what nobody holds was taken back for it */
     unsigned hops; /* tries before it, by other ways */
     uint32_t part, part_serial; /* of a source of parts: the request is for that one, by that URL */
     uint64_t part_at, until;    /* where it begins, and how far the request goes, bytes */
@@ -82,6 +85,7 @@ struct gm_windows {
     struct gm_window_fetch *fetches;
     unsigned fetch_count;
     uint64_t clock; /* one more at each use */
+    bool told;      /* that the file system makes no holes */
 };
 
 /* --- window.c */
@@ -91,8 +95,17 @@ void gm_window_serve(struct gm_window *window);
 void gm_window_fail(struct gm_window *window, struct gm_block_run run, const struct gm_err *why);
 /* Starts what is needed, and what is read ahead. */
 void gm_window_pump(struct gm_window *window);
+void gm_window_free(struct gm_window *window); /* nobody reads it */
+/* --- window_room.c */
+/* The one that nobody has read for longest, of those without a reader. NULL: there is none. */
+struct gm_window *gm_windows_unread(const struct gm_windows *windows, unsigned *out_count);
 /* Takes blocks back until so many more fit, as far as nobody holds them. */
 void gm_windows_make_room(struct gm_windows *windows, uint32_t blocks);
+/* Takes all back that nobody holds. */
+void gm_windows_empty(struct gm_windows *windows);
+/* How many blocks before each stream may be fetched: all together a part of what nobody holds, so
+ * that none takes back what was read ahead for another. */
+uint32_t gm_windows_ahead(const struct gm_windows *windows);
 /* --- window_parts.c */
 /* Asks for what it lacks to fetch the run; no-op for a source that is one object. */
 void gm_window_parts_want(struct gm_window_reader *reader, struct gm_block_run run);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+
 #include "node/range_server.h"
 #include "node/window_state.h"
 
@@ -229,6 +231,65 @@ static void what_is_held_stays_and_the_rest_goes(void **state)
     assert_int_equal(f->a.reader->held_count, 1);
 }
 
+static void wait_for_all(struct fixture *f, int asked_most)
+{
+    while (f->windows->fetch_count > 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        assert_true(f->server.told->asked <= asked_most);
+    }
+}
+
+/* What one stream has before it must not be taken back for another's, again and again. */
+static void streams_share_what_room_there_is(void **state)
+{
+    struct fixture *f = *state;
+    make_windows(f, 12 * MIB);
+    open_one(f, &f->a);
+    for (uint64_t at = 0; at < 40 * MIB; at += 10 * MIB) {
+        need(f, &f->a, at, MIB);
+        need(f, &f->a, at + MIB, MIB);
+    }
+    wait_for_all(f, 20);
+    assert_int_equal(gm_windows_ahead(f->windows), 0); /* of four */
+    for (uint64_t i = 0; i < 100; i++) {
+        need(f, &f->a, 39 * MIB, 1); /* the others are over */
+    }
+    assert_int_equal(gm_windows_ahead(f->windows), 3);
+}
+
+static void a_disk_that_is_full_gives_back_what_nobody_holds(void **state)
+{
+    struct fixture *f = *state;
+    int full = open("/dev/full", O_RDWR | O_CLOEXEC);
+    open_one(f, &f->a);
+    need(f, &f->a, 0, 8 * MIB);
+    close_one(&f->a);
+    open_as(f, &f->b, f->server.url, "W/\"e1\"");
+    assert_true(dup2(full, f->windows->first->fd) >= 0);
+    close(full);
+    int asked = f->server.told->asked;
+    need_fails(f, &f->b, GM_E_NO_SCRATCH);
+    assert_int_equal(f->server.told->asked, asked + 2); /* once more */
+    assert_int_equal(f->windows->first->next->blocks.present, 0);
+}
+
+static void where_no_holes_are_made_what_nobody_reads_goes(void **state)
+{
+    struct fixture *f = *state;
+    make_windows(f, 4 * MIB);
+    open_one(f, &f->a);
+    need(f, &f->a, 0, 3 * MIB);
+    close_one(&f->a);
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_true(dup2(pipes[1], f->windows->first->fd) >= 0);
+    close(pipes[0]);
+    close(pipes[1]);
+    open_as(f, &f->b, f->server.url, "W/\"e1\"");
+    need(f, &f->b, 0, 3 * MIB);
+    assert_null(f->windows->first->next);
+}
+
 static void trouble_on_the_way_is_mended(void **state)
 {
     struct fixture *f = *state;
@@ -293,14 +354,6 @@ static void a_server_without_ranges_is_read_once(void **state)
     make_windows(f, 8 * MIB);
     open_one(f, &f->a);
     need_fails(f, &f->a, GM_E_LIMIT);
-}
-
-static void wait_for_all(struct fixture *f, int asked_most)
-{
-    while (f->windows->fetch_count > 0) {
-        uv_run(&f->loop, UV_RUN_ONCE);
-        assert_true(f->server.told->asked <= asked_most);
-    }
 }
 
 static void what_can_not_be_read_ahead_is_left(void **state)
@@ -470,6 +523,11 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_read_ahead_is_there_already, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_held_stays_and_the_rest_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(streams_share_what_room_there_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_disk_that_is_full_gives_back_what_nobody_holds, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(where_no_holes_are_made_what_nobody_reads_goes, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(trouble_on_the_way_is_mended, setup, teardown),
         cmocka_unit_test_setup_teardown(what_breaks_off_goes_on_whatever_it_is_known_by, setup,
                                         teardown),
