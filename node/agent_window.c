@@ -15,6 +15,12 @@ bool gm_agent_window_is_for(const Gm__WOpen *ask, const Gm__Object *object)
            (object->n_parts > 0 || gm_s3_url_is_http(object->url));
 }
 
+/* Of some GB, without a name: all of it is freed then. */
+static void close_file(int fd, void *arg)
+{
+    gm_agent_close_file(arg, fd);
+}
+
 /* A server of sources that answers slowly must not keep what goes to stores waiting: windows have
  * requests of their own. */
 static int need_windows(struct gm_agent *agent, struct gm_err *err)
@@ -25,13 +31,14 @@ static int need_windows(struct gm_agent *agent, struct gm_err *err)
     if (agent->params.window_folder == NULL || agent->transfers == NULL) {
         return gm_err_set(err, GM_E_CONFIG, 0, "this node reads no sources from servers");
     }
-    int rc = agent->sources != NULL
-                 ? 0
-                 : gm_transfers_create(&agent->loop, agent->params.storage_ca, GM_TRANSFERS_MOST,
-                                       &agent->sources, err);
+    int rc = agent->sources != NULL ? 0
+                                    : gm_transfers_create(&agent->loop, agent->params.storage_ca,
+                                                          GM_TRANSFERS_MOST, &agent->sources, err);
     const struct gm_windows_params params = {.transfers = agent->sources,
                                              .folder = agent->params.window_folder,
-                                             .max_bytes = agent->params.window_bytes};
+                                             .max_bytes = agent->params.window_bytes,
+                                             .close_file = close_file,
+                                             .close_arg = agent};
     return rc < 0 ? rc : gm_windows_create(&params, &agent->windows, err);
 }
 

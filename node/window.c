@@ -33,7 +33,7 @@ void gm_window_free(struct gm_window *window)
     }
     gm_window_fetch_cancel(window);
     if (window->fd >= 0) {
-        close(window->fd);
+        window->windows->close_file(window->fd, window->windows->close_arg);
     }
     gm_blocks_fini(&window->blocks);
     gm_window_parts_fini(&window->parts);
@@ -42,6 +42,12 @@ void gm_window_free(struct gm_window *window)
     free(window->target);
     free(window->etag);
     free(window);
+}
+
+static void close_now(int fd, void *arg)
+{
+    (void)arg;
+    close(fd);
 }
 
 int gm_windows_create(const struct gm_windows_params *params, struct gm_windows **out,
@@ -53,6 +59,8 @@ int gm_windows_create(const struct gm_windows_params *params, struct gm_windows 
     }
     windows->transfers = params->transfers;
     windows->max_bytes = params->max_bytes;
+    windows->close_file = params->close_file != NULL ? params->close_file : close_now;
+    windows->close_arg = params->close_arg;
     windows->folder = strdup(params->folder);
     if (windows->folder == NULL) {
         free(windows);

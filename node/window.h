@@ -16,6 +16,9 @@ struct gm_windows_params {
     struct gm_transfers *transfers; /* borrowed */
     const char *folder;             /* copied; exists; files in it have no name */
     uint64_t max_bytes; /* of all; what readers hold is kept all the same. 0: what they hold */
+    /* Closes a file, which may take long where it is large. NULL: at once, in the loop. */
+    void (*close_file)(int fd, void *arg);
+    void *close_arg;
 };
 
 int gm_windows_create(const struct gm_windows_params *params, struct gm_windows **out,

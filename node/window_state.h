@@ -80,6 +80,8 @@ struct gm_window_fetch {
 struct gm_windows {
     struct gm_transfers *transfers; /* borrowed */
     char *folder;                   /* owned */
+    void (*close_file)(int fd, void *arg);
+    void *close_arg;
     uint64_t max_bytes;
     struct gm_window *first;
     struct gm_window_fetch *fetches;
