@@ -26,6 +26,7 @@
 #define PROBE_SENT ((uint64_t)16 << 20)
 #define LOCATION_MAX ((size_t)8192)
 #define ERROR_MAX ((size_t)65536)
+#define CLOCKS_MS 120000 /* so far the server's clock and ours may be apart */
 #define BUFFER_IN (512L * 1024)
 #define BUFFER_OUT (1024L * 1024)
 
@@ -494,6 +495,7 @@ int gm_s3_exchange_begin(struct gm_s3_running *r, struct gm_err *err)
     curl_easy_reset(r->easy);
     r->sent = 0;
     r->got_before = r->got;
+    r->result.location = NULL; /* it was the last try's */
     r->began = gm_time_now();
     for (size_t i = 0; rc == 0 && i < call->header_count; i++) {
         rc = add_field(r, call->headers[i].name, call->headers[i].value, err);
@@ -600,7 +602,8 @@ struct gm_s3_verdict gm_s3_exchange_end(struct gm_s3_running *r, CURLcode result
 
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     r->heard.status = r->result.status = outcome.status = (int)status;
-    outcome.overdue = until > 0 && gm_time_unix_ms() + r->client->clock_offset_ms >= until;
+    outcome.overdue =
+        until > 0 && gm_time_unix_ms() + r->client->clock_offset_ms >= until - CLOCKS_MS;
     gm_s3_answer_fini(&r->result.answer);
     memcpy(r->result.etag, r->heard.etag, sizeof(r->result.etag));
     memcpy(r->result.modified, r->heard.modified, sizeof(r->result.modified));
