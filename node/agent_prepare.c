@@ -119,7 +119,9 @@ static void begin_uploads(struct gm_item *item);
 static void fail(struct gm_item *item, const struct gm_err *why)
 {
     item->state = GM_ITEM_GRANT;
-    if (!gm_item_try_later(item, why)) {
+    if (why->code == GM_E_STALE) { /* of the task, not of what it makes */
+        gm_task_drop(item->task, "its lease ended before it was stored");
+    } else if (!gm_item_try_later(item, why)) {
         gm_item_failed(item, why);
     }
 }
