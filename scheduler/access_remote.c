@@ -113,6 +113,13 @@ static int http_source(const char *url, char *const *roots, struct gm_access_sou
     return 0;
 }
 
+/* s3://bucket/key */
+static bool names_object(const char *url)
+{
+    const char *slash = strrchr(url + strlen("s3://"), '/');
+    return slash != NULL && slash[1] != '\0';
+}
+
 int gm_access_remote_source(struct gm_stores *stores, const char *url, char *const *roots,
                             struct gm_access_source *out, struct gm_err *err)
 {
@@ -124,6 +131,9 @@ int gm_access_remote_source(struct gm_stores *stores, const char *url, char *con
     int rc = check_line(stores, url, err);
     if (rc == 0 && !is_allowed(url, roots)) {
         rc = refuse(err, "input", "allow_sources");
+    }
+    if (rc == 0 && !names_object(url)) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "the input names a bucket or a folder, not an object");
     }
     if (rc == 0) {
         rc = input_error(gm_stores_stat(stores, url, &stat, err), err);

@@ -172,9 +172,10 @@ static int set(struct gm_remote *r, const char *word, struct gm_err *err)
         return 0;
     }
     return gm_err_set(err, GM_E_CONFIG, 0,
-                      "`%.100s` is none of endpoint=URL, region=NAME, style=path|virtual, "
+                      "`%.*s` is none of endpoint=URL, region=NAME, style=path|virtual, "
                       "keys=FILE, ca=FILE",
-                      word);
+                      (int)strcspn(word, "=") < 100 ? (int)strcspn(word, "=") : 100,
+                      word); /* what stands behind it may be a secret */
 }
 
 static int read_words(char *line, struct gm_remote *out, struct gm_err *err)

@@ -249,6 +249,10 @@ static void buckets_are_allowed_by_name(void **state)
                              rows[i].rc);
         }
     }
+    char *const any[] = {"/", NULL};
+    struct gm_access_source source = {0};
+    assert_int_equal(gm_access_source(stores, "s3://media/a/", any, &source, &err), -GM_E_INVAL);
+    assert_int_equal(gm_access_source(stores, "s3://media", any, &source, &err), -GM_E_INVAL);
     gm_stores_destroy(&stores);
 }
 

@@ -75,7 +75,7 @@ static void lines_are_checked(void **state)
                                       "s3://media endpoint=https://h keys=relative",
                                       "s3://media endpoint=https://h keys=/no/such/file",
                                       "s3://media endpoint=https://h style=other keys=KEYS",
-                                      "s3://media endpoint=https://h colour=red keys=KEYS",
+                                      "s3://media endpoint=https://h secret=SESAME keys=KEYS",
                                       "s3://media endpoint=https://h endpoint=https://i keys=KEYS",
                                       ""};
     const struct fixture *f = *state;
@@ -84,6 +84,7 @@ static void lines_are_checked(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(create(f, bad[i], &stores), -GM_E_CONFIG);
         assert_null(stores);
+        assert_null(strstr(err.text, "SESAME"));
     }
     assert_int_equal(
         create(f, "s3://media endpoint=https://h:1 style=virtual region=eu ca=/x keys=KEYS",
