@@ -12,6 +12,7 @@
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/local.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/rows.h"
@@ -192,6 +193,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_url = gm_mem_strdup(s->source_url);
     job->source_name = gm_mem_strdup(s->source_name);
     job->destination_url = gm_mem_strdup(s->destination_url);
+    gm_core_local_begin(core, job);
     job->destination_mark = gm_mem_strdup(s->destination_mark ? s->destination_mark : "");
     job->work_mark = gm_mem_strdup(s->work_mark ? s->work_mark : "");
     job->external_id = gm_mem_strdup(s->external_id);

@@ -57,6 +57,7 @@ struct gm_core_params {
     bool urls;               /* jobs may need nodes that know URLs: others are refused */
     int64_t loaded_unix_ms; /* wall clock at recovery, which says what is left of the pauses between
                                attempts; 0: not known, they begin anew */
+    bool work_is_remote;    /* nodes read intermediate objects by network: local.h */
     const struct gm_tenant_params *tenants; /* checked; borrowed, copied */
     size_t tenant_count;
     struct gm_core_shelf shelf; /* put NULL: none, all is in memory */

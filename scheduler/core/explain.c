@@ -225,9 +225,9 @@ static void explain_running(const struct gm_core *core, const struct gm_lease *l
     const char *waits = gm_core_task_type_is_track(lease->inst->task->type) && !lease->fed_complete
                             ? ", fed while its input is made"
                             : "";
-    say(row, "It runs on node %.64s (%.32s) for %d s, its attempt %u%s%s.", lease->node->id,
-        lease->device->id, seconds(now - lease->assigned_at), count_attempts(lease->inst), waits,
-        left);
+    say(row, "It runs on node %.64s (%.32s) for %d s, its attempt %u%s%s%s.", lease->node->id,
+        lease->device->id, seconds(now - lease->assigned_at), count_attempts(lease->inst),
+        lease->at_hand ? ", where its inputs are at hand" : "", waits, left);
 }
 
 /* Where measured figures chose the devices of running chunks: what they promise. */
@@ -253,6 +253,21 @@ static void say_measured(const struct gm_inst *inst, char *out, size_t size)
     }
 }
 
+/* Runs of the instance on the node that has their source. */
+static void say_at_hand(const struct gm_inst *inst, char out[64])
+{
+    const struct gm_lease *l;
+    unsigned count = 0;
+    DL_FOREACH2(inst->task->job->leases, l, job_next)
+    {
+        count += l->inst == inst && !l->cancelling && l->at_hand ? 1 : 0;
+    }
+    out[0] = '\0';
+    if (count > 0) {
+        (void)snprintf(out, 64, " Where the source is at hand: %u runs.", count);
+    }
+}
+
 /* Of the chunks that are ready: what waits for a slot, and what for the chunk that comes. */
 static void explain_some(const struct gm_core *core, const struct gm_inst *inst, uint64_t running,
                          uint64_t ready, uint64_t backoff, struct gm_explain_row *row)
@@ -260,7 +275,7 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
     uint64_t unused = 0, held = 0, awaited = 0, slots = 0;
     struct gm_chain_wish wish;
     char lacks[240] = "";
-    char waits[128] = "", few[64] = "", unheard[64] = "", measured[96], next[64];
+    char waits[128] = "", few[64] = "", unheard[64] = "", measured[96], next[64], near[64];
     for (size_t i = inst->first_open; i < inst->chunk_count; i++) {
         awaited += inst->chunks[i].unit.awaited != NULL;
     }
@@ -288,13 +303,14 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
                        inst->task->job->tenant->max_running);
     }
     say_measured(inst, measured, sizeof(measured));
+    say_at_hand(inst, near);
     say_left(gm_core_inst_next_end(core, inst), " The next run is expected to end in", next);
     row->state = GM_TASK_RUNNING;
     say(row,
         "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot%s,%s%s %" PRIu64
-        " pause after a failure.%s%s%s%s%s%s",
+        " pause after a failure.%s%s%s%s%s%s%s",
         inst->chunk_done, inst->chunk_count, running, ready - held, few, waits, unheard,
-        backoff - awaited, next, next[0] ? "." : "", measured, lacks[0] ? " " : "", lacks,
+        backoff - awaited, next, next[0] ? "." : "", measured, near, lacks[0] ? " " : "", lacks,
         lacks[0] ? "." : "");
 }
 

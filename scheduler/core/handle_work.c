@@ -11,6 +11,7 @@
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/local.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
@@ -108,6 +109,7 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     lease->progress_at = core->now;
     job->progress_dirty = true;
     if (inst->task->type->fan == GM_FAN_RUNS) {
+        gm_core_local_made(job, lease->attempt, inst->chunks[item->index].frames);
         gm_core_chunk_commit(core, inst, item->index, GM_UNIT_COMMIT);
         gm_core_watch_passed(core, lease, item->index);
         gm_core_twin_committed(core, lease);

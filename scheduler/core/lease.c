@@ -9,6 +9,7 @@
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/local.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/run.h"
 #include "scheduler/core/task.h"
@@ -112,12 +113,14 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
     lease->inst = a->inst;
     lease->demand = a->demand;
     lease->picture_s = a->picture_s;
+    lease->at_hand = a->home && a->home == a->node;
     lease->first_chunk = a->first_chunk;
     lease->chunk_count = a->chunk_count;
     lease->assigned_at = core->now;
     lease->progress_at = core->now;
     lease->expires_at = core->now + core->lease_time;
     gm_core_use(core, a->device, &a->demand, false);
+    gm_core_local_reads(job, attempt);
     job->leading += is_leading(lease) ? 1 : 0;
     a->node->lease_count++;
     job->lease_count++;

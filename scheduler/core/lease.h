@@ -26,6 +26,7 @@ struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode 
 struct gm_assignment {
     struct gm_inst *inst;
     uint32_t first_chunk, chunk_count;
+    const struct gm_cnode *home; /* it is asked first (local.h); NULL: none is */
     struct gm_cnode *node;
     struct gm_cdevice *device;
     const Gm__Chain *chain; /* of the device */

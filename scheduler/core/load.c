@@ -13,6 +13,7 @@
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/local.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/run.h"
@@ -161,6 +162,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->source_url = gm_mem_strdup(row->source_url);
     job->source_name = gm_mem_strdup(row->source_name);
     job->destination_url = gm_mem_strdup(row->destination_url);
+    gm_core_local_begin(core, job);
     job->destination_mark = gm_mem_strdup(row->destination_mark);
     job->work_mark = gm_mem_strdup(row->work_mark);
     job->external_id = gm_mem_strdup(row->external_id);
@@ -504,6 +506,7 @@ int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out, st
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         resume_job(core, job);
     }
+    gm_core_local_load(core);
     gm_core_muster_begin(core);
     gm_core_rows_flush(core);
     core->fx = NULL;

@@ -13,6 +13,7 @@
 #include "scheduler/core/chains.h"
 #include "scheduler/core/keep.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/local.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/run.h"
 #include "scheduler/core/task.h"
@@ -117,6 +118,7 @@ static bool place_inst(struct gm_core *core, struct gm_inst *inst)
             a.chunk_count = run.count;
             unit = &inst->chunks[run.first].unit;
         }
+        a.home = gm_core_local_node(core, inst, unit);
         if (gm_core_find_device(core, unit, &wish, &a)) {
             if (inst->task->type->role == GM_ROLE_PLAN) {
                 gm_core_chain_chosen(core, inst->task->job, a.chain);

@@ -8,6 +8,7 @@
 #include "scheduler/core/builds.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/local.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
@@ -87,6 +88,7 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
         }
     }
     forgive(core, job);
+    gm_core_local_forget(job);
     gm_core_watch_forget_job(core, job);
     for (struct gm_granted *g = job->objects; g; g = g->hh.next) {
         g->committed = false;

@@ -3,7 +3,8 @@
  * Of the devices with room those go out that measured figures say are slower than the fastest one
  * (speed.c); of the others, and of those that nobody measured, the one is taken that fits best:
  * least processor left over. Among equals it is the one that a walk over nodes and their devices
- * meets first.
+ * meets first. But where a node has the unit's inputs at hand (local.h), its devices are looked at
+ * alone, as long as one of them is left and nothing speaks against it.
  *
  * Blocks of the index in which no device can be the one are passed over: by what they have left at
  * most, by the fastest that one of them could be, by the least processor that one has left.
@@ -365,6 +366,34 @@ static struct found find_best(struct search *s)
     return best;
 }
 
+/* Of the home's devices; there is one. */
+static struct found find_home(struct search *s)
+{
+    struct found best = {.device = NULL, .left = UINT64_MAX, .order = UINT64_MAX};
+    const struct gm_cnode *home = s->a->home;
+    double limit = s->fastest * GM_CORE_FASTER;
+    for (size_t n = 0; n < home->device_count; n++) {
+        struct gm_cdevice *d = &home->devices[n];
+        const Gm__Chain *chain = d->watch ? NULL : gm_core_device_chain(d, s->wish);
+        size_t m = 0;
+        while (chain && d->chains[m] != chain) {
+            m++;
+        }
+        const struct gm_block *b =
+            chain ? d->members[m].class->blocks[d->members[m].at / GM_BLOCK] : NULL;
+        size_t i = chain ? d->members[m].at % GM_BLOCK : 0;
+        if (!b || !has_room(s, b, i)) {
+            continue;
+        }
+        uint64_t left = b->rest[GM_DIM_CPU][i] - s->demand.cpu_milli;
+        double own = picture_s(s, b, i);
+        if ((own <= limit || own <= 0) && is_better(&best, left, b->order[i])) {
+            best = (struct found){d, left, b->order[i], own};
+        }
+    }
+    return best;
+}
+
 /* A device with room is slower than those that were asked. */
 static bool has_slower(struct search *s)
 {
@@ -539,7 +568,9 @@ bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
     s.classes = gm_devices_classes(core, wish);
     take_works(&s);
     find_fastest(&s);
-    struct found best = find_best(&s);
+    struct found best = {.device = NULL};
+    best = a->home ? find_home(&s) : best;
+    best = best.device ? best : find_best(&s);
     a->device = best.device;
     a->picture_s = best.picture_s > 0 && has_slower(&s) ? best.picture_s : 0;
     if (!a->device && (a->device = find_alone(&s)) != NULL) {

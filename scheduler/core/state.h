@@ -197,6 +197,18 @@ struct gm_cwork {
     double pixels;  /* of one picture of each rendition, together */
     double largest; /* of one rendition's */
 };
+/* Who has what of a job at hand: local.c. */
+#define GM_MAKERS 4u
+struct gm_maker {
+    const char *node_id; /* borrowed from an attempt of the job */
+    uint64_t frames;     /* 0: nobody's */
+};
+struct gm_local {
+    bool reads_far;                  /* source, or what is made of it on the way, by network */
+    bool makes_far;                  /* results, or the latter */
+    const struct gm_attempt *reader; /* borrowed; reads the source; NULL: nobody did */
+    struct gm_maker makers[GM_MAKERS];
+};
 #define GM_CORE_SAMPLES 11u /* one a second */
 struct gm_cjob {
     char *id;                 /* owned */
@@ -253,6 +265,7 @@ struct gm_cjob {
     uint32_t unheard_count;  /* of these */
     struct gm_epoch *epochs; /* owned; of the first epoch_count of these, by epoch; or NULL */
     size_t epoch_count;
+    struct gm_local local;
     struct gm_granted *objects; /* owned */
     struct gm_lease *leases;    /* list through job_prev, job_next; owned by core->leases */
     struct gm_lease *tracks;    /* of these: those of tracks; through track_prev, track_next */
@@ -395,6 +408,7 @@ struct gm_lease {
     Gm__Chain *chain; /* owned: the device's when the lease began */
     struct gm_capacity demand;
     double picture_s;         /* as gm_assignment */
+    bool at_hand;             /* on the node that gm_core_local_node named */
     enum gm_job_class class_; /* its job's when it began; its share (0: not known yet); its price */
     uint64_t share, charged;
     bool yields;          /* it ends when its next chunk is committed */

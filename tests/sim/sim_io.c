@@ -158,6 +158,7 @@ static void load(struct sim *sim)
                                     .loaded_unix_ms =
                                         SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
                                     .keep_finished = sim->params.keep_finished,
+                                    .work_is_remote = sim->params.remote,
                                     .shelf = sim_shelf_open(sim)};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);
     load_rows(sim);
@@ -309,7 +310,8 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
     int64_t deadline = sim->deadline > 0 ? SIM_UNIX_BASE + (sim->now + sim->deadline) / GM_MS : 0;
     struct gm_submit submission = {.job_id = id,
                                    .pipeline = &pipeline,
-                                   .source_url = "file:///in.mp4",
+                                   .source_url =
+                                       sim->params.remote ? "s3://in/in.mp4" : "file:///in.mp4",
                                    .source_size = 1000,
                                    .source_etag = SIM_ETAG,
                                    .source_name = "in.mp4",

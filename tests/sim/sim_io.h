@@ -61,6 +61,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t drift_ppm;  /* nodes' clocks are faster or slower by up to so much */
     uint32_t wall_jumps; /* the scheduler's wall clock, by hours */
     bool shares;         /* every other node tells what its devices share */
+    bool remote;         /* sources and stores are reached by network */
     uint32_t node_gone;  /* the socket says so of a node that is there */
     uint32_t drains;     /* a node, for a while */
     uint32_t task_lies;  /* results that were never granted, or are not whole, or of an old lease */

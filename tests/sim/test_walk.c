@@ -201,6 +201,7 @@ static struct sim_params params_of(uint32_t seed)
     p.old_nodes = seed % 5 == 0;
     p.seldom = seed % 7 < 3;
     p.shares = seed % 3 != 1;
+    p.remote = seed % 5 < 2;
     p.ladder = seed % 16 == 15 ? 4 : 0;
     if (seed % 4 >= 2) {
         p.delay_ms = seed % 3 ? 80 : 1500;

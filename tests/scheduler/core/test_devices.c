@@ -2,6 +2,7 @@
  * sum of them all. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,7 +13,7 @@
 #include "scheduler/core/walk_io.h"
 
 struct tried {
-    uint64_t found, none, parked, chosen, alone;
+    uint64_t found, none, parked, chosen, alone, home;
 };
 
 static void compare_slots(const struct farm *farm, const struct gm_chain_wish *wish, uint64_t seed)
@@ -80,7 +81,11 @@ static void compare_search(struct farm *farm, uint64_t seed, struct tried *tried
 {
     struct farm_ask ask;
     farm_ask(farm, &ask);
-    struct gm_assignment a = {.inst = &ask.inst, .demand = ask.demand}, b = a;
+    const struct gm_cnode *home = NULL;
+    char id[16];
+    (void)snprintf(id, sizeof(id), "node-%u", (unsigned)farm_random(farm, farm->nodes * 2));
+    HASH_FIND_STR(farm->core->nodes, id, home);
+    struct gm_assignment a = {.inst = &ask.inst, .demand = ask.demand, .home = home}, b = a;
     compare_slots(farm, &ask.wish, seed);
     compare_slots(farm, NULL, seed);
     assert_int_equal(gm_core_has_other_node(farm->core, &ask.wish, &ask.unit),
@@ -100,6 +105,7 @@ static void compare_search(struct farm *farm, uint64_t seed, struct tried *tried
     }
     tried->found += found;
     tried->none += !found;
+    tried->home += found && a.node == home;
     tried->parked += parked;
     tried->chosen += a.picture_s > 0;
     tried->alone += found && memcmp(&a.demand, &ask.demand, sizeof(a.demand)) != 0;
@@ -154,7 +160,7 @@ static void the_index_says_what_a_walk_says(void **arg)
     }
     /* each case was met */
     assert_true(tried.found > 10000 && tried.none > 1000 && tried.parked > 1000);
-    assert_true(tried.chosen > 100 && tried.alone > 10);
+    assert_true(tried.chosen > 100 && tried.alone > 10 && tried.home > 1000);
 }
 
 /* A wish of which no device has the room, nor ever gets it. */

@@ -183,6 +183,29 @@ static void look_at(const struct walk *w, struct gm_cdevice *d, double fastest, 
     }
 }
 
+/* Of the home's devices with room, the one that fits best and is not too slow. */
+static void look_home(const struct walk *w, double fastest, struct walked *out)
+{
+    const struct gm_cnode *home = w->a->home;
+    struct gm_cdevice *best = NULL;
+    uint64_t least = 0;
+    for (size_t i = 0; home && may_ask(w, home) && i < home->device_count; i++) {
+        struct gm_cdevice *d = &home->devices[i];
+        const Gm__Chain *chain = d->watch ? NULL : gm_core_device_chain(d, w->wish);
+        double own = chain ? gm_core_picture_s(d, chain, w->a->inst) : 0;
+        if (!chain || !has_room(w, d) || own > fastest * GM_CORE_FASTER) {
+            continue;
+        }
+        uint64_t left = gm_core_usable(d).cpu_milli - d->used.cpu_milli - w->a->demand.cpu_milli;
+        if (!best || left < least) {
+            best = d;
+            least = left;
+            out->best_s = own;
+        }
+    }
+    out->best = best ? best : out->best;
+}
+
 bool walk_find_device(struct gm_core *core, const struct gm_unit *unit,
                       const struct gm_chain_wish *wish, struct gm_assignment *a)
 {
@@ -195,6 +218,7 @@ bool walk_find_device(struct gm_core *core, const struct gm_unit *unit,
             look_at(&w, &n->devices[i], fastest, &found);
         }
     }
+    look_home(&w, fastest, &found);
     if (!found.best && !found.possible && found.alone) {
         found.best = found.alone;
         a->demand = found.given;
