@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/utf8.h"
+#include "proto/parts.h"
 #include "scheduler/access_http.h"
 
 static bool is_http(const char *url)
@@ -13,7 +14,7 @@ static bool is_http(const char *url)
 
 bool gm_access_is_remote(const char *url)
 {
-    return gm_s3_is_url(url) || is_http(url);
+    return gm_s3_is_url(url) || is_http(url) || gm_parts_is_url(url, NULL);
 }
 
 bool gm_access_is_remote_root(const char *root)

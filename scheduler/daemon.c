@@ -282,6 +282,7 @@ static void on_tick(uv_timer_t *timer)
     struct gm_event event = {.type = GM_EV_TICK};
     gm_wire_tick(d);
     gm_daemon_tell(d, &event);
+    gm_upload_desk_tick(d->uploads, gm_time_now());
     gm_commit_tick(d->commit);
     gm_retire_tick(d);
 }
@@ -364,7 +365,11 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .loaded_unix_ms = gm_time_unix_ms(),
                                     .max_attempts = MAX_ATTEMPTS,
                                     .urls = knows_servers(d->settings),
+<<<<<<< HEAD
                                     .work_is_remote = gm_access_is_remote(d->settings->work_store),
+=======
+                                    .parts = d->settings->uploads[0] != '\0',
+>>>>>>> d891eaa (scheduler: take uploads into a bucket)
                                     .tenants = d->settings->tenant_list,
                                     .tenant_count = d->settings->tenant_count};
     rc = gm_shelf_open(d->settings->state, &d->shelf, err);
@@ -476,6 +481,9 @@ int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *s
         rc = gm_commit_start(&d->loop, d->state, on_durable, d, &d->commit, err);
     }
     if (rc == 0) {
+        rc = gm_upload_desk_create(d, &d->uploads, err);
+    }
+    if (rc == 0) {
         rc = gm_wire_open(d, err);
     }
     if (rc == 0) {
@@ -557,6 +565,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
         (void)uv_run(&d->loop, UV_RUN_DEFAULT); /* close callbacks */
         (void)uv_loop_close(&d->loop);
     }
+    gm_upload_desk_destroy(&d->uploads);
     gm_urls_fini(d);
     gm_remote_urls_fini(d);
     gm_core_destroy(&d->core);
@@ -613,6 +622,11 @@ struct gm_stores *gm_daemon_stores(const struct gm_daemon *d)
 struct gm_state *gm_daemon_state(struct gm_daemon *d)
 {
     return d->state;
+}
+
+struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d)
+{
+    return d->uploads;
 }
 
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d)

@@ -13,6 +13,7 @@
  * run it. Thread: the loop's, except gm_daemon_stop.
  */
 struct gm_daemon; /* opaque */
+struct gm_upload_desk;
 
 /* Opens everything and recovers the state: when it returns 0 the sockets are bound. settings:
  * borrowed for the daemon's life. Errors: CONFLICT (state folder in use), CONFIG, SYS, NOMEM, PROTO
@@ -71,6 +72,8 @@ const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d);
 struct gm_stores *gm_daemon_stores(const struct gm_daemon *d);
 struct gm_state *gm_daemon_state(struct gm_daemon *d);
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
+/* Its uploads (scheduler/uploads_desk.h); NULL: none are taken. */
+struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d);
 /* A source that can't be granted is refused at the door: tries a grant. Thread: any. */
 int gm_daemon_check_source(const struct gm_daemon *d, const char *source_url,
                            struct gm_err *err) GM_MUST_CHECK;

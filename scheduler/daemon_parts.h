@@ -18,6 +18,7 @@
 #include "scheduler/overload.h"
 #include "scheduler/retire.h"
 #include "scheduler/shelf.h"
+#include "scheduler/uploads_desk.h"
 #include "storage/store.h"
 
 /* Inside of the daemon, shared by daemon.c (steps, life), wire.c and wire_socket.c (nodes), urls.c
@@ -72,7 +73,8 @@ struct gm_daemon {
     struct gm_stores *stores;       /* owned */
     struct gm_probe *probes;        /* stores that are being tried: remote_urls.c */
     size_t probe_count;
-    struct gm_untried *untried; /* owned; stores that could not be tried */
+    struct gm_untried *untried;     /* owned; stores that could not be tried */
+    struct gm_upload_desk *uploads; /* owned; NULL: none are taken */
     uint64_t term;
 
     void *zctx; /* owned */

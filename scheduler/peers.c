@@ -393,8 +393,9 @@ enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h
 
 static bool is_from_node(const Gm__Envelope *env)
 {
-    return env->body_case >= GM__ENVELOPE__BODY_HELLO &&
-           env->body_case <= GM__ENVELOPE__BODY_GOODBYE;
+    return (env->body_case >= GM__ENVELOPE__BODY_HELLO &&
+            env->body_case <= GM__ENVELOPE__BODY_GOODBYE) ||
+           env->body_case == GM__ENVELOPE__BODY_PARTS_ASK;
 }
 
 /* Something that a node of ours does not do. */

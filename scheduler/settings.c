@@ -45,6 +45,16 @@ static const struct gm_option OPTIONS[] = {
      "Folders, s3://bucket/prefix and https://host/prefix that sources may lie in."},
     {"allow_destinations", GM_OPT_LIST, OPT(allow_destinations), "/", 0, 0,
      "Folders and s3://bucket/prefix that results may be written to."},
+    {"uploads", GM_OPT_STRING, OPT(uploads), "", 0, 0,
+     "Where clients upload sources to: s3://bucket/prefix; empty: nowhere."},
+    {"upload_max_bytes", GM_OPT_SIZE, OPT(upload_max_bytes), "1000G", 1, INT64_C(50) << 40,
+     "Bytes of one upload; more are refused."},
+    {"max_uploads", GM_OPT_INT, OPT(max_uploads), "100", 1, 10000,
+     "Uploads that are open at a time; more are refused."},
+    {"upload_idle_ms", GM_OPT_INT, OPT(upload_idle_ms), "3600000", 1000, 604800000,
+     "An upload that gets no part for so long fails the jobs that wait for it."},
+    {"upload_keep_hours", GM_OPT_INT, OPT(upload_keep_hours), "24", 1, 8760,
+     "An upload is deleted so long after its last part, unless a job reads it."},
     {"takeover_ms", GM_OPT_INT, OPT(takeover_ms), "2000", 500, 60000,
      "With PostgreSQL: a leading scheduler that hangs for so long is replaced by another."},
     {"lease_ms", GM_OPT_INT, OPT(lease_ms), "15000", 1000, 3600000,
@@ -96,8 +106,24 @@ static int check_storage(const struct gm_settings *s, struct gm_err *err)
     if (rc == 0 && gm_s3_is_url(s->work_store)) {
         rc = gm_err_wrap(err, gm_stores_check(stores, s->work_store, err), "work_store: ");
     }
+    if (rc == 0 && s->uploads[0] != '\0') {
+        rc = gm_err_wrap(err, gm_stores_check(stores, s->uploads, err), "uploads: ");
+    }
     gm_stores_destroy(&stores);
     return rc;
+}
+
+/* A part is read as soon as it is put, by URL: folders have none. */
+static int check_uploads(struct gm_settings *s, struct gm_err *err)
+{
+    if (s->uploads[0] == '\0') {
+        return 0;
+    }
+    if (!gm_s3_is_url(s->uploads)) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "uploads: `%.120s` is not s3://bucket/prefix",
+                          s->uploads);
+    }
+    return gm_err_wrap(err, cut_slashes(s->uploads, err), "uploads: ");
 }
 
 static int fill_work_store(struct gm_settings *s, struct gm_err *err)
@@ -253,6 +279,9 @@ int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *e
     }
     if (rc == 0) {
         rc = fill_work_store(out, err);
+    }
+    if (rc == 0) {
+        rc = check_uploads(out, err);
     }
     if (rc == 0) {
         rc = check_storage(out, err);

@@ -19,6 +19,11 @@ struct gm_settings {
     char *allow_file;     /* common/allow.h */
     char **allow_sources; /* folders, s3:// and https:// URLs */
     char **allow_destinations;
+    char *uploads; /* s3://bucket/prefix; "": none are taken */
+    int64_t upload_max_bytes;
+    int64_t max_uploads;
+    int64_t upload_idle_ms;
+    int64_t upload_keep_hours;
     int64_t takeover_ms;
     int64_t lease_ms;
     int64_t heartbeat_ms;

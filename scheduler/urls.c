@@ -378,5 +378,6 @@ void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_e
     }
     for (size_t i = 0; i < effects->ended_count; i++) {
         ref_remove(d, effects->ended[i]);
+        gm_upload_desk_drop_lease(d->uploads, effects->ended[i]);
     }
 }

@@ -214,7 +214,11 @@ static bool on_envelope(struct gm_daemon *d, struct gm_peer *peer, const void *d
         struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node_id, .envelope = env};
         log_message(d, node_id, env);
         GM_CRASH("wire.received");
-        gm_daemon_tell(d, &event);
+        if (env->body_case == GM__ENVELOPE__BODY_PARTS_ASK) {
+            gm_upload_desk_ask(d, node_id, env->parts_ask); /* it changes no row */
+        } else {
+            gm_daemon_tell(d, &event);
+        }
         gm_peers_settle(d->peers);
         return true;
     }

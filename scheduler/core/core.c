@@ -200,6 +200,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_size = s->source_size;
     job->source_version = s->source_version;
     job->source_etag = gm_mem_strdup(s->source_etag ? s->source_etag : "");
+    gm_source_parts_set(&job->source_parts, s->source_part_count, s->source_parts);
     job->priority = s->priority;
     job->deadline_unix_ms = s->deadline_unix_ms;
     job->keeps_title = s->keeps_title;

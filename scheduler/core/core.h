@@ -20,6 +20,7 @@ struct gm_core; /* opaque; see view.h for read-only views */
 
 /* What a tenant may have: whoever jobs belong to. */
 #define GM_TENANT_MAX_WEIGHT 1000
+#define GM_TENANT_DEFAULT "default"
 #define GM_TENANT_OTHERS "*" /* the name of all that are not named */
 struct gm_tenant_params {
     const char *name;     /* 1..64 letters, digits, '_', '-' and '.' */
@@ -58,6 +59,7 @@ struct gm_core_params {
     int64_t loaded_unix_ms; /* wall clock at recovery, which says what is left of the pauses between
                                attempts; 0: not known, they begin anew */
     bool work_is_remote;    /* nodes read intermediate objects by network: local.h */
+    bool parts;             /* jobs may read uploads: nodes that do not know them are refused */
     const struct gm_tenant_params *tenants; /* checked; borrowed, copied */
     size_t tenant_count;
     struct gm_core_shelf shelf; /* put NULL: none, all is in memory */
@@ -119,8 +121,10 @@ struct gm_submit {                /* borrowed; copied */
     const Gm__Pipeline *pipeline; /* checked */
     const char *source_url;       /* as the user named it */
     uint64_t source_size;
-    uint64_t source_version; /* its last change, ns since 1970; 0: not known */
-    const char *source_etag; /* Object.etag; NULL or "": it has none */
+    uint64_t source_version;          /* its last change, ns since 1970; 0: not known */
+    const char *source_etag;          /* Object.etag; NULL or "": it has none */
+    Gm__PartRun *const *source_parts; /* Object.parts, checked */
+    size_t source_part_count;
     const char *source_name;
     const char *destination_url; /* store of the outputs */
     /* gm_store_mark of that store and of the work store; NULL or "": not known */

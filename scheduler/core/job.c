@@ -68,6 +68,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     free(job->destination_url);
     free(job->destination_mark);
     free(job->source_etag);
+    gm_source_parts_fini(&job->source_parts);
     free(job->work_mark);
     free(job->external_id);
     free(job->publication);

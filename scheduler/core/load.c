@@ -171,6 +171,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->source_size = row->source_size;
     job->source_version = row->source_version;
     job->source_etag = gm_mem_strdup(row->source_etag);
+    gm_source_parts_set(&job->source_parts, row->n_source_parts, row->source_parts);
     job->priority = row->priority;
     job->plan_only = row->plan_only;
     job->keeps_title = row->keeps_title;

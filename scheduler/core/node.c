@@ -160,6 +160,12 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
             "nodes of build %.64s do not know: update the node",
             m->build);
     }
+    if (core->params.parts && !m->parts) {
+        return gm_err_set(err, GM_E_PROTO, 0,
+                          "this scheduler has `uploads`, which nodes of build %.64s do not know: "
+                          "update the node",
+                          m->build);
+    }
     if (m->n_devices == 0 || m->n_devices > GM_CORE_MAX_DEVICES) {
         return gm_err_set(err, GM_E_PROTO, (int64_t)m->n_devices, "a node has 1..%u devices",
                           GM_CORE_MAX_DEVICES);

@@ -23,7 +23,6 @@
 #define GM_ORDER_AGED_TURN 8u       /* every so many turns is one for the aged */
 #define GM_ORDER_CHANGED 16u        /* more jobs that changed are not told apart from all */
 #define GM_TENANT_MAX_NAME 64u      /* bytes */
-#define GM_TENANT_DEFAULT "default"
 
 struct gm_core;
 struct gm_cjob;

@@ -55,6 +55,8 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.source_size = job->source_size;
     row.source_version = job->source_version;
     row.source_etag = job->source_etag;
+    row.source_parts = job->source_parts.list;
+    row.n_source_parts = job->source_parts.count;
     row.destination_url = job->destination_url;
     row.destination_mark = job->destination_mark;
     row.work_mark = job->work_mark;

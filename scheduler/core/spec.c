@@ -181,6 +181,8 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
         s->source.size = job->source_size;
         s->source.version = job->source_version;
         s->source.etag = job->source_etag;
+        s->source.parts = job->source_parts.list;
+        s->source.n_parts = job->source_parts.count;
         s->spec.source = &s->source;
     }
     add_results(s, job->inspect);

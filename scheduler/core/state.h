@@ -9,6 +9,7 @@
 #include "scheduler/core/mem.h"
 #include "scheduler/core/order.h"
 #include "scheduler/core/pile.h"
+#include "scheduler/core/source_parts.h"
 #include "scheduler/core/sums.h"
 #include "scheduler/core/task_types.h"
 #include "scheduler/core/timers.h"
@@ -233,6 +234,7 @@ struct gm_cjob {
     uint64_t source_size;
     uint64_t source_version;
     char *source_etag; /* owned */
+    struct gm_source_parts source_parts;
     int32_t priority;
     int64_t deadline_unix_ms;
     bool urgent;              /* the deadline is near: it is of the highest class */

@@ -362,6 +362,10 @@ void gm_view_nodes_fini(struct gm_nodes_view *view);
 
 /* Id of the job whose lease that is, borrowed until the next step; NULL: there is no such lease. */
 const char *gm_view_lease_job(const struct gm_core *core, uint64_t epoch);
+/* Where the source of the lease's job is, if that node has the lease; else NULL. Borrowed. */
+const char *gm_view_lease_source(const struct gm_core *core, uint64_t epoch, const char *node_id);
+/* Whether an unfinished job has that source. */
+bool gm_view_has_source(const struct gm_core *core, const char *source_url);
 
 /* Numbers for readiness and metrics. */
 struct gm_core_totals {

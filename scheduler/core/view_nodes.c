@@ -17,6 +17,23 @@ const char *gm_view_lease_job(const struct gm_core *core, uint64_t epoch)
     return lease ? lease->job->id : NULL;
 }
 
+const char *gm_view_lease_source(const struct gm_core *core, uint64_t epoch, const char *node_id)
+{
+    const struct gm_lease *lease = NULL;
+    HASH_FIND(hh, core->leases, &epoch, sizeof(epoch), lease);
+    return lease && strcmp(lease->node->id, node_id) == 0 ? lease->job->source_url : NULL;
+}
+
+bool gm_view_has_source(const struct gm_core *core, const char *source_url)
+{
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        if (!gm_job_state_is_final(job->state) && strcmp(job->source_url, source_url) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct gm_quarantine_view
 fill_quarantine(const struct gm_core *core, const struct gm_cnode *node, const struct gm_cdevice *d)
 {

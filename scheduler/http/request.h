@@ -93,6 +93,15 @@ void gm_handle_pipelines(struct gm_request *r);
 void gm_handle_pipeline(struct gm_request *r);
 void gm_handle_pipeline_check(struct gm_request *r);
 
+/* uploads.c */
+void gm_handle_uploads(struct gm_request *r);
+void gm_handle_upload(struct gm_request *r);
+void gm_handle_upload_show(struct gm_request *r);
+void gm_handle_upload_delete(struct gm_request *r);
+void gm_handle_upload_grants(struct gm_request *r);
+void gm_handle_upload_parts(struct gm_request *r);
+void gm_handle_upload_complete(struct gm_request *r);
+
 /* A pipeline sent along: {"yaml","name","assets"}. Thread: any. Errors: INVAL, CONFIG, LIMIT. */
 int gm_inline_pipeline(const json_t *object, Gm__Pipeline **out, struct gm_err *err) GM_MUST_CHECK;
 /* Members of an object must be among the NULL-terminated words: INVAL with a suggestion. */

@@ -457,6 +457,13 @@ static const struct route ROUTES[] = {
     {"POST", "/v1/nodes/", ":resume", handle_resume},
     {"POST", "/v1/nodes/", ":restart", handle_restart},
     {"POST", "/v1/nodes/", ":quarantine", handle_quarantine},
+    {"GET", "/v1/uploads", NULL, gm_handle_uploads},
+    {"POST", "/v1/uploads", NULL, gm_handle_upload},
+    {"GET", "/v1/uploads/", "", gm_handle_upload_show},
+    {"DELETE", "/v1/uploads/", "", gm_handle_upload_delete},
+    {"POST", "/v1/uploads/", "/grants", gm_handle_upload_grants},
+    {"POST", "/v1/uploads/", "/parts", gm_handle_upload_parts},
+    {"POST", "/v1/uploads/", ":complete", gm_handle_upload_complete},
     {"GET", "/v1/pipelines", NULL, gm_handle_pipelines},
     {"GET", "/v1/pipelines/", "", gm_handle_pipeline},
     {"POST", "/v1/pipelines:check", NULL, gm_handle_pipeline_check},
@@ -501,7 +508,9 @@ void gm_route(struct gm_request *r)
             ROUTES[i].handle(r);
             return;
         }
-        other = other == NULL ? ROUTES[i].method : "GET, POST";
+        other = other == NULL                             ? ROUTES[i].method
+                : strcmp(ROUTES[i].method, "DELETE") == 0 ? "GET, DELETE"
+                                                          : "GET, POST";
     }
     if (other == NULL) {
         not_found(r, missing);

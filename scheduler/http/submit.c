@@ -12,6 +12,7 @@
 #include "scheduler/pipeline/pipeline.h"
 #include "scheduler/report.h"
 #include "scheduler/title.h"
+#include "scheduler/uploads_desk.h"
 
 #define EXTERNAL_ID_BYTES 256
 #define STORES_TIME (20 * GM_SEC)                /* servers' in all; a client waits for a minute */
@@ -22,6 +23,9 @@ struct submit {
     json_t *body;           /* owned */
     Gm__Pipeline *pipeline; /* owned */
     struct gm_access_source source;
+    Gm__PartRun *part_runs; /* owned: of an upload */
+    Gm__PartRun **parts;    /* the same */
+    size_t part_count;
     char *destination; /* owned */
     char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
@@ -43,6 +47,8 @@ static void submit_destroy(struct submit *s)
         gm__pipeline__free_unpacked(s->pipeline, NULL);
     }
     gm_access_source_fini(&s->source);
+    free(s->part_runs);
+    free(s->parts);
     free(s->destination);
     free(s);
 }
@@ -162,8 +168,14 @@ static int read_places(struct submit *s, struct gm_err *err)
     if (source == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "`source` is the input's URL");
     }
-    int rc = gm_access_source(gm_daemon_stores(s->r->http->d), source, settings->allow_sources,
+    int rc = 0;
+    if (gm_parts_is_url(source, NULL)) { /* what is known of it, the loop knows */
+        s->source.url = strdup(source);
+        rc = s->source.url == NULL ? gm_err_nomem(err) : 0;
+    } else {
+        rc = gm_access_source(gm_daemon_stores(s->r->http->d), source, settings->allow_sources,
                               &s->source, err);
+    }
     if (rc == 0) {
         rc = gm_daemon_check_source(s->r->http->d, s->source.url, err);
     }
@@ -186,6 +198,30 @@ static int read_places(struct submit *s, struct gm_err *err)
     rc = gm_access_make_destination(gm_daemon_stores(s->r->http->d), s->destination,
                                     s->destination_mark, err);
     return rc < 0 || s->replace ? rc : check_title(s, err);
+}
+
+/* Its parts may still be on their way. */
+static int read_upload(struct submit *s, const char *id, struct gm_err *err)
+{
+    struct gm_upload_desk *desk = gm_daemon_uploads(s->r->http->d);
+    int rc = gm_upload_desk_check(desk, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const struct gm_upload *u = gm_uploads_find(gm_upload_desk_table(desk), id);
+    if (u == NULL || u->leaving) {
+        return gm_err_set(err, GM_E_INPUT_MISSING, 0, "there is no upload %s", id);
+    }
+    if (u->tenant[0] != '\0' &&
+        strcmp(u->tenant, s->tenant != NULL ? s->tenant : GM_TENANT_DEFAULT) != 0) {
+        return gm_err_set(err, GM_E_INPUT_DENIED, 0, "upload %s is another tenant's", id);
+    }
+    s->source.size = u->size;
+    s->source.name = strdup(u->name);
+    if (s->source.name == NULL) {
+        return gm_err_nomem(err);
+    }
+    return gm_upload_runs(u, &s->part_runs, &s->parts, &s->part_count, err);
 }
 
 static int prepare(struct submit *s, struct gm_err *err)
@@ -269,6 +305,10 @@ static void on_stored(int rc, const struct gm_err *error, void *arg)
 static void done(void *arg)
 {
     struct submit *s = arg;
+    const char *upload = NULL;
+    if (s->rc == 0 && gm_parts_is_url(s->source.url, &upload)) {
+        s->rc = read_upload(s, upload, &s->err);
+    }
     if (s->rc == 0) {
         struct gm_submit job = {.job_id = s->job_id,
                                 .pipeline = s->pipeline,
@@ -276,6 +316,8 @@ static void done(void *arg)
                                 .source_size = s->source.size,
                                 .source_version = s->source.version,
                                 .source_etag = s->source.etag,
+                                .source_parts = s->parts,
+                                .source_part_count = s->part_count,
                                 .source_name = s->source.name,
                                 .destination_url = s->destination,
                                 .destination_mark = s->destination_mark,

@@ -127,4 +127,24 @@ int gm_stores_grant_write(struct gm_stores *stores, const struct gm_remote_write
                           struct gm_remote_grant *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_remote_grant_fini(struct gm_remote_grant *grant);
 
+/* A PUT of one whole object of up to 5 GiB, whatever GM_REMOTE_ONE_PUT says. */
+struct gm_remote_part { /* all borrowed */
+    const char *store_url;
+    const char *key;
+    uint64_t size;
+    const uint8_t *sha256; /* 32 bytes; NULL: any bytes of that size */
+    const uint8_t *md5;    /* 16 bytes; NULL: not told */
+    uint32_t expires_s;
+};
+struct gm_remote_part_grant {
+    bool waits;         /* the endpoint was not probed yet: nothing else is set */
+    bool needs_md5;     /* nothing else is set: asked again with it */
+    char *url;          /* owned */
+    const char *header; /* to be sent with it; NULL: none */
+    char value[65];
+};
+/* It does not block. Errors: INVAL, CONFIG, NOMEM. */
+int gm_stores_grant_part(struct gm_stores *stores, const struct gm_remote_part *part,
+                         struct gm_remote_part_grant *out, struct gm_err *err) GM_MUST_CHECK;
+
 #endif

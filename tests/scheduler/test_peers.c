@@ -138,6 +138,8 @@ static void a_welcome_binds_and_nothing_else(void **state)
     peer = welcome(p, "b", 5, NULL, "n1");
     assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), peer);
     assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_RENEW, "n1"), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_PARTS_ASK, "n1"), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_PARTS_ANSWER, NULL), GM_PEER_REFUSE);
     assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n2"), GM_PEER_REFUSE);
     assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE); /* again */
     assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_WELCOME), peer);

@@ -1,0 +1,38 @@
+#ifndef GM_SCHEDULER_UPLOADS_DESK_H
+#define GM_SCHEDULER_UPLOADS_DESK_H
+
+#include "scheduler/daemon.h"
+#include "scheduler/uploads_doc.h"
+#include "scheduler/uploads_store.h"
+
+/* The uploads of a scheduler that leads: what it knows of them, who waits for their parts, and what
+ * goes when. What is there it learns from the bucket when it starts; before that uploads are BUSY,
+ * and who asks for parts waits. Thread: the loop's; what asks the bucket runs on the pool. */
+struct gm_upload_desk; /* opaque */
+
+/* *out: NULL where no `uploads` are configured. Errors: NOMEM. */
+int gm_upload_desk_create(struct gm_daemon *d, struct gm_upload_desk **out,
+                          struct gm_err *err) GM_MUST_CHECK;
+/* No work of it is on the pool any more. */
+void gm_upload_desk_destroy(struct gm_upload_desk **desk);
+/* Now and then: the bucket is listed, what is idle ends, what is old goes. NULL is fine. */
+void gm_upload_desk_tick(struct gm_upload_desk *desk, gm_time now);
+
+/* Whether uploads can be worked with: UPLOADS_OFF (desk NULL), BUSY (the bucket was not listed
+ * yet), or why it could not be. */
+int gm_upload_desk_check(const struct gm_upload_desk *desk, struct gm_err *err) GM_MUST_CHECK;
+struct gm_uploads *gm_upload_desk_table(struct gm_upload_desk *desk);
+struct gm_uploads_place gm_upload_desk_place(const struct gm_upload_desk *desk);
+struct gm_upload_limits gm_upload_desk_limits(const struct gm_upload_desk *desk);
+/* One more is about to be begun: BUSY where there are max_uploads. Each is followed by began. */
+int gm_upload_desk_begin(struct gm_upload_desk *desk, struct gm_err *err) GM_MUST_CHECK;
+void gm_upload_desk_began(struct gm_upload_desk *desk);
+/* Parts of it came, or it is leaving: who waits for them hears so. */
+void gm_upload_desk_changed(struct gm_upload_desk *desk, const char *id);
+
+/* A node's PartsAsk; desk NULL: it is refused. */
+void gm_upload_desk_ask(struct gm_daemon *d, const char *node_id, const Gm__PartsAsk *ask);
+/* Nobody waits for it any more. NULL is fine. */
+void gm_upload_desk_drop_lease(struct gm_upload_desk *desk, uint64_t epoch);
+
+#endif

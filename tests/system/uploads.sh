@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Uploads on a real S3 server, by curl alone: parts by signed URLs that take one body, a scheduler that starts anew in the middle, completion, a
+# file as a whole, deletion, what is idle; and a job that reads an upload while it still arrives. uploads.sh PART: that part alone (api, job).
+. "$(dirname "$0")/lib.sh"
+. "$here/s3_lib.sh"
+
+need_s3 ceph
+only=${1:-}
+for b in incoming work; do s3_bucket $b; done
+s3_keys_file "$work/s3.keys"
+farm_options="storage: [\"s3://* endpoint=$s3_endpoint region=$s3_region style=path keys=$work/s3.keys\"]
+uploads: s3://incoming/in
+max_uploads: 3
+upload_idle_ms: 4000"
+farm f
+
+api() { # method path [json]: the status; the answer in $work/answer
+  local data=()
+  [ $# -lt 3 ] || data=(-d "$3")
+  curl -s -m 60 -o "$work/answer" -w '%{http_code}' --unix-socket "$at/http" -X "$1" "${data[@]}" "http://x$2"
+}
+answers() { # what status method path [json]
+  local got
+  got=$(api "${@:3}")
+  check "$1: $2, got $got: $(head -c 300 "$work/answer")" test "$got" = "$2"
+}
+is() { jq -e "$1" "$work/answer" >/dev/null 2>&1 || { head -c 400 "$work/answer"; return 1; }; } # filter
+hash() { sha256sum "$1" | cut -c1-64; }
+listed() { [ "$(api GET /v1/uploads)" = 200 ]; }
+put() { # file index: by the grant in the answer; the status
+  curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$1" \
+    -H "x-amz-content-sha256: $(jq -r ".grants[$2].headers[\"x-amz-content-sha256\"]" "$work/answer")" "$(jq -r ".grants[$2].url" "$work/answer")"
+}
+until_true "the bucket was listed" listed
+
+part() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+
+if part api; then
+  head -c 3000000 /dev/urandom >"$work/file"
+  split -b 1000000 -d -a 1 "$work/file" "$work/part."
+  answers "an upload" 201 POST /v1/uploads '{"name": "film.mp4", "size": 3000000, "part_sizes": [1000000, 1000000, 1000000]}'
+  check "it is open, of three parts" is '.state == "open" and .parts == 3 and .overlap == true and .there == []'
+  u=$(jq -r .id "$work/answer")
+  check "its name" is ".source == \"upload:$u\""
+  answers "grants" 200 POST "/v1/uploads/$u/grants" "{\"parts\": [{\"index\": 0, \"sha256\": \"$(hash "$work/part.0")\"}, {\"index\": 2, \"sha256\": \"$(hash "$work/part.2")\"}]}"
+  cp "$work/answer" "$work/grants"
+  check "another body is refused" test "$(put "$work/part.1" 0)" = 400
+  check "a part is taken" test "$(put "$work/part.0" 0)" = 200
+  answers "what was not put is not believed" 409 POST "/v1/uploads/$u/parts" "{\"parts\": [{\"index\": 2, \"sha256\": \"$(hash "$work/part.2")\"}]}"
+  cp "$work/grants" "$work/answer"
+  check "the last part is taken before the middle" test "$(put "$work/part.2" 1)" = 200
+  answers "both are there" 200 POST "/v1/uploads/$u/parts" "{\"parts\": [{\"index\": 0, \"sha256\": \"$(hash "$work/part.0")\"}, {\"index\": 2, \"sha256\": \"$(hash "$work/part.2")\"}]}"
+  check "two of three" is '.there == 2 and .parts == 3'
+  answers "other bytes for it" 409 POST "/v1/uploads/$u/grants" "{\"parts\": [{\"index\": 0, \"sha256\": \"$(hash "$work/part.1")\"}]}"
+
+  stop scheduler
+  scheduler
+  until_true "the bucket was listed again" listed
+  answers "after a restart" 200 GET "/v1/uploads/$u?parts=1"
+  check "the same parts are there" is ".there == [[0, 0], [2, 2]] and .hashes[1] == {\"index\": 2, \"sha256\": \"$(hash "$work/part.2")\"}"
+  answers "not complete" 409 POST "/v1/uploads/$u:complete"
+  check "it names what is missing" is '.detail | contains("the first ones: 1")'
+  answers "what is there needs no grant" 200 POST "/v1/uploads/$u/grants" "{\"parts\": [{\"index\": 0, \"sha256\": \"$(hash "$work/part.0")\"}, {\"index\": 1, \"sha256\": \"$(hash "$work/part.1")\"}]}"
+  check "it says so" is '.grants[0] == {"index": 0, "there": true}'
+  check "the middle" test "$(put "$work/part.1" 1)" = 200
+  answers "complete" 200 POST "/v1/uploads/$u:complete"
+  check "it is" is '.state == "complete" and .there == [[0, 2]]'
+  answers "no open one" 200 GET /v1/uploads
+  check "the list is empty" is '.uploads == []'
+  s3_curl "incoming/in/$u/manifest.json" >"$work/manifest"
+  check "the manifest joins them" test "$(jq -c '[.size, (.parts | length), .parts[1].sha256]' "$work/manifest")" = "[3000000,3,\"$(hash "$work/part.1")\"]"
+
+  answers "a file as a whole" 201 POST /v1/uploads '{"name": "w.mp4", "size": 3000000, "whole": true}'
+  check "no overlap, and why" is '.overlap == false and (.why | length) > 20'
+  w=$(jq -r .id "$work/answer")
+  url=$(jq -r .url "$work/answer")
+  check "another length is refused" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/part.0" "$url")" = 403
+  check "curl -T" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/file" "$url")" = 200
+  answers "complete" 200 POST "/v1/uploads/$w:complete"
+  answers "deleted" 200 DELETE "/v1/uploads/$w"
+  answers "it is gone" 404 GET "/v1/uploads/$w"
+  answers "deleted" 200 DELETE "/v1/uploads/$u"
+  check "nothing is left" s3_is_empty incoming
+
+  answers "no member of that name" 400 POST /v1/uploads '{"name": "a", "size": 1, "whole": true, "colour": 1}'
+  answers "sizes that do not give the size" 400 POST /v1/uploads '{"name": "a", "size": 3, "part_sizes": [1, 1]}'
+  for i in 1 2 3; do answers "open $i" 201 POST /v1/uploads '{"name": "a", "size": 2, "part_size": 1}'; done
+  answers "too many" 429 POST /v1/uploads '{"name": "a", "size": 2, "part_size": 1}'
+  answers "a job of an upload that does not exist" 404 POST /v1/jobs "{\"pipeline\": \"vod-h264\", \"source\": \"upload:$u\", \"destination\": \"file://$at/out\"}"
+  api GET /v1/uploads >/dev/null
+  for i in $(jq -r '.uploads[].id' "$work/answer"); do answers "deleted" 200 DELETE "/v1/uploads/$i"; done
+fi
+
+part job || { stop scheduler; finish; }
+node_options="devices: off" node n1
+small_pipeline "$work/s.yaml" 240
+submit() { # source destination: the job's id in $j
+  answers "a job of $1" 201 POST /v1/jobs "$(jq -n --rawfile y "$work/s.yaml" --arg s "$1" --arg d "file://$2" '{pipeline: {yaml: $y, name: "s.yaml"}, source: $s, destination: $d}')"
+  j=$(jq -r .id "$work/answer")
+}
+ends_as() { [ "$(api GET "/v1/jobs/$j")" = 200 ] && is "$1" >/dev/null; } # filter
+
+# Nothing comes.
+answers "an upload of nothing" 201 POST /v1/uploads '{"name": "a", "size": 2, "part_size": 1}'
+a=$(jq -r .id "$work/answer")
+submit "upload:$a" "$at/none"
+until_true "the job fails" ends_as '.error.code == "input.upload_ended"'
+answers "the upload" 200 GET "/v1/uploads/$a"
+check "it is idle" is '.state == "idle"'
+
+# What follows waits for a machine that may be busy.
+stop scheduler
+sed -i 's/^upload_idle_ms: .*/upload_idle_ms: 100000/' "$at/scheduler.yaml"
+scheduler
+until_true "the bucket was listed once more" listed
+
+# A job while its source arrives: head and end first, the middle when the job waits for it.
+make_clip "$work/clip.mp4" 6 320x240 24 -movflags +faststart
+size=$(stat -c %s "$work/clip.mp4")
+each=$((size / 8 + 1))
+rm -f "$work"/part.*
+split -b $each -d -a 1 "$work/clip.mp4" "$work/part."
+answers "an upload of a clip" 201 POST /v1/uploads "{\"name\": \"clip.mp4\", \"size\": $size, \"part_size\": $each}"
+c=$(jq -r .id "$work/answer")
+send() { # index...: put and said
+  local i
+  for i; do
+    answers "grant $i" 200 POST "/v1/uploads/$c/grants" "{\"parts\": [{\"index\": $i, \"sha256\": \"$(hash "$work/part.$i")\"}]}"
+    check "put $i" test "$(put "$work/part.$i" 0)" = 200
+    answers "said $i" 200 POST "/v1/uploads/$c/parts" "{\"parts\": [{\"index\": $i, \"sha256\": \"$(hash "$work/part.$i")\"}]}"
+  done
+}
+send 0 7
+submit "upload:$c" "$at/out"
+until_true "planned while the middle is missing" ends_as '[.tasks[] | select(.name == "plan")][0].state == "done"'
+send 1 2 3 4 5 6
+answers "complete" 200 POST "/v1/uploads/$c:complete"
+until_true "the job ends" ends_as '.state == "done" or .state == "failed"'
+check "it is done" is '.state == "done"'
+submit "file://$work/clip.mp4" "$at/path"
+until_true "a job of the path ends" ends_as '.state == "done" or .state == "failed"'
+check "same bytes as from a path" test "$(tree_hash "$at/out")" = "$(tree_hash "$at/path")"
+check "no URL with a signature is in a log" sh -c "! grep -qsE 'X-Amz-Signature' '$at'/*.log"
+stop n1
+stop scheduler
+finish
