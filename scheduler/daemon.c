@@ -365,11 +365,8 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .loaded_unix_ms = gm_time_unix_ms(),
                                     .max_attempts = MAX_ATTEMPTS,
                                     .urls = knows_servers(d->settings),
-<<<<<<< HEAD
                                     .work_is_remote = gm_access_is_remote(d->settings->work_store),
-=======
                                     .parts = d->settings->uploads[0] != '\0',
->>>>>>> d891eaa (scheduler: take uploads into a bucket)
                                     .tenants = d->settings->tenant_list,
                                     .tenant_count = d->settings->tenant_count};
     rc = gm_shelf_open(d->settings->state, &d->shelf, err);
