@@ -180,21 +180,63 @@ bool gm_history_cost(const struct gm_history_entry *entry, uint64_t node, uint64
     return true;
 }
 
-uint64_t gm_history_memory(const struct gm_history_entry *entry)
+/* Of what nodes say, of which one may lie; that of the only one where there is one. */
+static uint64_t second_highest(const uint64_t *said, uint32_t count)
 {
     uint64_t highest = 0, second = 0;
-    uint32_t count = 0;
-    for (uint32_t i = 0; entry && i < entry->voice_count; i++) {
-        const struct gm_history_voice *v = &entry->voices[i];
-        count += v->sized > 0 ? 1 : 0;
-        if (v->rss_bytes > highest) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (said[i] > highest) {
             second = highest;
-            highest = v->rss_bytes;
-        } else if (v->rss_bytes > second) {
-            second = v->rss_bytes;
+            highest = said[i];
+        } else if (said[i] > second) {
+            second = said[i];
         }
     }
     return count > 1 ? second : highest;
+}
+
+uint64_t gm_history_memory(const struct gm_history_entry *entry)
+{
+    uint64_t said[GM_HISTORY_VOICES];
+    uint32_t count = 0;
+    for (uint32_t i = 0; entry && i < entry->voice_count; i++) {
+        if (entry->voices[i].sized > 0) {
+            said[count++] = entry->voices[i].rss_bytes;
+        }
+    }
+    return second_highest(said, count);
+}
+
+uint64_t gm_history_bytes(const struct gm_history_entry *entry)
+{
+    uint64_t said[GM_HISTORY_VOICES];
+    uint32_t count = 0;
+    for (uint32_t i = 0; entry && i < entry->voice_count; i++) {
+        if (entry->voices[i].timed > 0) {
+            said[count++] = entry->voices[i].bytes;
+        }
+    }
+    return second_highest(said, count);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+uint64_t gm_history_busy(const struct gm_history_entry *entry)
+{
+    uint64_t said[GM_HISTORY_VOICES];
+    uint32_t count = 0;
+    for (uint32_t i = 0; entry && i < entry->voice_count; i++) {
+        const struct gm_history_voice *v = &entry->voices[i];
+        if (v->timed > 0 && v->cost_ns > 0) {
+            said[count++] = (uint64_t)((unsigned __int128)v->cpu_ns * 1000 / v->cost_ns);
+        }
+    }
+    qsort(said, count, sizeof(said[0]), by_size);
+    return count > 0 ? said[(count - 1) / 2] : 0;
 }
 
 void gm_history_restore(struct gm_history *history, const Gm__HistoryRow *row)

@@ -70,6 +70,11 @@ bool gm_history_cost(const struct gm_history_entry *entry, uint64_t node, uint64
 /* Memory that a task may take: the second highest that a node has seen, that of the only one where
  * there is one. 0: not known. */
 uint64_t gm_history_memory(const struct gm_history_entry *entry);
+/* What a unit of work stores, by the same rule. */
+uint64_t gm_history_bytes(const struct gm_history_entry *entry);
+/* Threads that a task keeps busy, in thousandths: the nodes' median, the lower one of two. 0: not
+ * known. */
+uint64_t gm_history_busy(const struct gm_history_entry *entry);
 
 /* Rows. restore: the entry as the row has it; a key that is there already, or no key, is passed
  * over. describe: *out borrows from entry and storage. */

@@ -236,11 +236,26 @@ static uint64_t raised(uint64_t planned, uint64_t seen)
     return seen <= planned ? planned : smaller(seen, planned * MOST_TIMES);
 }
 
-void gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
-                            const char *chain, struct gm_capacity *demand)
+/* What is put together in one file, or few, is stored at its end: until then it is all in scratch.
+ * Other tasks' files go one by one. */
+static uint64_t scratch_of(const struct gm_history_entry *entry, const struct gm_inst *inst)
+{
+    unsigned __int128 bytes = gm_history_bytes(entry);
+    if (inst->task->type->role != GM_ROLE_FINISH || bytes == 0) {
+        return 0;
+    }
+    bytes = bytes * gm_core_work(inst, 0, 0) + inst->task->type->scratch_bytes;
+    return bytes < UINT64_MAX ? (uint64_t)bytes : UINT64_MAX;
+}
+
+uint64_t gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
+                                const char *chain, struct gm_capacity *demand)
 {
     char key[GM_HISTORY_KEY];
     make_key(key, chain, NULL, inst);
     const struct gm_history_entry *entry = gm_history_find(&core->history, key);
+    uint64_t busy = gm_history_busy(entry);
     demand->memory_bytes = raised(demand->memory_bytes, gm_history_memory(entry));
+    demand->scratch_bytes = raised(demand->scratch_bytes, scratch_of(entry, inst));
+    return busy > demand->cpu_milli ? busy : demand->cpu_milli;
 }

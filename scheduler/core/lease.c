@@ -96,6 +96,14 @@ static bool is_leading(const struct gm_lease *lease)
     return lease->chunk_count > 0 && lease->first_chunk == 0;
 }
 
+/* What is thought to be busy of the device by it: at least what it is given. */
+static uint64_t busy_of(const struct gm_assignment *a)
+{
+    uint64_t threads = gm_core_usable(a->device).cpu_milli;
+    uint64_t busy = a->busy_milli < threads ? a->busy_milli : threads;
+    return busy > a->demand.cpu_milli ? busy : a->demand.cpu_milli;
+}
+
 /* Takes the attempt's slot, and the units that are not done. turn: of its job. */
 static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *a,
                               struct gm_attempt *attempt, const struct gm_lease *triple, bool turn)
@@ -113,6 +121,7 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
     lease->inst = a->inst;
     lease->demand = a->demand;
     lease->picture_s = a->picture_s;
+    lease->busy_milli = busy_of(a);
     lease->at_hand = a->home && a->home == a->node;
     lease->first_chunk = a->first_chunk;
     lease->chunk_count = a->chunk_count;
@@ -120,6 +129,7 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
     lease->progress_at = core->now;
     lease->expires_at = core->now + core->lease_time;
     gm_core_use(core, a->device, &a->demand, false);
+    a->device->busy_milli += lease->busy_milli;
     gm_core_local_reads(job, attempt);
     job->leading += is_leading(lease) ? 1 : 0;
     a->node->lease_count++;
@@ -253,6 +263,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
         gm_core_learn(core, lease, usage);
     }
     gm_core_use(core, lease->device, &lease->demand, true);
+    lease->device->busy_milli -= lease->busy_milli;
     job->leading -= is_leading(lease) ? 1 : 0;
     gm_core_order_settle(core, lease, outcome == GM_ATTEMPT_DONE);
     node->lease_count--;

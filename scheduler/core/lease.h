@@ -31,6 +31,7 @@ struct gm_assignment {
     struct gm_cdevice *device;
     const Gm__Chain *chain; /* of the device */
     struct gm_capacity demand;
+    uint64_t busy_milli; /* threads that it keeps busy, by the past, in thousandths; 0: unknown */
     double picture_s; /* gm_core_picture_s where it decided: others with room are slower; else 0 */
     struct gm_lease *copy_of; /* its twin has the units of both; NULL: they are ready */
 };

@@ -51,18 +51,28 @@ struct gm_capacity gm_core_demand(const struct gm_inst *inst)
     return demand;
 }
 
-struct gm_capacity gm_core_demand_on(const struct gm_core *core, const struct gm_inst *inst,
-                                     const struct gm_chain_wish *wish)
+/* busy_milli: of processors' tasks the threads that it keeps busy. */
+static struct gm_capacity demand_on(const struct gm_core *core, const struct gm_inst *inst,
+                                    const struct gm_chain_wish *wish, uint64_t *busy_milli)
 {
     const struct gm_core_task_type *type = inst->task->type;
     struct gm_capacity demand = gm_core_demand(inst);
     bool encodes = type->role == GM_ROLE_PLAN || type->fan == GM_FAN_RUNS;
-    gm_core_demand_learned(core, inst, wish->name, &demand);
+    bool is_cpu = strcmp(wish->name, "cpu") == 0;
+    uint64_t busy = gm_core_demand_learned(core, inst, wish->name, &demand);
     demand.sessions = wish->sessions;
-    if (encodes && strcmp(wish->name, "cpu") != 0) {
+    if (encodes && !is_cpu) {
         demand.device_memory_bytes = inst->task->job->device_memory_bytes;
     }
+    *busy_milli = is_cpu ? busy : 0;
     return demand;
+}
+
+struct gm_capacity gm_core_demand_on(const struct gm_core *core, const struct gm_inst *inst,
+                                     const struct gm_chain_wish *wish)
+{
+    uint64_t busy_milli;
+    return demand_on(core, inst, wish, &busy_milli);
 }
 
 static struct gm_unit *first_ready(struct gm_inst *inst)
@@ -104,7 +114,8 @@ static bool place_inst(struct gm_core *core, struct gm_inst *inst)
             return false;
         }
         uint64_t slots = gm_core_slots(core, &wish, &unused);
-        struct gm_assignment a = {.inst = inst, .demand = gm_core_demand_on(core, inst, &wish)};
+        struct gm_assignment a = {.inst = inst};
+        a.demand = demand_on(core, inst, &wish, &a.busy_milli);
         if (unused == 0 || !gm_core_inst_may_start(inst, unused) ||
             (inst->task->failures == 0 && gm_core_is_parked(core, &wish, &a.demand))) {
             return false;

@@ -19,6 +19,8 @@
 #include "scheduler/core/times.h"
 #include "scheduler/core/watch.h"
 
+#define CALM_LOOKS 256u
+
 struct search {
     const struct gm_core *core;
     const struct gm_unit *unit;
@@ -27,6 +29,8 @@ struct search {
     struct gm_classes classes; /* of the wish */
     bool other;                /* nodes that failed the unit are out */
     bool kept;                 /* a device was passed over for the job's first chunk */
+    bool calm;                 /* devices whose threads are busy are out */
+    uint32_t looks;            /* calm: at so many more */
     struct gm_capacity demand;
     bool by_column; /* the works of the job have columns, and these are they */
     uint32_t column[GM_CORE_WORKS];
@@ -308,6 +312,20 @@ static bool is_better(const struct found *best, uint64_t left, uint64_t order)
     return left < best->left || (left == best->left && order < best->order);
 }
 
+/* As many threads are thought to be idle there as the unit keeps busy. */
+static bool is_calm(const struct search *s, const struct gm_cdevice *d)
+{
+    uint64_t threads = gm_core_usable(d).cpu_milli, busy = s->a->busy_milli;
+    return d->busy_milli + (busy < threads ? busy : threads) <= threads;
+}
+
+/* It has to be, and is not. */
+static bool is_too_busy(struct search *s, const struct gm_cdevice *d)
+{
+    s->looks -= s->calm && s->looks > 0 ? 1 : 0;
+    return s->calm && (s->looks == 0 || !is_calm(s, d));
+}
+
 static void find_best_in(struct search *s, struct gm_class *class, size_t at, struct found *best)
 {
     const struct gm_block *b = class->blocks[at];
@@ -316,7 +334,7 @@ static void find_best_in(struct search *s, struct gm_class *class, size_t at, st
     uint64_t cpu = s->demand.cpu_milli;
     bool found = false;
     if (!is_better(best, head->least_cpu > cpu ? head->least_cpu - cpu : 0, head->order) ||
-        !is_enough(head, &s->demand)) {
+        !is_enough(head, &s->demand) || (s->calm && s->looks == 0)) {
         return;
     }
     if (s->works > 0 && class->measured > 0) {
@@ -330,7 +348,7 @@ static void find_best_in(struct search *s, struct gm_class *class, size_t at, st
         size_t i = gm_devices_open(&open);
         uint64_t rest = b->rest[GM_DIM_CPU][i];
         if (rest < cpu || !is_better(best, rest - cpu, b->order[i]) || is_too_slow(s, b, i) ||
-            !has_room(s, b, i)) {
+            !has_room(s, b, i) || is_too_busy(s, b->device[i])) {
             continue;
         }
         double own = picture_s(s, b, i);
@@ -559,6 +577,19 @@ static void take_works(struct search *s)
     }
 }
 
+/* Where threads are idle in its place, if its own are busy: of the first so many devices that would
+ * be better. Figures know of threads that are shared. */
+static struct found find_calm(struct search *s, const struct found *best)
+{
+    struct found calm = {.device = NULL};
+    if (best->device && s->a->busy_milli > 0 && s->fastest <= 0 && !is_calm(s, best->device)) {
+        s->calm = true;
+        s->looks = CALM_LOOKS;
+        calm = find_best(s);
+    }
+    return calm.device ? calm : *best;
+}
+
 bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
                          const struct gm_chain_wish *wish, struct gm_assignment *a)
 {
@@ -571,6 +602,7 @@ bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
     struct found best = {.device = NULL};
     best = a->home ? find_home(&s) : best;
     best = best.device ? best : find_best(&s);
+    best = find_calm(&s, &best);
     a->device = best.device;
     a->picture_s = best.picture_s > 0 && has_slower(&s) ? best.picture_s : 0;
     if (!a->device && (a->device = find_alone(&s)) != NULL) {

@@ -326,6 +326,7 @@ struct gm_cdevice {
     struct gm_capacity usable; /* of that what the scheduler uses (quarantine.c); it is
                                   gm_core_usable that counts */
     struct gm_capacity used;
+    uint64_t busy_milli;       /* of its leases */
     struct gm_capacity floor;  /* used when the offer shrank below it: no overcommitment of ours */
     struct gm_cnode *node;     /* borrowed; this and what follows: devices.h */
     uint64_t order;            /* of a walk over all nodes and their devices */
@@ -410,6 +411,7 @@ struct gm_lease {
     Gm__Chain *chain; /* owned: the device's when the lease began */
     struct gm_capacity demand;
     double picture_s;         /* as gm_assignment */
+    uint64_t busy_milli;      /* threads that it keeps busy; no more than its device has */
     bool at_hand;             /* on the node that gm_core_local_node named */
     enum gm_job_class class_; /* its job's when it began; its share (0: not known yet); its price */
     uint64_t share, charged;

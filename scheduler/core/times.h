@@ -36,9 +36,11 @@ gm_time gm_core_expect(const struct gm_core *core, const struct gm_cnode *node,
                        const struct gm_cdevice *device, const Gm__Chain *chain,
                        const struct gm_inst *inst, uint64_t work);
 
-/* What the past says that the task needs, where that is more than `demand`; at most four times. */
-void gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
-                            const char *chain, struct gm_capacity *demand);
+/* What the past says that the task needs of memory and scratch, where that is more than `demand`:
+ * at most four times. Returns how many threads it keeps busy, in thousandths, no fewer than asked
+ * for. */
+uint64_t gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
+                                const char *chain, struct gm_capacity *demand);
 
 /* How long tasks of that kind take, and how far that is off in the mean; false: not known. */
 bool gm_core_typical(const struct gm_core *core, const Gm__Chain *chain, const struct gm_inst *inst,

@@ -105,16 +105,18 @@ static int check_sums(const struct gm_cnode *node, struct gm_err *err)
     for (size_t i = 0; i < node->device_count; i++) {
         const struct gm_cdevice *d = &node->devices[i];
         struct gm_capacity sum = {.slots = 0};
+        uint64_t busy = 0;
         const struct gm_lease *lease;
         DL_FOREACH2(node->leases, lease, node_next)
         {
             if (lease->device == d) {
                 change(&sum, &lease->demand, false);
+                busy += lease->busy_milli;
                 leases++;
             }
         }
         change(&all, &sum, false);
-        if (memcmp(&sum, &d->used, sizeof(sum)) != 0) {
+        if (memcmp(&sum, &d->used, sizeof(sum)) != 0 || busy != d->busy_milli) {
             return BROKEN("node %s: device %s is not used as counted", node->id, d->id);
         }
     }

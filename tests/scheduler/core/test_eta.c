@@ -264,7 +264,7 @@ static void memory_that_was_seen_is_asked_for(void **arg)
     struct gm_capacity planned = gm_core_demand(l->inst), d = planned;
     Gm__Usage usage = GM__USAGE__INIT;
     gm_history_fini(&core->history);
-    gm_core_demand_learned(core, l->inst, "cpu", &d);
+    (void)gm_core_demand_learned(core, l->inst, "cpu", &d);
     assert_int_equal(d.memory_bytes, planned.memory_bytes);
     usage.rss_own = true;
     core->now = l->assigned_at + GM_SEC;
@@ -278,13 +278,91 @@ static void memory_that_was_seen_is_asked_for(void **arg)
         usage.max_rss_bytes = seen[i];
         gm_core_learn(core, l, &usage);
         d = planned;
-        gm_core_demand_learned(core, l->inst, "cpu", &d);
+        (void)gm_core_demand_learned(core, l->inst, "cpu", &d);
         assert_int_equal(d.memory_bytes, want[i]);
         d = planned;
-        gm_core_demand_learned(core, l->inst, "nvenc", &d);
+        (void)gm_core_demand_learned(core, l->inst, "nvenc", &d);
         assert_int_equal(d.memory_bytes, planned.memory_bytes);
     }
     sim_destroy(s.sim);
+}
+
+/* A unit of work of the kind took a microsecond. */
+static void tell(struct gm_core *core, const char *kind, uint64_t cpu_ns, uint64_t bytes)
+{
+    struct gm_history_sample sample = {.cost_ns = 1000, .cpu_ns = cpu_ns, .bytes = bytes};
+    gm_history_entry_free(gm_history_learn(&core->history, kind, 1, &sample));
+}
+
+/* Of what is one file until its end; of a run, whose files are stored one by one, nothing. */
+static void scratch_that_was_seen_is_asked_for(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    struct gm_core *core = s.sim->core;
+    const uint64_t mib = UINT64_C(1) << 20, work = 12 * 6000;
+    for (uint32_t t = 0; t < core->jobs->task_count; t++) {
+        struct gm_ctask *task = &core->jobs->tasks[t];
+        struct gm_inst inst = {.task = task};
+        bool runs = strcmp(task->type->name, "encode") == 0;
+        if (!runs && strcmp(task->type->name, "package") != 0) {
+            continue;
+        }
+        const struct gm_capacity planned = gm_core_demand(&inst);
+        const uint64_t seen[] = {0, 1, mib * 32 / work, UINT64_MAX};
+        const uint64_t least[] = {0, work, mib * 31, planned.scratch_bytes * 3};
+        for (size_t i = 0; i < 4; i++) {
+            struct gm_capacity d = planned;
+            gm_history_fini(&core->history);
+            tell(core, runs ? "cpu/*/encode/14/h264.8/" : "cpu/*/package/0", 1, seen[i]);
+            (void)gm_core_demand_learned(core, &inst, "cpu", &d);
+            assert_in_range(d.scratch_bytes - planned.scratch_bytes, runs ? 0 : least[i],
+                            runs ? 0 : least[i] + mib);
+        }
+    }
+    sim_destroy(s.sim);
+}
+
+static void threads_are_no_fewer_than_one(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    struct gm_core *core = s.sim->core;
+    const struct gm_lease *l = lease_of(s.sim, "video");
+    struct gm_capacity d = gm_core_demand(l->inst);
+    gm_history_fini(&core->history);
+    assert_int_equal(gm_core_demand_learned(core, l->inst, "cpu", &d), 1000);
+    tell(core, "cpu/*/encode/14/h264.8/", 10, 0);
+    assert_int_equal(gm_core_demand_learned(core, l->inst, "cpu", &d), 1000);
+    gm_history_fini(&core->history);
+    tell(core, "cpu/*/encode/14/h264.8/", 3500, 0);
+    assert_int_equal(gm_core_demand_learned(core, l->inst, "cpu", &d), 3500);
+    assert_int_equal(d.cpu_milli, 1000); /* it is given no more */
+    sim_destroy(s.sim);
+}
+
+/* Of each node the split and the runs on it, as they were given out. */
+static void runs_go_where_threads_are_idle_and_wait_for_none(void **arg)
+{
+    (void)arg;
+    for (int known = 0; known < 2; known++) {
+        struct sim_params params = {.seed = 1, .nodes = 2, .slots = 4};
+        struct sim *sim = sim_create(&params);
+        (void)sim_submit(sim, "job", 24, 0, 50);
+        for (int i = 0; i < 400; i++) {
+            if (known) {
+                gm_history_fini(&sim->core->history);
+                tell(sim->core, "cpu/*/encode/14/h264.8/", 3000, 0);
+            }
+            sim_step(sim);
+        }
+        const char *runs = strstr(sim->order, "job.video@");
+        const char *want =
+            known ? "job.video@0 job.video@1 job.video@0 " : "job.video@0 job.video@0 job.video@0 ";
+        assert_non_null(runs);
+        assert_memory_equal(runs, want, strlen(want));
+        sim_destroy(sim);
+    }
 }
 
 int main(void)
@@ -298,6 +376,9 @@ int main(void)
         cmocka_unit_test(a_job_has_left_its_work_among_its_slots),
         cmocka_unit_test(the_second_job_is_told_when_it_ends),
         cmocka_unit_test(explain_says_when),
-        cmocka_unit_test(memory_that_was_seen_is_asked_for)};
+        cmocka_unit_test(memory_that_was_seen_is_asked_for),
+        cmocka_unit_test(scratch_that_was_seen_is_asked_for),
+        cmocka_unit_test(threads_are_no_fewer_than_one),
+        cmocka_unit_test(runs_go_where_threads_are_idle_and_wait_for_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

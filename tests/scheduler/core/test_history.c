@@ -215,6 +215,35 @@ static void a_row_with_more_than_there_is_room_for_is_cut(void **arg)
     gm_history_fini(&h);
 }
 
+/* Of three nodes one lies, up or down; of two the lower one counts, for bytes as for threads. */
+static void what_a_node_alone_says_of_bytes_and_threads_does_not_count(void **arg)
+{
+    (void)arg;
+    static const uint64_t most = UINT64_MAX;
+    static const struct {
+        uint64_t cpu_ns[3], bytes[3];
+        uint32_t nodes;
+        uint64_t busy, stored;
+    } rows[] = {{{3000}, {7}, 1, 3000, 7},
+                {{3000, most}, {7, most}, 2, 3000, 7},
+                {{most, 2000, 3000}, {most, 7, 5}, 3, 3000, 7},
+                {{0, 2000, 3000}, {0, 7, 5}, 3, 2000, 5}};
+    assert_int_equal(gm_history_busy(NULL), 0);
+    assert_int_equal(gm_history_bytes(NULL), 0);
+    for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+        struct gm_history h = {0};
+        for (uint32_t n = 0; n < rows[r].nodes; n++) {
+            struct gm_history_sample s = {.cost_ns = 1000};
+            s.cpu_ns = rows[r].cpu_ns[n];
+            s.bytes = rows[r].bytes[n];
+            gm_history_entry_free(gm_history_learn(&h, "a", n, &s));
+        }
+        assert_int_equal(gm_history_busy(gm_history_find(&h, "a")), rows[r].busy);
+        assert_int_equal(gm_history_bytes(gm_history_find(&h, "a")), rows[r].stored);
+        gm_history_fini(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +253,7 @@ int main(void)
         cmocka_unit_test(one_sample_moves_nothing_far),
         cmocka_unit_test(a_node_is_asked_by_its_own_figures_and_others_by_the_median),
         cmocka_unit_test(memory_is_what_was_needed_at_most_and_falls_slowly),
+        cmocka_unit_test(what_a_node_alone_says_of_bytes_and_threads_does_not_count),
         cmocka_unit_test(the_last_five_nodes_are_heard),
         cmocka_unit_test(the_table_is_bounded_and_the_oldest_goes),
         cmocka_unit_test(a_row_makes_the_same_entry),
