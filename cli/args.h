@@ -9,6 +9,7 @@ enum gm_command {
     GM_CMD_NODE,
     GM_CMD_PIPELINE,
     GM_CMD_KEYS,
+    GM_CMD_STORAGE,
     GM_CMD_TRANSCODE,
     GM_CMD_PLAN,
     GM_CMD_SUBMIT,
@@ -26,6 +27,7 @@ enum gm_command {
     GM_CMD_PIPELINE_LIST,
     GM_CMD_PIPELINE_SHOW,
     GM_CMD_PIPELINE_CHECK,
+    GM_CMD_STORAGE_SWEEP,
     GM_CMD_KEYS_MAKE,
     GM_CMD_KEYS_LIST,
     GM_CMD_KEYS_ROTATE,
@@ -63,7 +65,8 @@ struct gm_args {
     int64_t timeout;      /* node restart: seconds a node, default 3600 */
     int64_t hours;        /* keys rotate: how long old keys are taken yet, default 24 */
     bool watch;
-    bool replace;
+    bool replace; /* transcode, submit */
+    bool dry_run; /* storage sweep */
     bool devices; /* embedded farm: its first node uses this machine's */
     bool prove;   /* of the command devices */
     bool all;     /* node restart */

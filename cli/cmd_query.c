@@ -1,5 +1,5 @@
 /* The commands that ask the API once: job list|show|cancel|explain, node
- * list|show|drain|resume|quarantine, pipeline list|show|check. */
+ * list|show|drain|resume|quarantine, pipeline list|show|check, storage sweep. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +126,12 @@ static int make_query(const struct gm_args *args, struct query *q, struct gm_err
         }
         return set_path(q, "/v1/nodes/", args->operand,
                         args->command == GM_CMD_NODE_DRAIN ? ":drain" : ":resume", err);
+    case GM_CMD_STORAGE_SWEEP:
+        q->method = "POST";
+        q->print = gm_print_swept;
+        q->body = json_pack("{s:b}", "dry_run", (int)args->dry_run);
+        snprintf(q->path, sizeof(q->path), "/v1/storage:sweep");
+        return q->body == NULL ? gm_err_nomem(err) : 0;
     case GM_CMD_PIPELINE_LIST:
         q->print = gm_print_pipelines;
         snprintf(q->path, sizeof(q->path), "/v1/pipelines");

@@ -19,6 +19,7 @@ static const char OVERVIEW[] =
     "  gopmill job list|show|cancel|explain\n"
     "  gopmill node list|show|drain|resume|restart|quarantine\n"
     "  gopmill pipeline list|show|check\n"
+    "  gopmill storage sweep               delete what crashes left in the work store\n"
     "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
     "  gopmill version\n"
@@ -93,6 +94,17 @@ static const char PIPELINE[] = "gopmill pipeline list         pipelines by name\
                                "gopmill pipeline show NAME    one as YAML\n"
                                "gopmill pipeline check FILE   what is wrong with a file\n"
                                "\nEach takes --help.\n";
+
+static const char STORAGE[] =
+    "gopmill storage sweep         delete what crashes left in the work store\n"
+    "\nIt takes --help.\n";
+
+static const char STORAGE_SWEEP[] =
+    "gopmill storage sweep [options]\n"
+    "Deletes what lies in the farm's work store of jobs that have ended, or that nobody knows and\n"
+    "that are a week old, and shows it. The scheduler does so by itself every hour.\n"
+    "\n"
+    "  --dry-run         show it, delete nothing\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char JOB_LIST[] =
     "gopmill job list [options]\n"
@@ -262,6 +274,10 @@ const char *gm_args_help(enum gm_command command)
         return PIPELINE_SHOW;
     case GM_CMD_PIPELINE_CHECK:
         return PIPELINE_CHECK;
+    case GM_CMD_STORAGE:
+        return STORAGE;
+    case GM_CMD_STORAGE_SWEEP:
+        return STORAGE_SWEEP;
     case GM_CMD_KEYS:
         return KEYS;
     case GM_CMD_KEYS_MAKE:

@@ -14,6 +14,8 @@ void gm_print_nodes(FILE *file, const json_t *answer);
 void gm_print_node(FILE *file, const json_t *node);
 void gm_print_pipelines(FILE *file, const json_t *answer);
 void gm_print_checked(FILE *file, const json_t *answer);
+/* What a sweep of the work store found. */
+void gm_print_swept(FILE *file, const json_t *answer);
 /* A plan-only job's report. */
 void gm_print_plan(FILE *file, const json_t *report);
 /* The path that a player is given, below root, of which the first root_size bytes count: the master

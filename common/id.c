@@ -60,3 +60,16 @@ bool gm_id_is(const char *text)
 {
     return strspn(text, digits) == GM_ID_SIZE - 1 && text[GM_ID_SIZE - 1] == '\0' && text[0] <= '7';
 }
+
+int64_t gm_id_unix_ms(const char *text)
+{
+    int64_t ms = 0;
+
+    if (!gm_id_is(text)) {
+        return -1;
+    }
+    for (int i = 0; i < 10; i++) {
+        ms = ms * 32 + (strchr(digits, text[i]) - digits);
+    }
+    return ms;
+}

@@ -11,6 +11,8 @@
 int gm_id_make(char out[GM_ID_SIZE], struct gm_err *err) GM_MUST_CHECK;
 /* Whether text has that form. */
 bool gm_id_is(const char *text);
+/* When it was made, as it says itself; -1: text has not that form. */
+int64_t gm_id_unix_ms(const char *text);
 int gm_random(void *out, size_t size, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

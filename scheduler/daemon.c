@@ -285,6 +285,7 @@ static void on_tick(uv_timer_t *timer)
     gm_upload_desk_tick(d->uploads, gm_time_now());
     gm_commit_tick(d->commit);
     gm_retire_tick(d);
+    gm_sweep_tick(d);
 }
 
 /* Of those that were told to stop. */

@@ -18,6 +18,7 @@
 #include "scheduler/overload.h"
 #include "scheduler/retire.h"
 #include "scheduler/shelf.h"
+#include "scheduler/sweep.h"
 #include "scheduler/uploads_desk.h"
 #include "storage/store.h"
 
@@ -107,6 +108,7 @@ struct gm_daemon {
     unsigned long long unlogged;
     struct gm_hold hold; /* grants that wait for deletions */
     struct gm_retire retire;
+    struct gm_sweep sweep;
     size_t works;      /* on the pool */
     struct gm_gap gap; /* of jobs that ended */
 };

@@ -6,12 +6,11 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "scheduler/below.h"
 #include "scheduler/standing.h"
-#include "storage/remote/stores.h"
 
 #define FOLDER "replaced/"
 #define NOTE_BYTES 256
-#define BATCH 256
 #define KEY_BYTES (GM_HOLD_NAME + sizeof FOLDER)
 
 static void note_key(const char *publication, char out[KEY_BYTES])
@@ -197,44 +196,13 @@ void gm_replaced_fini(struct gm_replaced *replaced)
 
 /* ---- deleting */
 
-struct batch {
-    char *keys[BATCH]; /* owned */
-    size_t count;
-};
-
-static int add_key(const char *key, uint64_t size, void *arg)
-{
-    struct batch *batch = arg;
-    (void)size;
-    batch->keys[batch->count] = strdup(key);
-    if (batch->keys[batch->count] == NULL) {
-        return 1; /* what there is goes first */
-    }
-    batch->count++;
-    return batch->count == BATCH ? 1 : 0;
-}
-
 int gm_replaced_delete(struct gm_store *store, const char *publication, bool *out_more,
                        struct gm_err *err)
 {
-    struct batch batch = {.count = 0};
     char prefix[GM_HOLD_NAME + 4];
-    size_t done = 0;
+    bool more = false;
     (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, publication);
-    int rc = gm_store_list(store, prefix, add_key, &batch, err);
-    bool more = rc > 0;
-    if (more && batch.count == 0) {
-        rc = gm_err_nomem(err);
-    }
-    if (rc >= 0 && batch.count > 0) {
-        rc = gm_store_delete_many(store, (const char *const *)batch.keys, batch.count, &done, err);
-    }
-    for (size_t i = 0; i < batch.count; i++) {
-        free(batch.keys[i]);
-    }
-    if (rc == 0 && !more) {
-        rc = gm_stores_drop_uploads(store, prefix, err);
-    }
+    int rc = gm_below_delete(store, prefix, &more, err);
     if (rc == 0 && !more) {
         rc = drop_note(store, publication, err);
     }

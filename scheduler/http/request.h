@@ -110,6 +110,9 @@ int gm_json_check_keys(const json_t *object, const char *const *known,
 /* The body as an object. Errors: INVAL with line and column. */
 int gm_request_object(struct gm_request *r, json_t **out, struct gm_err *err) GM_MUST_CHECK;
 
+/* handle_sweep.c */
+void gm_handle_sweep(struct gm_request *r);
+
 /* sse.c */
 void gm_handle_events(struct gm_request *r);
 enum MHD_Result gm_stream_queue(struct gm_request *r);

@@ -466,6 +466,7 @@ static const struct route ROUTES[] = {
     {"POST", "/v1/uploads/", ":complete", gm_handle_upload_complete},
     {"GET", "/v1/pipelines", NULL, gm_handle_pipelines},
     {"GET", "/v1/pipelines/", "", gm_handle_pipeline},
+    {"POST", "/v1/storage:sweep", NULL, gm_handle_sweep},
     {"POST", "/v1/pipelines:check", NULL, gm_handle_pipeline_check},
 };
 

@@ -97,3 +97,25 @@ int gm_stores_drop_uploads(struct gm_store *store, const char *prefix, struct gm
     }
     return rc;
 }
+
+int gm_stores_list_uploads(struct gm_store *store, const char *prefix,
+                           int (*fn)(const char *key, void *arg), void *arg, struct gm_err *err)
+{
+    struct gm_s3_store *s = gm_s3_store_of(store);
+    struct page page = {.count = 0};
+    char full[GM_S3_KEY_MAX + 1];
+    int rc = s == NULL ? 0 : gm_s3_store_key(s, prefix, full, err);
+
+    if (s == NULL || rc < 0) {
+        return rc;
+    }
+    rc = list_uploads(s, full, &page, err);
+    size_t size = strlen(full), before = size - strlen(prefix);
+    for (size_t i = 0; rc == 0 && i < page.count; i++) {
+        if (strncmp(page.uploads[i].key, full, size) == 0) {
+            rc = fn(page.uploads[i].key + before, arg);
+        }
+    }
+    page_fini(&page);
+    return rc;
+}

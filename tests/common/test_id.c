@@ -28,9 +28,11 @@ static void ids_are_ulids(void **state)
         ms = ms * 32 + (strchr(DIGITS, id[i]) - DIGITS);
     }
     assert_true(ms >= before && ms <= gm_time_unix_ms());
+    assert_true(gm_id_unix_ms(id) == ms);
     assert_true(gm_id_is(id));
     id[0] = '8'; /* later than 48 bits of ms can tell */
     assert_false(gm_id_is(id));
+    assert_true(gm_id_unix_ms(id) == -1);
     assert_false(gm_id_is(""));
     assert_false(gm_id_is("01m834zg8c715pdv5j3b71929"));
     assert_false(gm_id_is("01m834zg8c715pdv5j3b7192960"));

@@ -380,6 +380,49 @@ static void another_title_is_not_published_over(void **state)
     node_close(&n);
 }
 
+/* In the work store, of a job that ended, of one that is forgotten, and of one that another
+ * scheduler may have taken just now. */
+static void a_sweep_deletes_what_nobody_needs(void **state)
+{
+    static const char *const names[] = {"00000000000000000000000000", "7zzzzzzzzzzzzzzzzzzzzzzzzz"};
+    struct farm f;
+    struct node n;
+    char id[64], late[128], other[2][128], command[1024];
+    json_t *j = NULL;
+    begin(&f, &n, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 5);
+    wait_for(&f, id, "job.done");
+    for (int i = 0; i < 2400 && farm_has(&f, "s/work/jobs"); i++) {
+        (void)poll(NULL, 0, 50);
+    }
+    (void)snprintf(late, sizeof late, "s/work/jobs/%s/late", id);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(other[i], sizeof other[i], "s/work/jobs/%s/x", names[i]);
+    }
+    (void)snprintf(command, sizeof command, "cd '%s/s/work' && mkdir -p jobs/%s jobs/%s jobs/%s",
+                   f.folder, id, names[0], names[1]);
+    assert_int_equal(system(command), 0);
+    write_file(*state, late, "late", 4);
+    write_file(*state, other[0], "x", 1);
+    write_file(*state, other[1], "x", 1);
+    farm_expect(&f, "POST", "/v1/storage:sweep", "{\"dry_run\":1}", 400, "usage.invalid");
+    assert_int_equal(farm_call(&f, "POST", "/v1/storage:sweep", "{\"dry_run\":true}", &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "found")), 2);
+    json_decref(j);
+    assert_true(farm_has(&f, late) && farm_has(&f, other[0]));
+    assert_int_equal(farm_call(&f, "POST", "/v1/storage:sweep", NULL, &j), 200);
+    const json_t *row = json_array_get(json_object_get(j, "found"), 1);
+    assert_string_equal(json_string_value(json_object_get(row, "job")), id);
+    assert_string_equal(json_string_value(json_object_get(row, "why")), "ended");
+    assert_int_equal(json_integer_value(json_object_get(row, "bytes")), 4);
+    json_decref(j);
+    assert_false(farm_has(&f, late) || farm_has(&f, other[0]));
+    assert_true(farm_has(&f, other[1]));
+    farm_stop(&f);
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +438,8 @@ int main(void)
         cmocka_unit_test(what_fails_beside_a_result_leaves_nothing_but_that),
         cmocka_unit_test(nothing_is_published_without_its_outputs),
         cmocka_unit_test_setup_teardown(another_title_is_not_published_over, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_sweep_deletes_what_nobody_needs, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(an_older_publication_goes_after_its_time, make_folder,
                                         remove_folder),

@@ -125,6 +125,38 @@ if part large; then # a result of more than 64 MiB goes in parts
   stop scheduler
 fi
 
+if part sweep; then # what crashes left, and what another title took the place of
+  work_store=s3://work/sweep s3_farm sweep
+  node n1
+  job "sweep: first" "$clip" s3://dest/title
+  old=$(s3_keys dest title/v/ | sed -n '1s|^title/v/\([^/]*\)/.*|\1|p')
+  sed 's/\[240, 144\]/[144]/; /mp4:/d' "$work/s.yaml" >"$work/other.yaml"
+  check "another title is refused" status 1 gopmill submit "$clip" --out s3://dest/title --pipeline "$work/other.yaml"
+  check "and why is said" said storage.title_exists
+  check "with --replace it is taken" status 0 gopmill submit "$clip" --out s3://dest/title --pipeline "$work/other.yaml" --replace --watch
+  check "the older one is noted" test "$(s3_keys dest title/replaced/)" = "title/replaced/$old"
+  check "and is there" s3_curl "dest/$(s3_keys dest "title/v/$old/" | head -n 1)" -f -o "$work/there"
+  stop scheduler
+  echo '{"until_unix_ms": 1}' >"$work/over"
+  s3_put "$work/over" "dest/title/replaced/$old"
+  scheduler
+  is_gone_there() { s3_keys dest title/ >"$work/keys" && ! grep -qE "/(replaced|$old)/" "$work/keys"; }
+  until_true "its time over it is deleted" is_gone_there
+  got "sweep" title/
+  check "sweep: it plays" plays "$work/got/master.m3u8"
+  left=work/sweep/jobs/00000000000000000000000000
+  s3_put "$work/over" $left/chunks/1
+  check "an upload is open" test "$(s3_status "$left/large?uploads=" -X POST)" = 200
+  check "a sweep shows what it would delete" status 0 gopmill storage sweep --dry-run
+  check "the upload, too: $(cat "$work/out")" grep -qE '^jobs/0+/ +1 +1 +[0-9]+ B .*unknown' "$work/out"
+  check "and deletes nothing" test "$(s3_status $left/chunks/1 -I)" = 200
+  check "then it does" status 0 gopmill storage sweep
+  check "nothing is left then" s3_is_empty work
+  check "nothing is found then" test "$(gopmill storage sweep)" = "nothing is left over"
+  stop n1
+  stop scheduler
+fi
+
 if part grants; then # what a node hears, tried by who has nothing else
   work_store=s3://work/heard s3_farm heard
   rm -f "$at/port" && mkfifo "$at/port"
