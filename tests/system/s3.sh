@@ -153,6 +153,11 @@ if part sweep; then # what crashes left, and what another title took the place o
   check "then it does" status 0 gopmill storage sweep
   check "nothing is left then" s3_is_empty work
   check "nothing is found then" test "$(gopmill storage sweep)" = "nothing is left over"
+  # what docs/operations.md says of players in browsers, for a client of XML
+  echo '<CORSConfiguration><CORSRule><AllowedOrigin>https://player.example.org</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>HEAD</AllowedMethod><AllowedHeader>Range</AllowedHeader></CORSRule></CORSConfiguration>' >"$work/cors"
+  check "CORS is set" test "$(s3_status "dest?cors=" -X PUT --data-binary "@$work/cors")" = 200
+  check "a player of that origin may fetch" grep -qi '^access-control-allow-origin: https://player.example.org' <(s3_curl dest/title/master.m3u8 -D - -o /dev/null -H 'Origin: https://player.example.org')
+  check "one of another may not" sh -c "! grep -qi access-control-allow-origin" <<<"$(s3_curl dest/title/master.m3u8 -D - -o /dev/null -H 'Origin: https://other.example.org')"
   stop n1
   stop scheduler
 fi
