@@ -33,8 +33,12 @@ enum option_bit {
     OPT_DEVICES = 1 << 14,
     OPT_TENANT = 1 << 15,
     OPT_DEADLINE = 1 << 16,
+    OPT_PARALLEL = 1 << 17,
+    OPT_STORAGE_CA = 1 << 18,
+    OPT_NO_UPLOAD = 1 << 19,
     OPT_DEVICE = 1 << 20,
     OPT_REASON = 1 << 21,
+    OPT_VERBOSE = 1 << 22,
     OPT_REPLACE = 1 << 23,
     OPT_KEYS = 1 << 24,
     OPT_ROLE = 1 << 25,
@@ -45,6 +49,7 @@ enum option_bit {
     OPT_FORCE = 1 << 30,
     OPT_DRY_RUN = 1U << 31,
     OPT_OFFLINE = OPT_JSON | OPT_QUIET | OPT_HELP,
+    OPT_SENDS = OPT_PARALLEL | OPT_STORAGE_CA | OPT_VERBOSE,
     OPT_COMMON = OPT_SCHEDULER | OPT_OFFLINE,
 };
 
@@ -81,6 +86,11 @@ static const struct option {
     {"--timeout", OPT_TIMEOUT, TYPE_NUMBER, offsetof(struct gm_args, timeout), 1, 604800},
     {"--force", OPT_FORCE, TYPE_FLAG, offsetof(struct gm_args, force), 0, 0},
     {"--dry-run", OPT_DRY_RUN, TYPE_FLAG, offsetof(struct gm_args, dry_run), 0, 0},
+    {"--parallel", OPT_PARALLEL, TYPE_NUMBER, offsetof(struct gm_args, parallel), 1,
+     GM_ARGS_PARALLEL},
+    {"--storage-ca", OPT_STORAGE_CA, TYPE_TEXT, offsetof(struct gm_args, storage_ca), 0, 0},
+    {"--no-upload", OPT_NO_UPLOAD, TYPE_FLAG, offsetof(struct gm_args, no_upload), 0, 0},
+    {"--verbose", OPT_VERBOSE, TYPE_FLAG, offsetof(struct gm_args, verbose), 0, 0},
     {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
     {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
     {"--quiet", OPT_QUIET, TYPE_FLAG, offsetof(struct gm_args, quiet), 0, 0},
@@ -104,8 +114,9 @@ static const struct command {
      false},
     {GM_CMD_SUBMIT, "submit", NULL, "INPUT",
      OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_PRIORITY | OPT_TENANT | OPT_DEADLINE |
-         OPT_EXTERNAL_ID | OPT_WATCH | OPT_REPLACE,
+         OPT_EXTERNAL_ID | OPT_WATCH | OPT_REPLACE | OPT_SENDS | OPT_NO_UPLOAD,
      true, true},
+    {GM_CMD_UPLOAD, "upload", NULL, "FILE", OPT_COMMON | OPT_SENDS | OPT_TENANT, false, true},
     {GM_CMD_WATCH, "watch", NULL, "JOB", OPT_COMMON, false, true},
     {GM_CMD_JOB_LIST, "job", "list", NULL, OPT_COMMON | OPT_STATE | OPT_LIMIT, false, true},
     {GM_CMD_JOB_SHOW, "job", "show", "JOB", OPT_COMMON, false, true},
@@ -415,6 +426,7 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
                                .limit = 100,
                                .at_once = 1,
                                .timeout = 3600,
+                               .parallel = 4,
                                .keys = GM_KEY_FOLDER,
                                .hours = 24}};
     int rc = take_words(&p, argc, argv, err);

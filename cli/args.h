@@ -13,6 +13,7 @@ enum gm_command {
     GM_CMD_TRANSCODE,
     GM_CMD_PLAN,
     GM_CMD_SUBMIT,
+    GM_CMD_UPLOAD,
     GM_CMD_WATCH,
     GM_CMD_JOB_LIST,
     GM_CMD_JOB_SHOW,
@@ -36,6 +37,7 @@ enum gm_command {
     GM_CMD_VERSION,
 };
 
+#define GM_ARGS_PARALLEL 64
 #define GM_ARGS_OPERANDS 64 /* of a command that takes several */
 
 /* The command line, parsed. Strings are borrowed from argv or the environment. */
@@ -55,15 +57,19 @@ struct gm_args {
     const char *device; /* node quarantine, resume: its id; NULL: the whole node */
     const char *reason; /* node quarantine */
     const char *tenant;
-    const char *deadline; /* cli/deadline.h; NULL: none */
-    const char *keys;     /* keys: their folder, default GM_KEY_FOLDER */
-    const char *role;     /* keys make: node, client, admin; NULL: not given */
-    int64_t nodes;        /* embedded farm: 1..64, default 1 */
-    int64_t priority;     /* 0..100, default 50 */
-    int64_t limit;        /* job list: 1..500, default 100 */
-    int64_t at_once;      /* node restart: 1..64, default 1 */
-    int64_t timeout;      /* node restart: seconds a node, default 3600 */
-    int64_t hours;        /* keys rotate: how long old keys are taken yet, default 24 */
+    const char *deadline;   /* cli/deadline.h; NULL: none */
+    const char *keys;       /* keys: their folder, default GM_KEY_FOLDER */
+    const char *role;       /* keys make: node, client, admin; NULL: not given */
+    int64_t nodes;          /* embedded farm: 1..64, default 1 */
+    int64_t priority;       /* 0..100, default 50 */
+    int64_t limit;          /* job list: 1..500, default 100 */
+    int64_t at_once;        /* node restart: 1..64, default 1 */
+    int64_t timeout;        /* node restart: seconds a node, default 3600 */
+    int64_t hours;          /* keys rotate: how long old keys are taken yet, default 24 */
+    int64_t parallel;       /* upload, submit: parts at once, 1..GM_ARGS_PARALLEL, default 4 */
+    const char *storage_ca; /* upload, submit: PEM of who signs the store's certificate */
+    bool no_upload;         /* submit: INPUT is a path that nodes see */
+    bool verbose;
     bool watch;
     bool replace; /* transcode, submit */
     bool dry_run; /* storage sweep */

@@ -12,6 +12,7 @@
 #include "cli/deadline.h"
 #include "cli/job.h"
 #include "cli/print.h"
+#include "cli/submit_file.h"
 #include "cli/url.h"
 #include "common/fs.h"
 #include "storage/store.h"
@@ -36,11 +37,37 @@ static bool may_go_on(const struct run *r)
             access(mark, F_OK) == 0);
 }
 
+/* A plain path to a running farm; what is named by a URL is as the farm's machines see it. */
+static bool may_upload(const struct gm_args *args)
+{
+    return args->command == GM_CMD_SUBMIT && !args->no_upload &&
+           strncmp(args->operand, "file:", 5) != 0 && !gm_url_is_remote(args->operand);
+}
+
+static int submit_file(struct run *r, const struct gm_submit *submit, int fd)
+{
+    const struct gm_upload_params upload = {.path = r->args->operand,
+                                            .farm = r->args->scheduler,
+                                            .tenant = r->args->tenant,
+                                            .ca_file = r->args->storage_ca,
+                                            .parallel = (size_t)r->args->parallel,
+                                            .verbose = r->args->verbose};
+    int rc = gm_submit_file(r->session, submit, &upload, fd, &r->job, &r->err);
+    if (rc == -GM_E_UPLOADS_OFF) {
+        if (r->args->verbose) {
+            gm_term_note(r->term, "not uploaded, the farm reads its path: %s", r->err.text);
+        }
+        rc = gm_job_submit(r->session, submit, &r->job, &r->err);
+    }
+    return rc;
+}
+
 static int submit(struct run *r)
 {
     int64_t deadline = 0;
+    int rc = 0;
     if (r->args->deadline != NULL) {
-        int rc = gm_deadline_parse(r->args->deadline, gm_time_unix_ms(), &deadline, &r->err);
+        rc = gm_deadline_parse(r->args->deadline, gm_time_unix_ms(), &deadline, &r->err);
         if (rc < 0) {
             return rc;
         }
@@ -56,7 +83,13 @@ static int submit(struct run *r)
                                      .replace = r->args->replace,
                                      .keeps = r->args->scheduler == NULL && r->args->state != NULL,
                                      .goes_on = may_go_on(r)};
-    return gm_job_submit(r->session, &params, &r->job, &r->err);
+    int fd = -1;
+    if (!may_upload(r->args) || gm_upload_open(r->args->operand, &fd, NULL) < 0) {
+        return gm_job_submit(r->session, &params, &r->job, &r->err);
+    }
+    rc = submit_file(r, &params, fd);
+    (void)close(fd);
+    return rc;
 }
 
 static int watch(struct run *r, const char *id, bool own)
@@ -274,7 +307,8 @@ static int run_job(struct run *r, bool *out_watched)
             gm_term_note(r->term, "submitted to %s as %s", args->scheduler,
                          gm_job_text(r->job, "id"));
         }
-        *out_watched = args->command != GM_CMD_SUBMIT || args->watch;
+        *out_watched =
+            args->command != GM_CMD_SUBMIT || args->watch || (rc == 0 && gm_job_is_final(r->job));
         if (rc == 0 && *out_watched) {
             rc = watch(r, gm_job_text(r->job, "id"), args->command != GM_CMD_SUBMIT);
         }

@@ -43,6 +43,8 @@ enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term)
     case GM_CMD_KEYS_ROTATE:
     case GM_CMD_KEYS_REVOKE:
         return gm_command_keys(args, term);
+    case GM_CMD_UPLOAD:
+        return gm_command_upload(args, term);
     case GM_CMD_TRANSCODE:
     case GM_CMD_PLAN:
     case GM_CMD_SUBMIT:

@@ -10,6 +10,8 @@
 /* Runs a parsed command to its end: prints and answers the exit code. */
 enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term);
 
+/* upload. */
+enum gm_exit gm_command_upload(const struct gm_args *args, struct gm_term *term);
 /* transcode, plan, submit and watch. */
 enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term);
 /* The commands that ask the API once and print its answer. */

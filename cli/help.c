@@ -9,12 +9,18 @@
     "  --scheduler URL   unix:/path/http.sock or http://host:port; several: commas between\n"      \
     "                    (default: GOPMILL_SCHEDULER)\n"
 
+#define SENDS_HELP                                                                                 \
+    "  --parallel N      parts sent at once, 1..64 (default 4)\n"                                  \
+    "  --storage-ca FILE PEM of who signed the object store's certificate\n"                       \
+    "  --verbose         say why a file is cut or sent otherwise than usual\n"
+
 static const char OVERVIEW[] =
     "gopmill: a video transcoding farm\n"
     "\n"
     "  gopmill transcode INPUT --out DIR   make the ladder; starts a farm on this machine\n"
     "  gopmill plan INPUT                  dry run: ladder, segments, time, bytes\n"
     "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
+    "  gopmill upload FILE                 put a file into its object storage, for jobs\n"
     "  gopmill watch JOB                   follow it\n"
     "  gopmill job list|show|cancel|explain\n"
     "  gopmill node list|show|drain|resume|restart|quarantine\n"
@@ -58,8 +64,12 @@ static const char PLAN[] =
 
 static const char SUBMIT[] =
     "gopmill submit INPUT --out DIR [options]\n"
-    "Gives a job to a running farm and prints its id. INPUT and DIR are paths that the farm's\n"
-    "machines see, or s3://bucket/key and s3://bucket/prefix of its object storage.\n"
+    "Gives a job to a running farm and prints its id. INPUT is a file here, which is uploaded "
+    "where\n"
+    "the farm takes uploads: the job begins while the rest of it is sent. Elsewhere, with\n"
+    "--no-upload, and as file:///folder/name, it is a path that the farm's machines see; or it is\n"
+    "s3://bucket/key of its object storage, or upload:ID. DIR is a path that they see, or\n"
+    "s3://bucket/prefix.\n"
     "\n"
     "  --out DIR         folder for the result\n"
     "  --replace         take the place of another title that is published there\n"
@@ -68,7 +78,20 @@ static const char SUBMIT[] =
     "  --tenant NAME     whose job it is (default: default); tenants share the farm\n"
     "  --deadline WHEN   it should be done by then: 90s, 30m, 2h, 3d from now, or ms since 1970\n"
     "  --external-id ID  your own name for the job, kept with it\n"
-    "  --watch           follow it to its end\n" SCHEDULER_HELP COMMON_HELP;
+    "  --watch           follow it to its end\n"
+    "  --no-upload       INPUT is a path that the farm's machines see\n" SENDS_HELP SCHEDULER_HELP
+        COMMON_HELP;
+
+static const char UPLOAD[] =
+    "gopmill upload FILE [options]\n"
+    "Puts a file into the farm's object storage and prints upload:ID, which jobs take as INPUT for "
+    "a\n"
+    "day after. The same again after a kill, or after Ctrl-C, goes on with it. At the end every "
+    "part\n"
+    "is there with the hash that it has here.\n"
+    "\n"
+    "  --tenant NAME     whose jobs may read it (default: anybody's)\n" SENDS_HELP SCHEDULER_HELP
+        COMMON_HELP;
 
 static const char WATCH[] =
     "gopmill watch JOB [options]\n"
@@ -240,6 +263,8 @@ const char *gm_args_help(enum gm_command command)
         return PLAN;
     case GM_CMD_SUBMIT:
         return SUBMIT;
+    case GM_CMD_UPLOAD:
+        return UPLOAD;
     case GM_CMD_WATCH:
         return WATCH;
     case GM_CMD_JOB:

@@ -5,7 +5,8 @@
 
 /* What a job is submitted with. Strings are borrowed. */
 struct gm_submit {
-    const char *input;        /* path or file:// URL */
+    const char *id;           /* of the job to be; NULL: one is made */
+    const char *input;        /* path, URL or upload:<id> */
     const char *out;          /* path or URL; NULL with plan_only */
     const char *pipeline;     /* name or file */
     const char *external_id;  /* NULL: none; any number of jobs may have it */
@@ -18,7 +19,7 @@ struct gm_submit {
     bool goes_on; /* with `keeps`: what it keeps may have this job */
 };
 
-/* Submits; *out is the job document, owned. Its id is made here: when the answer is lost
+/* Submits; *out is the job document, owned. Its id is ours: when the answer is lost
  * the job is looked for by it before it is submitted again, under the same id, for 60 s or until an
  * interrupt; a scheduler of the release before is sent it without one, once. Errors: as
  * gm_session_call, gm_pipeline_load, with a word that whether it was taken is not known where that

@@ -138,15 +138,29 @@ static int read_signals(struct gm_session *s, struct gm_err *err)
     }
 }
 
+/* What happened there; how long may be waited for more, at most timeout_ms. */
+static int run_loop(uv_loop_t *loop, int timeout_ms)
+{
+    (void)uv_run(loop, UV_RUN_NOWAIT); /* 0 or more: whether it has handles yet */
+    uv_update_time(loop);
+    int due = uv_loop_alive(loop) != 0 ? uv_backend_timeout(loop) : -1;
+    return due >= 0 && due < timeout_ms ? due : timeout_ms;
+}
+
 int gm_session_turn(struct gm_session *s, int timeout_ms, struct gm_err *err)
 {
-    struct curl_waitfd fds[2 + GM_FARM_MAX_NODES];
+    struct curl_waitfd fds[3 + GM_FARM_MAX_NODES];
     unsigned count = 1;
     int running = 0;
     fds[0] = (struct curl_waitfd){.fd = s->signal_fd, .events = CURL_WAIT_POLLIN};
     if (s->farm != NULL) {
         count += gm_farm_fds(s->farm, fds + 1);
         timeout_ms = gm_farm_due_ms(s->farm, gm_time_now(), timeout_ms);
+    }
+    if (s->loop != NULL) {
+        timeout_ms = run_loop(s->loop, timeout_ms);
+        fds[count++] =
+            (struct curl_waitfd){.fd = uv_backend_fd(s->loop), .events = CURL_WAIT_POLLIN};
     }
     /* A request that was just added makes this return at once. */
     CURLMcode mc = curl_multi_poll(s->multi, fds, count, timeout_ms, NULL);
@@ -157,6 +171,9 @@ int gm_session_turn(struct gm_session *s, int timeout_ms, struct gm_err *err)
         return gm_err_set(err, GM_E_SYS, mc, "libcurl: %s", curl_multi_strerror(mc));
     }
     gm_request_collect(s->multi);
+    if (s->loop != NULL) {
+        (void)run_loop(s->loop, 0);
+    }
     int rc = read_signals(s, err);
     if (rc == 0 && s->farm != NULL) {
         rc = gm_farm_pump(s->farm, gm_time_now(), err);

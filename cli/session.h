@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
+#include <uv.h>
 
 #include "cli/farm.h"
 #include "cli/sse.h"
@@ -21,6 +22,7 @@ struct gm_session {
     char *unix_path;      /* owned; NULL: TCP */
     int interrupts;       /* SIGINT, SIGTERM, SIGHUP so far */
     bool reached;         /* the scheduler has answered before */
+    uv_loop_t *loop;      /* borrowed; run by the turns, too; NULL: none */
 };
 
 /* One HTTP answer. */

@@ -310,7 +310,10 @@ int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, js
 {
     char id[GM_ID_SIZE];
     json_t *body = NULL, *job = NULL;
-    int rc = gm_id_make(id, err);
+    int rc = submit->id == NULL ? gm_id_make(id, err) : 0;
+    if (submit->id != NULL) {
+        snprintf(id, sizeof id, "%s", submit->id);
+    }
     if (rc == 0) {
         rc = make_body(submit, id, &body, err);
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/id.h"
 #include "storage/store.h"
 
 static bool is_unreserved(unsigned char c)
@@ -64,7 +65,12 @@ bool gm_url_is_remote(const char *text)
             return true;
         }
     }
-    return false;
+    return gm_url_is_upload(text);
+}
+
+bool gm_url_is_upload(const char *text)
+{
+    return strncmp(text, "upload:", 7) == 0 && gm_id_is(text + 7);
 }
 
 int gm_url_from_path(const char *path, char **out, struct gm_err *err)

@@ -263,6 +263,11 @@ bool gm_s3_is_sent(const struct gm_s3_running *running)
     return running->unsure || (running->on_wire && running->sent == running->call.body_size);
 }
 
+uint64_t gm_s3_sent(const struct gm_s3_running *running)
+{
+    return running->on_wire ? running->sent : 0;
+}
+
 void gm_s3_cancel(struct gm_s3_running **running)
 {
     if (*running != NULL) {

@@ -122,6 +122,8 @@ int gm_s3_client_start(struct gm_s3_client *client, const struct gm_s3_call *cal
  * answer: that it is cancelled does not keep the server from doing what it asks for. Before,
  * nothing of a body that is cut off is taken. */
 bool gm_s3_is_sent(const struct gm_s3_running *running);
+/* Bytes of the body that were given to the machine in this try. */
+uint64_t gm_s3_sent(const struct gm_s3_running *running);
 /* Ends a call whose `done` is not called any more. Not from within on_body or wanted. NULL is
  * fine. */
 void gm_s3_cancel(struct gm_s3_running **running);

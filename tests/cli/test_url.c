@@ -33,6 +33,8 @@ static void paths_become_urls(void **state)
         {"s3://bucket/a b%", "s3://bucket/a b%"},
         {"https://host/x?y=z", "https://host/x?y=z"},
         {"http://host/x.mp4", "http://host/x.mp4"},
+        {"upload:01jd8m4w9pq6v3c2h5t7k8x9zy", "upload:01jd8m4w9pq6v3c2h5t7k8x9zy"},
+        {"/upload:x", "file:///upload%3Ax"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char *url = NULL;

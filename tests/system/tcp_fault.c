@@ -10,6 +10,7 @@
  *   drop            connections are reset, new ones too
  *   delay MS        each piece is as late as that
  *   rate BYTES      a second, each connection and way
+ *   link BYTES      a second, all that comes from those who connect to us together
  *   cut BYTES       a connection is reset when so many went on, both ways together
  */
 #include <arpa/inet.h>
@@ -31,10 +32,10 @@
 #define HELD_MAX (1u << 20) /* bytes on their way; then TCP holds the rest */
 #define TURN_MS 5
 
-enum mode { PASS, STALL, STALL_UP, STALL_DOWN, DROP, DELAY, RATE, CUT };
+enum mode { PASS, STALL, STALL_UP, STALL_DOWN, DROP, DELAY, RATE, LINK, CUT };
 
-static const char *const MODES[] = {"pass", "stall", "stall-up", "stall-down",
-                                    "drop", "delay", "rate",     "cut"};
+static const char *const MODES[] = {"pass",  "stall", "stall-up", "stall-down", "drop",
+                                    "delay", "rate",  "link",     "cut"};
 
 struct piece {
     struct piece *next;
@@ -190,7 +191,7 @@ static bool empty(struct tunnel *t, int i, long long now)
     while (w->first != NULL && w->first->due <= now && !is_stalled(i)) {
         struct piece *p = w->first;
         size_t most = p->size - p->sent;
-        if (mode == RATE) {
+        if (mode == RATE || (mode == LINK && i == 0)) {
             most = w->budget <= 0 ? 0 : most < (size_t)w->budget ? most : (size_t)w->budget;
         }
         if (mode == CUT && t->carried + most > (unsigned long long)amount) {
@@ -221,13 +222,26 @@ static bool empty(struct tunnel *t, int i, long long now)
     return true;
 }
 
+/* Connections that have something to send up. */
+static int count_up(void)
+{
+    int count = 0;
+    for (size_t k = 0; k < LINKS; k++) {
+        count += tunnels[k].fd[0] >= 0 && tunnels[k].way[0].first != NULL;
+    }
+    return count == 0 ? 1 : count;
+}
+
 static void serve(struct tunnel *t, const short *ready, long long now, long long passed)
 {
     bool good = mode != DROP;
+    long long share = mode == RATE ? amount : mode == LINK ? amount / count_up() : 0;
     for (int i = 0; good && i < 2; i++) {
         struct way *w = &t->way[i];
-        w->budget = mode != RATE ? 0 : w->budget + amount * passed / 1000;
-        w->budget = w->budget > amount ? amount : w->budget; /* a second's worth */
+        w->budget = share == 0 ? 0 : w->budget + share * passed / 1000;
+        /* a second's worth; of a link what was not used is lost */
+        long long most = mode == LINK ? share * passed / 1000 : share;
+        w->budget = w->budget > most ? most : w->budget;
         if ((ready[i] & (POLLIN | POLLHUP | POLLERR)) != 0 && !w->ended && w->held < HELD_MAX) {
             good = fill(t, i, now);
         }
