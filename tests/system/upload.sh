@@ -54,11 +54,19 @@ if part kill; then
   cp "$work/film.mp4" "$work/killed.mp4"
   before=$(parts)
   echo "link 600000" >"$work/link"
-  setsid "$bin/gopmill" upload "$work/killed.mp4" --parallel 2 >/dev/null 2>"$work/stderr" &
+  "$bin/gopmill" upload "$work/killed.mp4" --parallel 2 >/dev/null 2>"$work/stderr" &
   client=$!
   until_true "kill: parts come" is_larger $((before + 2))
   kill -KILL "$client"
   wait "$client" 2>/dev/null
+  half=$(parts)
+  "$bin/gopmill" upload "$work/killed.mp4" --parallel 2 >/dev/null 2>"$work/stderr" &
+  client=$!
+  until_true "kill: more parts come" is_larger "$half"
+  kill -INT "$client"
+  wait "$client"
+  check "kill: an interrupt ends it with 130" test $? = 130
+  check "kill: it says how to go on: $(cat "$work/stderr")" grep -q 'the same command goes on' "$work/stderr"
   echo pass >"$work/link"
   half=$(parts)
   id=$(upload "$work/killed.mp4" --json) || fail "resumed: $(cat "$work/stderr")"
@@ -70,6 +78,24 @@ if part kill; then
   up=$(jq -r .id <<<"$id")
   for key in $(s3_keys sent "here/$up/part-"); do s3_curl "sent/$key"; done >"$work/joined"
   check "they are the file" cmp -s "$work/joined" "$work/film.mp4"
+fi
+
+if part again; then # a client killed while its job works
+  cp "$work/film.mp4" "$work/again.mp4"
+  head -c 14000000 /dev/zero >>"$work/again.mp4" # so that there is something between its head and its end
+  echo "link 3000000" >"$work/link"
+  given=(submit "$work/again.mp4" --out "$at/twice" --pipeline "$work/small.yaml" --external-id twice)
+  "$bin/gopmill" "${given[@]}" >/dev/null 2>"$work/stderr" &
+  client=$!
+  jobs_of() { gopmill job list --json | jq '[.jobs[] | select(.external_id == "twice")] | length'; }
+  one_job() { [ "$(jobs_of)" = 1 ]; }
+  until_true "again: the job is there" one_job
+  kill -KILL "$client"
+  wait "$client" 2>/dev/null
+  echo pass >"$work/link"
+  timeout 200 "$bin/gopmill" "${given[@]}" --watch >/dev/null 2>"$work/stderr" || fail "again: $(tail -n 2 "$work/stderr")"
+  check "again: it goes on with the job: $(cat "$work/stderr")" grep -q 'goes on with 0' "$work/stderr"
+  check "again: there is no second job" one_job
 fi
 
 if part refused; then
