@@ -27,23 +27,25 @@ struct cutter {
     struct gm_buf text;
 };
 
-/* Beside us, in PATH, or where installations have programs that are not for people. */
+/* Beside us, in PATH, or where installations have programs that are not for people. By its own
+ * path: the sandbox lets the folder be read that the program lies in, not one with a link to it. */
 static int find_program(const char *name, char **out, struct gm_err *err)
 {
     char *folder = NULL, *found = NULL;
     char path[4096];
     int rc = gm_farm_find_program(name, &found, err);
-    if (rc != -GM_E_NOT_INSTALLED) {
-        *out = rc == 0 ? found : NULL;
-        return rc;
-    }
-    if (gm_fs_program_dir(&folder, NULL) == 0 &&
+    if (rc == -GM_E_NOT_INSTALLED && gm_fs_program_dir(&folder, NULL) == 0 &&
         gm_fs_path(path, sizeof path, NULL, "%s/../libexec/gopmill/%s", folder, name) == 0 &&
         access(path, X_OK) == 0) {
-        *out = realpath(path, NULL);
-        rc = *out == NULL ? gm_err_nomem(err) : 0;
+        found = strdup(path);
+        rc = found == NULL ? gm_err_nomem(err) : 0;
     }
     free(folder);
+    if (rc == 0) {
+        *out = realpath(found, NULL);
+        rc = *out == NULL ? gm_err_sys(err, errno, "could not follow %.150s", found) : 0;
+    }
+    free(found);
     return rc;
 }
 
