@@ -27,11 +27,12 @@ struct range_server {
         int no_ranges;
         int fail; /* so many requests more are answered with fail_status */
         int fail_status;
-        int cut;       /* so many bodies more end in their middle */
-        int ignores;   /* If-Match */
-        int no_length; /* of a body without ranges */
-        int asked;     /* requests */
-        uint64_t sent; /* bytes of bodies */
+        char fail_at[16]; /* of those that have this in their path; "": of all */
+        int cut;          /* so many bodies more end in their middle */
+        int ignores;      /* If-Match */
+        int no_length;    /* of a body without ranges */
+        int asked;        /* requests */
+        uint64_t sent;    /* bytes of bodies */
     } * told;
 };
 
@@ -53,12 +54,13 @@ static void range_body(int fd, struct range_told *t, uint64_t from, uint64_t siz
         for (size_t i = 0; i < n; i++) {
             part[i] = range_byte(from + done + i);
         }
+        t->sent += n; /* before its reader can have it, and look */
         ssize_t w = send(fd, part, n, MSG_NOSIGNAL);
+        t->sent -= n - (size_t)(w > 0 ? w : 0);
         if (w <= 0) {
             return;
         }
         done += (uint64_t)w;
-        t->sent += (uint64_t)w;
     }
 }
 
@@ -101,7 +103,7 @@ static void range_answer(int fd, struct range_told *t, const char *request)
     const char *range = strstr(request, "\r\nRange: bytes=");
     int refused = range_condition(t, request);
     int ranged = range != NULL && !t->no_ranges && sscanf(range + 15, "%lu-%lu", &from, &to) >= 1;
-    if (t->fail > 0) {
+    if (t->fail > 0 && strstr(request, t->fail_at) != NULL) {
         t->fail--;
         snprintf(head, sizeof(head), "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", t->fail_status);
     } else if (t->redirect[0] != '\0' && strstr(request, " /clip") != NULL) {

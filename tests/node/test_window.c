@@ -425,13 +425,17 @@ static void a_place_that_is_over_is_asked_for_again(void **state)
     open_one(f, &f->b);
     need(f, &f->a, 0, 1);
     for (uint64_t i = 1; i < 5; i++) { /* both were sent there */
-        f->server.told->fail = 2;
-        f->server.told->fail_status = 403;
+        struct range_told *told = f->server.told;
+        snprintf(told->fail_at, sizeof(told->fail_at), "x=%d ", (int)i);
+        snprintf(told->redirect, sizeof(told->redirect), "there?x=%d", (int)i + 1);
+        told->fail = 1000;
+        told->fail_status = 403;
         assert_int_equal(gm_window_need(f->a.reader, 6 * i * MIB, 1, NULL, 0, &err), 0);
         need(f, &f->b, (6 * i + 3) * MIB, 1);
         wait_for_all(f, 100);
         assert_int_equal(f->a.have.rc, 0);
     }
+    f->server.told->fail_at[0] = '\0';
     f->server.told->fail = 100; /* it refuses, and so does the first place */
     need_held(f, &f->a, 35 * MIB, 1, NULL, 0);
     assert_int_equal(f->a.have.rc, -GM_E_STORE_DENIED);
