@@ -163,6 +163,7 @@ id=$("$bin/gopmill" submit "$work/noise.mp4" --out "$work/tight" --pipeline "$wo
 ends media.buffer "$id" "$work/tight" '[["n1","media.buffer"]]'
 
 for code in $(grep -oE '"input\.[a-z0-9_]+"' "$catalogue" | tr -d '"'); do
+  [ "$code" != input.upload_ended ] || continue # needs a bucket: uploads.sh has it
   check "$code has a case here" test "${driven#*"$code"}" != "$driven"
 done
 check "the farm still works" gopmill submit "$work/clip.mp4" --out "$work/last" --pipeline vod-h264 --watch --quiet
