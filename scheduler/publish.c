@@ -359,8 +359,10 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
     int rc = gm_view_job(d->core, job_id, &view, &err);
     if (rc == 0) {
         job = job_create(d, &view);
+        const struct gm_title_source source = {view.source_url, view.source_name, view.tenant,
+                                               view.source_size};
         rc = job == NULL ? gm_err_nomem(&err)
-                         : gm_title_make(view.source_url, view.pipeline, job->title, &err);
+                         : gm_title_make(&source, view.pipeline, job->title, &err);
         gm_view_job_fini(&view);
     }
     if (rc == 0) {

@@ -197,7 +197,9 @@ static json_t *job_json(const struct report *r)
     const struct gm_job_view *v = &r->job;
     char title[GM_TITLE_SIZE];
     struct gm_err err;
-    if (gm_title_make(v->source_url, v->pipeline, title, &err) < 0) {
+    const struct gm_title_source source = {v->source_url, v->source_name, v->tenant,
+                                           v->source_size};
+    if (gm_title_make(&source, v->pipeline, title, &err) < 0) {
         return NULL;
     }
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:b, s:s, s:o, s:o, s:o}", "id",

@@ -1,14 +1,33 @@
 #include "scheduler/title.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/hash.h"
+#include "proto/parts.h"
 #include "scheduler/standing.h"
 
-int gm_title_make(const char *source_url, const Gm__Pipeline *pipeline, char out[GM_TITLE_SIZE],
-                  struct gm_err *err)
+static void add_source(struct gm_sha256 *hash, const struct gm_title_source *source)
+{
+    const char *url = source->url;
+    bool web = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+    char size[24];
+    if (!gm_parts_is_url(url, NULL)) {
+        gm_sha256_update(hash, url, web ? strcspn(url, "?#") : strlen(url));
+        gm_sha256_update(hash, "", 1);
+        return;
+    }
+    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)source->size);
+    gm_sha256_update(hash, GM_PARTS_URL, sizeof GM_PARTS_URL);
+    gm_sha256_update(hash, source->tenant, strlen(source->tenant) + 1);
+    gm_sha256_update(hash, source->name, strlen(source->name) + 1);
+    gm_sha256_update(hash, size, strlen(size) + 1);
+}
+
+int gm_title_make(const struct gm_title_source *source, const Gm__Pipeline *pipeline,
+                  char out[GM_TITLE_SIZE], struct gm_err *err)
 {
     uint8_t digest[GM_SHA256_SIZE];
     Gm__Pipeline bare = *pipeline; /* borrowed, and nothing of it is freed */
@@ -22,7 +41,7 @@ int gm_title_make(const char *source_url, const Gm__Pipeline *pipeline, char out
         return gm_err_nomem(err);
     }
     gm__pipeline__pack(&bare, packed);
-    gm_sha256_update(hash, source_url, strlen(source_url) + 1);
+    add_source(hash, source);
     gm_sha256_update(hash, packed, size);
     gm_sha256_final(hash, digest);
     gm_hex(digest, (GM_TITLE_SIZE - 1) / 2, out);

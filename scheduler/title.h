@@ -9,10 +9,17 @@
 
 #define GM_TITLE_SIZE 33 /* bytes; 32 hex digits and a NUL */
 
-/* What tells one title from another: the source's URL, and the pipeline but for its name and what
- * it says of itself. The same file of other bytes is the same title. Thread: any. Errors: NOMEM. */
-int gm_title_make(const char *source_url, const Gm__Pipeline *pipeline, char out[GM_TITLE_SIZE],
-                  struct gm_err *err) GM_MUST_CHECK;
+struct gm_title_source { /* borrowed */
+    const char *url;
+    const char *name, *tenant; /* read of an upload alone, and so is: */
+    uint64_t size;
+};
+/* What tells one title from another: the source, and the pipeline but for its name and what it says
+ * of itself. A source is its URL, of http(s) without the query, which may be a signature that was
+ * renewed; an upload, whose URL is new each time, is tenant, name and size. The same file of other
+ * bytes is the same title. Thread: any. Errors: NOMEM. */
+int gm_title_make(const struct gm_title_source *source, const Gm__Pipeline *pipeline,
+                  char out[GM_TITLE_SIZE], struct gm_err *err) GM_MUST_CHECK;
 
 struct gm_title_own {
     const char *job_id;

@@ -143,8 +143,10 @@ static int check_title(const struct submit *s, struct gm_err *err)
     struct gm_store *store = NULL;
     char title[GM_TITLE_SIZE];
     json_t *source = gm_json_url(s->source.url);
-    int rc =
-        source == NULL ? gm_err_nomem(err) : gm_title_make(s->source.url, s->pipeline, title, err);
+    const struct gm_title_source of = {s->source.url, s->source.name,
+                                       s->tenant != NULL ? s->tenant : GM_TENANT_DEFAULT,
+                                       s->source.size};
+    int rc = source == NULL ? gm_err_nomem(err) : gm_title_make(&of, s->pipeline, title, err);
     if (rc == 0) {
         rc = gm_stores_open(gm_daemon_stores(s->r->http->d), s->destination, false, &store, err);
     }
@@ -197,11 +199,11 @@ static int read_places(struct submit *s, struct gm_err *err)
     /* Nodes never make a store's root: a missing one is an unmounted disk to them. */
     rc = gm_access_make_destination(gm_daemon_stores(s->r->http->d), s->destination,
                                     s->destination_mark, err);
-    return rc < 0 || s->replace ? rc : check_title(s, err);
+    return rc < 0 || s->replace || gm_parts_is_url(s->source.url, NULL) ? rc : check_title(s, err);
 }
 
-/* Its parts may still be on their way. */
-static int read_upload(struct submit *s, const char *id, struct gm_err *err)
+static int find_upload(const struct submit *s, const char *id, const struct gm_upload **out,
+                       struct gm_err *err)
 {
     struct gm_upload_desk *desk = gm_daemon_uploads(s->r->http->d);
     int rc = gm_upload_desk_check(desk, err);
@@ -215,6 +217,18 @@ static int read_upload(struct submit *s, const char *id, struct gm_err *err)
     if (u->tenant[0] != '\0' &&
         strcmp(u->tenant, s->tenant != NULL ? s->tenant : GM_TENANT_DEFAULT) != 0) {
         return gm_err_set(err, GM_E_INPUT_DENIED, 0, "upload %s is another tenant's", id);
+    }
+    *out = u;
+    return 0;
+}
+
+/* Its parts may still be on their way. */
+static int read_upload(struct submit *s, const char *id, struct gm_err *err)
+{
+    const struct gm_upload *u = NULL;
+    int rc = find_upload(s, id, &u, err);
+    if (rc < 0 || s->source.name != NULL) { /* looked for once more, after its title */
+        return rc;
     }
     s->source.size = u->size;
     s->source.name = strdup(u->name);
@@ -259,6 +273,15 @@ static void work(void *arg)
     const struct gm_stores_limit limit = {.until = gm_time_now() + STORES_TIME};
     gm_stores_limit(&limit);
     s->rc = prepare(s, &s->err);
+    gm_stores_limit(NULL);
+}
+
+static void title_work(void *arg)
+{
+    struct submit *s = arg;
+    const struct gm_stores_limit limit = {.until = gm_time_now() + STORES_TIME};
+    gm_stores_limit(&limit);
+    s->rc = check_title(s, &s->err);
     gm_stores_limit(NULL);
 }
 
@@ -307,7 +330,14 @@ static void done(void *arg)
     struct submit *s = arg;
     const char *upload = NULL;
     if (s->rc == 0 && gm_parts_is_url(s->source.url, &upload)) {
+        bool first = s->source.name == NULL;
         s->rc = read_upload(s, upload, &s->err);
+        if (s->rc == 0 && first && !s->plan_only && !s->replace) { /* what it is called is known */
+            s->rc = gm_daemon_work(s->r->http->d, title_work, done, s, &s->err);
+            if (s->rc == 0) {
+                return;
+            }
+        }
     }
     if (s->rc == 0) {
         struct gm_submit job = {.job_id = s->job_id,

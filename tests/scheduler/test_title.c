@@ -23,16 +23,53 @@ static void what_is_made_of_what_is_the_title(void **state)
     pipeline.tasks = tasks;
     pipeline.n_tasks = 1;
     task.name = (char *)(uintptr_t) "a";
-    assert_int_equal(gm_title_make("file:///a", &pipeline, first, &err), 0);
+    assert_int_equal(
+        gm_title_make(&(struct gm_title_source){.url = "file:///a"}, &pipeline, first, &err), 0);
     assert_int_equal(strlen(first), GM_TITLE_SIZE - 1);
     pipeline.name = (char *)(uintptr_t) "another name";
-    assert_int_equal(gm_title_make("file:///a", &pipeline, other, &err), 0);
+    assert_int_equal(
+        gm_title_make(&(struct gm_title_source){.url = "file:///a"}, &pipeline, other, &err), 0);
     assert_string_equal(first, other);
-    assert_int_equal(gm_title_make("file:///b", &pipeline, other, &err), 0);
+    assert_int_equal(
+        gm_title_make(&(struct gm_title_source){.url = "file:///b"}, &pipeline, other, &err), 0);
     assert_string_not_equal(first, other);
     task.name = (char *)(uintptr_t) "b";
-    assert_int_equal(gm_title_make("file:///a", &pipeline, other, &err), 0);
+    assert_int_equal(
+        gm_title_make(&(struct gm_title_source){.url = "file:///a"}, &pipeline, other, &err), 0);
     assert_string_not_equal(first, other);
+}
+
+static void a_source_is_known_again(void **state)
+{
+    static const struct {
+        struct gm_title_source first, other;
+        bool same;
+    } rows[] = {
+        {{"upload:01jd3q7z0v8x5k2m4n6p8r0t2w", "film", "t", 5},
+         {"upload:01jd3q7z0v8x5k2m4n6p8r0t2x", "film", "t", 5},
+         true},
+        {{"upload:01jd3q7z0v8x5k2m4n6p8r0t2w", "film", "t", 5},
+         {"upload:01jd3q7z0v8x5k2m4n6p8r0t2w", "other", "t", 5},
+         false},
+        {{"upload:01jd3q7z0v8x5k2m4n6p8r0t2w", "film", "t", 5},
+         {"upload:01jd3q7z0v8x5k2m4n6p8r0t2w", "film", "u", 5},
+         false},
+        {{"upload:01jd3q7z0v8x5k2m4n6p8r0t2w", "film", "t", 5},
+         {"upload:01jd3q7z0v8x5k2m4n6p8r0t2w", "film", "t", 6},
+         false},
+        {{.url = "https://h/a?s=1"}, {.url = "https://h/a?s=2"}, true},
+        {{.url = "https://h/a?s=1"}, {.url = "https://h/a"}, true},
+        {{.url = "https://h/a?s=1"}, {.url = "https://h/b?s=1"}, false},
+        {{.url = "file:///a?1"}, {.url = "file:///a?2"}, false},
+    };
+    (void)state;
+    Gm__Pipeline pipeline = GM__PIPELINE__INIT;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char first[GM_TITLE_SIZE], other[GM_TITLE_SIZE];
+        assert_int_equal(gm_title_make(&rows[i].first, &pipeline, first, &err), 0);
+        assert_int_equal(gm_title_make(&rows[i].other, &pipeline, other, &err), 0);
+        assert_int_equal(strcmp(first, other) == 0, rows[i].same);
+    }
 }
 
 #define REPORT(id, state, pub, title, source)                                                      \
@@ -92,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_made_of_what_is_the_title),
+        cmocka_unit_test(a_source_is_known_again),
         cmocka_unit_test(another_title_is_not_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
