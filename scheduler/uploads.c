@@ -140,9 +140,9 @@ enum gm_upload_state gm_upload_state(const struct gm_upload *u, int64_t now_unix
     if (u->complete) {
         return GM_UPLOAD_COMPLETE;
     }
-    /* Of a whole one nothing is seen before it is there. */
-    return !u->whole && now_unix_ms - u->changed_unix_ms > idle_ms ? GM_UPLOAD_IDLE
-                                                                   : GM_UPLOAD_OPEN;
+    int64_t since = u->whole ? u->created_unix_ms + GM_UPLOAD_WHOLE_MS : 0;
+    since = since < u->changed_unix_ms ? u->changed_unix_ms : since;
+    return now_unix_ms - since > idle_ms ? GM_UPLOAD_IDLE : GM_UPLOAD_OPEN;
 }
 
 const char *gm_upload_state_name(enum gm_upload_state state)

@@ -18,8 +18,10 @@
  *
  * Thread: one at a time. */
 #define GM_UPLOAD_MAX_AGE_MS ((int64_t)7 * 24 * 60 * 60 * 1000) /* of one that never completes */
-#define GM_UPLOAD_KEY_SIZE 112                                  /* of the longest key, and NUL */
-#define GM_UPLOAD_NAME_MAX 255u                                 /* bytes */
+#define GM_UPLOAD_WHOLE_MS                                                                         \
+    ((int64_t)24 * 60 * 60 * 1000) /* the URL of a whole one is good so long */
+#define GM_UPLOAD_KEY_SIZE 112     /* of the longest key, and NUL */
+#define GM_UPLOAD_NAME_MAX 255u    /* bytes */
 
 enum gm_upload_state { GM_UPLOAD_OPEN, GM_UPLOAD_IDLE, GM_UPLOAD_COMPLETE };
 
@@ -68,6 +70,8 @@ int gm_upload_name(struct gm_upload *u, uint64_t index, const uint8_t *sha256,
  * name. False: it was there, or can't be the part. */
 bool gm_upload_note(struct gm_upload *u, uint64_t index, const uint8_t *sha256, uint64_t size,
                     int64_t now_unix_ms);
+/* A whole one, of which nothing is seen before it is there, is idle when its URL has ended and
+ * idle_ms are over, too. */
 enum gm_upload_state gm_upload_state(const struct gm_upload *u, int64_t now_unix_ms,
                                      int64_t idle_ms);
 const char *gm_upload_state_name(enum gm_upload_state state);

@@ -163,7 +163,9 @@ void gm_upload_desk_ask(struct gm_daemon *d, const char *node_id, const Gm__Part
         return;
     }
     struct gm_parts_wait *w = calloc(1, sizeof *w);
-    if (w == NULL) { /* it asks again */
+    if (w == NULL) {
+        GM_IGNORE(gm_err_nomem(&err), "told");
+        send_error(d, node_id, ask->request, &err);
         return;
     }
     make_room(d->uploads, ask->epoch, ask->request);

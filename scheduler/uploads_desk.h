@@ -19,11 +19,13 @@ void gm_upload_desk_destroy(struct gm_upload_desk **desk);
 void gm_upload_desk_tick(struct gm_upload_desk *desk, gm_time now);
 
 /* Whether uploads can be worked with: UPLOADS_OFF (desk NULL), BUSY (the bucket was not listed
- * yet), or why it could not be. */
+ * yet, and why). */
 int gm_upload_desk_check(const struct gm_upload_desk *desk, struct gm_err *err) GM_MUST_CHECK;
 struct gm_uploads *gm_upload_desk_table(struct gm_upload_desk *desk);
 struct gm_uploads_place gm_upload_desk_place(const struct gm_upload_desk *desk);
 struct gm_upload_limits gm_upload_desk_limits(const struct gm_upload_desk *desk);
+/* For what is written or deleted there, on the pool: each try asks who leads. arg: the desk. */
+int gm_upload_desk_leads(void *arg, struct gm_err *err) GM_MUST_CHECK;
 /* One more is about to be begun: BUSY where there are max_uploads. Each is followed by began. */
 int gm_upload_desk_begin(struct gm_upload_desk *desk, struct gm_err *err) GM_MUST_CHECK;
 void gm_upload_desk_began(struct gm_upload_desk *desk);

@@ -167,7 +167,11 @@ int gm_uploads_look(const struct gm_uploads_place *place, struct gm_upload_seen 
     int rc = gm_stores_open(place->stores, place->url, false, &store, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct gm_store_stat stat = {0};
+        if (seen[i].there) {
+            continue;
+        }
         rc = gm_store_head(store, seen[i].key, &stat, err);
+        seen[i].exists = rc == 0;
         seen[i].there = rc == 0 && stat.size == seen[i].size;
         rc = rc == -GM_E_NOTFOUND ? 0 : rc;
     }

@@ -25,9 +25,10 @@ int gm_uploads_scan(const struct gm_uploads_place *place, const char *id, int64_
 /* Whether keys are there, with their sizes. */
 struct gm_upload_seen {
     char key[GM_UPLOAD_KEY_SIZE];
-    uint64_t size; /* that it must have */
-    bool there;
+    uint64_t size;      /* that it must have */
+    bool exists, there; /* there: with that size */
 };
+/* Those that are not there already. */
 int gm_uploads_look(const struct gm_uploads_place *place, struct gm_upload_seen *seen, size_t count,
                     struct gm_err *err) GM_MUST_CHECK;
 int gm_uploads_put(const struct gm_uploads_place *place, const char *key, const char *text,

@@ -11,12 +11,12 @@
 
 #define BODY_MAX ((size_t)1 << 20)
 #define GRANT_MS ((int64_t)60 * 60 * 1000)
-#define WHOLE_MS ((int64_t)24 * 60 * 60 * 1000)
+#define STORES_TIME (20 * GM_SEC) /* the bucket's in all; a client waits for a minute */
+#define DELETE_TIME (50 * GM_SEC) /* what is left of one of 10,000 parts the sweep deletes */
 #define ASK_MAX 64
 
 struct named {
     uint32_t index;
-    bool there; /* before */
     bool has_md5;
     uint8_t sha256[GM_SHA256_SIZE];
     uint8_t md5[GM_MD5_SIZE];
@@ -34,7 +34,9 @@ struct call {
     size_t count;
     char *text; /* owned: manifest.json */
     int64_t unix_ms;
-    bool begun; /* counted by the desk */
+    void (*work)(struct call *c);
+    bool writes; /* asks who leads */
+    bool begun;  /* counted by the desk */
     int rc;
     struct gm_err err;
 };
@@ -107,10 +109,29 @@ static struct gm_upload *find_asked(struct call *c)
     return u;
 }
 
-static void run(struct call *c, void (*work)(void *arg), void (*done)(void *arg))
+static void delete_work(struct call *c);
+
+/* On the pool. */
+static void work_limited(void *arg)
+{
+    struct call *c = arg;
+    const struct gm_stores_limit limit = {
+        .until = gm_time_now() + (c->work == delete_work ? DELETE_TIME : STORES_TIME),
+        .wanted = c->writes ? gm_upload_desk_leads : NULL,
+        .arg = c->desk};
+    gm_stores_limit(&limit);
+    c->rc = c->writes ? gm_upload_desk_leads(c->desk, &c->err) : 0;
+    if (c->rc == 0) {
+        c->work(c);
+    }
+    gm_stores_limit(NULL);
+}
+
+static void run(struct call *c, void (*work)(struct call *c), void (*done)(void *arg))
 {
     struct gm_err err = {0};
-    if (gm_daemon_work(c->r->http->d, work, done, c, &err) < 0) {
+    c->work = work;
+    if (gm_daemon_work(c->r->http->d, work_limited, done, c, &err) < 0) {
         call_fail(c, &err);
     }
 }
@@ -129,9 +150,8 @@ static json_t *doc_of(const struct call *c, const struct gm_upload *u, bool hash
 
 /* ---- begin */
 
-static void create_work(void *arg)
+static void create_work(struct call *c)
 {
-    struct call *c = arg;
     char key[GM_UPLOAD_KEY_SIZE], *text = NULL;
     gm_upload_info_key(c->id, key);
     c->rc = gm_upload_info_text(c->made, &text, &c->err);
@@ -153,12 +173,12 @@ static int add_whole(const struct call *c, json_t *doc, struct gm_err *err)
     const struct gm_remote_part part = {.store_url = c->place.url,
                                         .key = key,
                                         .size = c->made->size,
-                                        .expires_s = (uint32_t)(WHOLE_MS / 1000)};
+                                        .expires_s = (uint32_t)(GM_UPLOAD_WHOLE_MS / 1000)};
     int rc = gm_stores_grant_part(c->place.stores, &part, &grant, err);
     if (rc == 0 && (json_object_set_new(doc, "url", json_string(grant.url)) != 0 ||
                     json_object_set_new(doc, "headers", json_object()) != 0 ||
                     json_object_set_new(doc, "url_expires_unix_ms",
-                                        json_integer(c->unix_ms + WHOLE_MS)) != 0 ||
+                                        json_integer(c->unix_ms + GM_UPLOAD_WHOLE_MS)) != 0 ||
                     json_object_set_new(
                         doc, "why",
                         json_string("an object that is put as a whole can be read only when "
@@ -215,6 +235,7 @@ void gm_handle_upload(struct gm_request *r)
         call_fail(c, &err);
         return;
     }
+    c->writes = true;
     run(c, create_work, create_done);
 }
 
@@ -295,9 +316,8 @@ static int read_parts(struct call *c, const char *const *known, bool whole, stru
 
 /* ---- grants */
 
-static void probe_work(void *arg)
+static void probe_work(struct call *c)
 {
-    struct call *c = arg;
     c->rc = gm_stores_probe(c->place.stores, c->place.url, &c->err);
 }
 
@@ -329,7 +349,9 @@ static int grant_part(const struct call *c, const struct gm_upload *u, const str
     return *out != NULL ? 0 : gm_err_nomem(err);
 }
 
-static int grant_all(struct call *c, struct gm_upload *u, json_t *list, struct gm_err *err)
+/* *granted: a URL went out. */
+static int grant_all(struct call *c, struct gm_upload *u, json_t *list, bool *granted,
+                     struct gm_err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc >= 0 && i < c->count; i++) {
@@ -341,6 +363,7 @@ static int grant_all(struct call *c, struct gm_upload *u, json_t *list, struct g
             rc = one == NULL ? gm_err_nomem(err) : 0;
         } else if (rc == 0) {
             rc = grant_part(c, u, n, &one, err);
+            *granted = *granted || rc == 0;
         }
         if (rc == 0 && json_array_append_new(list, one) != 0) {
             rc = gm_err_nomem(err);
@@ -354,14 +377,18 @@ static void grants_done(void *arg)
     struct call *c = arg;
     json_t *list = json_array();
     struct gm_upload *u = c->rc == 0 ? find(c, &c->err) : NULL;
+    bool granted = false;
     int rc = list == NULL ? gm_err_nomem(&c->err) : 0;
     if (rc == 0) {
-        rc = u == NULL ? -(int)c->err.code : grant_all(c, u, list, &c->err);
+        rc = u == NULL ? -(int)c->err.code : grant_all(c, u, list, &granted, &c->err);
     }
     if (rc < 0) {
         json_decref(list);
         call_fail(c, &c->err);
         return;
+    }
+    if (granted && u->changed_unix_ms < c->unix_ms) { /* it is under way, though no part came yet */
+        u->changed_unix_ms = c->unix_ms;
     }
     answer(c, MHD_HTTP_OK, json_pack("{s:o}", "grants", list));
 }
@@ -383,14 +410,17 @@ void gm_handle_upload_grants(struct gm_request *r)
         call_fail(c, &err);
         return;
     }
+    if (gm_stores_is_probed(c->place.stores, c->place.url)) { /* to sign asks nobody */
+        grants_done(c);
+        return;
+    }
     run(c, probe_work, grants_done);
 }
 
 /* ---- parts that were put */
 
-static void look_work(void *arg)
+static void look_work(struct call *c)
 {
-    struct call *c = arg;
     c->rc = gm_uploads_look(&c->place, c->seen, c->count, &c->err);
 }
 
@@ -440,6 +470,7 @@ void gm_handle_upload_parts(struct gm_request *r)
         if (rc >= 0) {
             gm_upload_part_key(u, n->index, c->seen[i].key);
             c->seen[i].size = u->parts[n->index].size;
+            c->seen[i].there = rc == 1; /* not asked for again */
         }
     }
     if (rc < 0) {
@@ -451,9 +482,8 @@ void gm_handle_upload_parts(struct gm_request *r)
 
 /* ---- the end */
 
-static void manifest_work(void *arg)
+static void manifest_work(struct call *c)
 {
-    struct call *c = arg;
     char key[GM_UPLOAD_KEY_SIZE];
     gm_upload_manifest_key(c->id, key);
     c->rc = gm_uploads_put(&c->place, key, c->text, &c->err);
@@ -472,13 +502,46 @@ static void manifest_done(void *arg)
     answer(c, MHD_HTTP_OK, doc_of(c, u, false));
 }
 
-static void list_work(void *arg)
+static void list_work(struct call *c)
 {
-    struct call *c = arg;
     c->rc = gm_uploads_scan(&c->place, c->id, c->unix_ms, &c->listed, NULL, &c->err);
 }
 
-/* What was listed counts, whatever was told: and what is not there does not. */
+/* Parts that were seen and that the list lacks, which may lag behind: how many are to be looked at,
+ * ASK_MAX at a time. */
+static size_t find_unlisted(struct call *c, const struct gm_upload *u)
+{
+    const struct gm_upload *listed = gm_uploads_find(&c->listed, c->id);
+    bool fits = listed != NULL && listed->count == u->count;
+    c->count = 0;
+    for (uint32_t i = 0; fits && i < u->count && c->count < ASK_MAX; i++) {
+        if (u->parts[i].there && !listed->parts[i].there) {
+            struct gm_upload_seen *seen = &c->seen[c->count];
+            *seen = (struct gm_upload_seen){.size = u->parts[i].size};
+            gm_upload_part_key(u, i, seen->key);
+            c->named[c->count++].index = i;
+        }
+    }
+    return c->count;
+}
+
+/* Those count as listed, or as never seen. */
+static void take_unlisted(struct call *c, struct gm_upload *u)
+{
+    struct gm_upload *listed = gm_uploads_find(&c->listed, c->id);
+    for (size_t i = 0; i < c->count; i++) {
+        uint32_t index = c->named[i].index;
+        if (c->seen[i].there) {
+            listed->parts[index] = u->parts[index];
+            listed->parts[index].there = true;
+        } else if (u->parts[index].there) {
+            u->parts[index].there = false;
+            u->there--;
+        }
+    }
+}
+
+/* What is in the bucket counts, whatever was told: and what is not there does not. */
 static int take_listed(struct call *c, struct gm_upload *u, struct gm_err *err)
 {
     const struct gm_upload *listed = gm_uploads_find(&c->listed, c->id);
@@ -498,10 +561,26 @@ static int take_listed(struct call *c, struct gm_upload *u, struct gm_err *err)
     return gm_upload_check_all(u, err);
 }
 
+static void list_done(void *arg);
+
+static void unlisted_done(void *arg)
+{
+    struct call *c = arg;
+    struct gm_upload *u = c->rc == 0 ? find(c, &c->err) : NULL;
+    if (u != NULL) {
+        take_unlisted(c, u);
+    }
+    list_done(c);
+}
+
 static void list_done(void *arg)
 {
     struct call *c = arg;
     struct gm_upload *u = c->rc == 0 ? find(c, &c->err) : NULL;
+    if (u != NULL && find_unlisted(c, u) > 0) {
+        run(c, look_work, unlisted_done);
+        return;
+    }
     int rc = u == NULL ? -(int)c->err.code : take_listed(c, u, &c->err);
     if (rc == 0) {
         rc = gm_upload_manifest_text(u, c->unix_ms, &c->text, &c->err);
@@ -510,6 +589,7 @@ static void list_done(void *arg)
         call_fail(c, &c->err);
         return;
     }
+    c->writes = true;
     run(c, manifest_work, manifest_done);
 }
 
@@ -527,9 +607,8 @@ void gm_handle_upload_complete(struct gm_request *r)
     run(c, list_work, list_done);
 }
 
-static void delete_work(void *arg)
+static void delete_work(struct call *c)
 {
-    struct call *c = arg;
     c->rc = gm_uploads_remove(&c->place, c->id, &c->err);
 }
 
@@ -557,6 +636,7 @@ void gm_handle_upload_delete(struct gm_request *r)
     }
     u->leaving = true;
     gm_upload_desk_changed(c->desk, c->id);
+    c->writes = true;
     run(c, delete_work, delete_done);
 }
 

@@ -109,6 +109,16 @@ static void it_ends_by_the_clock(void **state)
     gm_upload_destroy(&u);
 }
 
+static void a_whole_one_waits_while_its_url_is_good(void **state)
+{
+    struct gm_upload *u = NULL;
+    (void)state;
+    assert_int_equal(announce("{\"name\":\"a\",\"size\":6,\"whole\":true}", &u), 0);
+    assert_int_equal(gm_upload_state(u, NOW + 25 * HOUR, HOUR), GM_UPLOAD_OPEN);
+    assert_int_equal(gm_upload_state(u, NOW + 25 * HOUR + 1, HOUR), GM_UPLOAD_IDLE);
+    gm_upload_destroy(&u);
+}
+
 static void keys_are_read_as_written(void **state)
 {
     struct gm_upload *u = three_parts();
@@ -201,6 +211,7 @@ int main(void)
         cmocka_unit_test(sizes_are_announced),
         cmocka_unit_test(a_part_has_one_body),
         cmocka_unit_test(it_ends_by_the_clock),
+        cmocka_unit_test(a_whole_one_waits_while_its_url_is_good),
         cmocka_unit_test(keys_are_read_as_written),
         cmocka_unit_test(what_lies_in_the_bucket_is_read_back),
         cmocka_unit_test(runs_give_the_parts),
