@@ -123,7 +123,18 @@ static int check_uploads(struct gm_settings *s, struct gm_err *err)
         return gm_err_set(err, GM_E_CONFIG, 0, "uploads: `%.120s` is not s3://bucket/prefix",
                           s->uploads);
     }
-    return gm_err_wrap(err, cut_slashes(s->uploads, err), "uploads: ");
+    int rc = gm_err_wrap(err, cut_slashes(s->uploads, err), "uploads: ");
+    const size_t work = strlen(s->work_store);
+    if (rc == 0 && gm_s3_is_url(s->work_store) && strncmp(s->uploads, s->work_store, work) == 0 &&
+        strncmp(s->uploads + work, "/jobs", 5) == 0 && strchr("/", s->uploads[work + 5]) != NULL) {
+        /* An upload would be a job that nobody knows, and be swept. */
+        rc =
+            gm_err_set(err, GM_E_CONFIG, 0,
+                       "uploads: `%.120s` lies in the work store's `jobs/`: give it a place of its "
+                       "own",
+                       s->uploads);
+    }
+    return rc;
 }
 
 static int fill_work_store(struct gm_settings *s, struct gm_err *err)

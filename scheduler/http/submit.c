@@ -162,6 +162,16 @@ static int check_title(const struct submit *s, struct gm_err *err)
     return rc;
 }
 
+/* What is below `uploads` is read as upload:ID alone, which knows whose it is. */
+static int check_place(const struct gm_settings *settings, const char *url, struct gm_err *err)
+{
+    size_t n = strlen(settings->uploads);
+    if (n == 0 || strncmp(url, settings->uploads, n) != 0 || strchr("/", url[n]) == NULL) {
+        return 0;
+    }
+    return gm_err_set(err, GM_E_STORE_DENIED, 0, "`%.120s` lies in the place of uploads", url);
+}
+
 static int read_places(struct submit *s, struct gm_err *err)
 {
     const struct gm_settings *settings = gm_daemon_settings(s->r->http->d);
@@ -175,6 +185,9 @@ static int read_places(struct submit *s, struct gm_err *err)
         s->source.url = strdup(source);
         rc = s->source.url == NULL ? gm_err_nomem(err) : 0;
     } else {
+        rc = check_place(settings, source, err);
+    }
+    if (rc == 0 && s->source.url == NULL) {
         rc = gm_access_source(gm_daemon_stores(s->r->http->d), source, settings->allow_sources,
                               &s->source, err);
     }
@@ -190,6 +203,10 @@ static int read_places(struct submit *s, struct gm_err *err)
     }
     if (!json_is_string(destination)) {
         return gm_err_set(err, GM_E_INVAL, 0, "`destination` is the URL of a folder");
+    }
+    rc = check_place(settings, json_string_value(destination), err);
+    if (rc < 0) {
+        return rc;
     }
     rc = gm_access_destination(gm_daemon_stores(s->r->http->d), json_string_value(destination),
                                settings->allow_destinations, &s->destination, err);

@@ -113,6 +113,8 @@ static void wrong_settings_are_refused(void **state)
         {"allow_sources: [\"s3://B\"]\n", "allow_sources: `s3://B`"},
         {"work_store: s3://x\n", "work_store"},
         {"work_store: s3://media\n", "work_store: no line of `storage`"},
+        {"work_store: s3://media/w\nuploads: s3://media/w/jobs/x\n", "lies in the work store"},
+        {"work_store: s3://media/w\nuploads: s3://media/w/jobsx\n", "no line of `storage`"},
         {"storage: [\"s3://media\"]\n", "storage: s3://media lacks endpoint= or keys="},
         {"max_jobs: 0\n", "max_jobs"},
         {"keep_jobs: 0\n", "keep_jobs"},

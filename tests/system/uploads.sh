@@ -77,6 +77,7 @@ if part api; then
   check "another length is refused" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/part.0" "$url")" = 403
   check "curl -T" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/file" "$url")" = 200
   answers "complete" 200 POST "/v1/uploads/$w:complete"
+  answers "a job reads it by its own name alone" 403 POST /v1/jobs "{\"pipeline\": \"vod-h264\", \"source\": \"s3://incoming/in/$w/part-00000\", \"destination\": \"file://$at/out\"}"
   answers "deleted" 200 DELETE "/v1/uploads/$w"
   answers "it is gone" 404 GET "/v1/uploads/$w"
   answers "deleted" 200 DELETE "/v1/uploads/$u"
@@ -140,6 +141,15 @@ check "it is done" is '.state == "done"'
 submit "file://$work/clip.mp4" "$at/path"
 until_true "a job of the path ends" ends_as '.state == "done" or .state == "failed"'
 check "same bytes as from a path" test "$(tree_hash "$at/out")" = "$(tree_hash "$at/path")"
+# The same file once more is the same title; another file is none.
+answers "the same file again" 201 POST /v1/uploads "{\"name\": \"clip.mp4\", \"size\": $size, \"part_size\": $each}"
+submit "upload:$(jq -r .id "$work/answer")" "$at/out"
+answers "it is cancelled" 202 POST "/v1/jobs/$j:cancel"
+until_true "it ends" ends_as '.state == "cancelled"'
+answers "another file" 201 POST /v1/uploads "{\"name\": \"other.mp4\", \"size\": $size, \"part_size\": $each}"
+o=$(jq -r .id "$work/answer")
+answers "it is refused there" 409 POST /v1/jobs "$(jq -n --rawfile y "$work/s.yaml" --arg s "upload:$o" --arg d "file://$at/out" '{pipeline: {yaml: $y, name: "s.yaml"}, source: $s, destination: $d}')"
+check "as another title" is '.code == "storage.title_exists"'
 check "no URL with a signature is in a log" sh -c "! grep -qsE 'X-Amz-Signature' '$at'/*.log"
 stop n1
 stop scheduler
