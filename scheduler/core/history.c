@@ -227,7 +227,7 @@ static int by_size(const void *a, const void *b)
 
 uint64_t gm_history_busy(const struct gm_history_entry *entry)
 {
-    uint64_t said[GM_HISTORY_VOICES];
+    uint64_t said[GM_HISTORY_VOICES] = {0};
     uint32_t count = 0;
     for (uint32_t i = 0; entry && i < entry->voice_count; i++) {
         const struct gm_history_voice *v = &entry->voices[i];
