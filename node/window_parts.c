@@ -106,7 +106,7 @@ int gm_window_part_set(struct gm_window_part *part, const char *url, int64_t unt
 
 bool gm_window_part_refused(struct gm_window_part *part, uint32_t serial)
 {
-    if (part->serial != serial) {
+    if (part->serial != serial || part->url == NULL) { /* of one URL the first says it for all */
         return true;
     }
     free(part->url);

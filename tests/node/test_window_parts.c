@@ -293,6 +293,22 @@ static void urls_that_are_over_or_refused_are_asked_for_anew(void **state)
     assert_int_equal(f->a.wanted[5], 4);
 }
 
+static void a_url_is_refused_once_by_all_that_had_it(void **state)
+{
+    struct gm_window_part part = {0};
+    struct gm_err err;
+    (void)state;
+    for (int url = 0; url < 4; url++) {
+        assert_int_equal(gm_window_part_set(&part, "http://x/", 0, &err), 0);
+        uint32_t serial = part.serial;
+        assert_int_equal(gm_window_part_refused(&part, serial), url < 3);
+        for (int i = 0; i < 4; i++) {
+            assert_true(gm_window_part_refused(&part, serial));
+        }
+        assert_false(gm_window_part_known(&part));
+    }
+}
+
 static void parts_must_give_the_source(void **state)
 {
     struct gm_err err;
@@ -323,6 +339,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(urls_that_are_over_or_refused_are_asked_for_anew, setup,
                                         teardown),
+        cmocka_unit_test(a_url_is_refused_once_by_all_that_had_it),
         cmocka_unit_test(parts_must_give_the_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
