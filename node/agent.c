@@ -162,6 +162,7 @@ static void on_tick(uv_timer_t *timer)
         gm_task_tick(t, now);
     }
     gm_open_tick(agent, now);
+    gm_agent_parts_tick(agent, now);
     gm_agent_slots_tick(agent, now);
     gm_agent_devices_tick(agent, now);
     gm_agent_jobs_watch(agent, now);

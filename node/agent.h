@@ -40,6 +40,7 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     uint32_t patience_ms;         /* silence after which another endpoint is tried; 0: 3000 */
     uint32_t dying_ms; /* a worker that was killed and has not ended is out of use then; 0: 10000 */
     uint32_t store_stall_ms; /* a store that holds a task up for so long failed; 0: 900000 */
+    uint32_t parts_again_ms; /* between asks for parts of uploads that have not come; 0: 30000 */
     struct gm_grant_key grant_key;
     struct gm_cache *cache;
     const char *storage_ca; /* PEM, of who signs the certificates of stores; NULL: the system's */

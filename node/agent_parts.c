@@ -1,6 +1,7 @@
 /* URLs of the parts of sources that are uploads (ADR-0061): asked for by a slot's reader on behalf
  * of its task's lease, told when the part is there. What is open is asked for again on each new
- * connection; a part that does not come ends with the upload, which the scheduler says. */
+ * connection, and now and then, as what was asked may be lost; a part that does not come ends with
+ * the upload, which the scheduler says. */
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -12,6 +13,8 @@
 #include "storage/s3/url.h"
 
 #define SLOT_BITS 16 /* of a request's number: who asked */
+#define AGAIN_MS 30000u
+#define NOT_SENT_PAUSE (1 * GM_SEC)
 
 static void on_want(const uint32_t *parts, size_t count, void *arg)
 {
@@ -25,13 +28,19 @@ static void on_want(const uint32_t *parts, size_t count, void *arg)
     ask.task_id = task->id;
     ask.term = task->term;
     ask.epoch = task->epoch;
-    ask.request = ++agent->parts_asked << SLOT_BITS | slot->index;
+    uint64_t number = slot->parts_again > 0 ? slot->parts_again++ : agent->parts_asked + 1;
+    if (number > agent->parts_asked) {
+        agent->parts_asked = number;
+    }
+    ask.request = number << SLOT_BITS | slot->index;
     ask.parts = (uint32_t *)(uintptr_t)parts;
     ask.n_parts = count;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.body_case = GM__ENVELOPE__BODY_PARTS_ASK;
     env.parts_ask = &ask;
-    (void)gm_link_send(agent, &env); /* what is not sent is asked for after the next Welcome */
+    if (!gm_link_send(agent, &env)) {
+        slot->parts_due = gm_time_now() + NOT_SENT_PAUSE;
+    }
 }
 
 int gm_agent_parts_sizes(const Gm__Object *object, uint64_t **out, uint32_t *out_count,
@@ -53,10 +62,27 @@ int gm_agent_parts_sizes(const Gm__Object *object, uint64_t **out, uint32_t *out
     return 0;
 }
 
+static gm_time next_due(const struct gm_agent *agent)
+{
+    uint32_t ms = agent->params.parts_again_ms;
+    return gm_time_now() + (gm_time)(ms == 0 ? AGAIN_MS : ms) * GM_MS;
+}
+
 void gm_agent_parts_begin(struct gm_agent_slot *slot, struct gm_window_source *source)
 {
     source->on_want = on_want;
     slot->parts_from = slot->agent->parts_asked + 1;
+    slot->parts_due = next_due(slot->agent);
+}
+
+/* All that is open, by the numbers of the reader's first requests: the scheduler, where it still
+ * has those, puts these in their place, and doesn't answer both. */
+static void repeat(struct gm_agent_slot *slot)
+{
+    slot->parts_due = next_due(slot->agent);
+    slot->parts_again = slot->parts_from;
+    gm_window_ask_again(slot->reader);
+    slot->parts_again = 0;
 }
 
 /* Whose request it is. NULL: nobody's any more. */
@@ -104,8 +130,18 @@ void gm_agent_parts_answer(struct gm_agent *agent, const Gm__PartsAnswer *answer
 void gm_agent_parts_resend(struct gm_agent *agent)
 {
     for (uint32_t i = 0; i < agent->slot_count; i++) {
-        if (agent->slots[i].reader != NULL) {
-            gm_window_ask_again(agent->slots[i].reader);
+        if (agent->slots[i].reader != NULL && agent->slots[i].parts_from > 0) {
+            repeat(&agent->slots[i]);
+        }
+    }
+}
+
+void gm_agent_parts_tick(struct gm_agent *agent, gm_time now)
+{
+    for (uint32_t i = 0; agent->link == GM_LINK_UP && i < agent->slot_count; i++) {
+        struct gm_agent_slot *slot = &agent->slots[i];
+        if (slot->reader != NULL && slot->parts_from > 0 && now >= slot->parts_due) {
+            repeat(slot);
         }
     }
 }

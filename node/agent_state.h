@@ -123,10 +123,12 @@ struct gm_agent_slot {
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
     struct gm_window_reader *reader; /* owned: of its task's source; NULL: it reads no window */
     uint64_t parts_from;             /* number of the first request for parts that is reader's */
-    bool hung;                       /* it was killed for that, and is not gone yet */
-    bool stuck;                      /* it was killed, and does not end: takes nothing */
-    bool seen;                       /* it was ready, or failed, once */
-    bool broken;                     /* several starts failed in a row */
+    uint64_t parts_again;     /* number of the next one while all are repeated; 0: they are not */
+    gm_time parts_due;        /* they are repeated then */
+    bool hung;                /* it was killed for that, and is not gone yet */
+    bool stuck;               /* it was killed, and does not end: takes nothing */
+    bool seen;                /* it was ready, or failed, once */
+    bool broken;              /* several starts failed in a row */
     bool foreign;             /* its worker is of another build than the node's: takes nothing */
     char build[GM_BUILD_MAX]; /* of the last worker that was ready */
     bool fell;                /* the last that failed was ready: being so says nothing */
@@ -618,7 +620,8 @@ int gm_agent_parts_sizes(const Gm__Object *object, uint64_t **out, uint32_t *out
 /* The slot's reader is about to be opened, and asks for its parts here. */
 void gm_agent_parts_begin(struct gm_agent_slot *slot, struct gm_window_source *source);
 void gm_agent_parts_answer(struct gm_agent *agent, const Gm__PartsAnswer *answer);
-void gm_agent_parts_resend(struct gm_agent *agent); /* what is open, after a Welcome */
+void gm_agent_parts_resend(struct gm_agent *agent);            /* what is open, after a Welcome */
+void gm_agent_parts_tick(struct gm_agent *agent, gm_time now); /* what is open for too long */
 /* --- agent_open.c, too */
 /* The source was written to since it was opened, when it said `opened`. On the pool: its store may
  * hang. fd: -1: there is none. */

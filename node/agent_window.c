@@ -101,6 +101,7 @@ void gm_agent_window_open(struct gm_agent_slot *slot, const Gm__Object *object)
     struct gm_window_source source = {
         .url = object->url, .etag = object->etag, .size = object->size};
     gm_window_close(&slot->reader);
+    slot->parts_from = 0; /* what still comes for the one before is nobody's */
     int rc = need_windows(slot->agent, &err);
     if (rc == 0 && object->n_parts > 0) {
         rc = gm_agent_parts_sizes(object, &sizes, &source.part_count, &err);

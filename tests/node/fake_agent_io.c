@@ -214,6 +214,7 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready)
         .patience_ms = farm->patience_ms,
         .dying_ms = farm->dying_ms,
         .store_stall_ms = farm->store_stall_ms,
+        .parts_again_ms = farm->parts_again_ms,
         .devices = farm->devices,
         .drain_ms = farm->drain_ms,
         .device_slots = farm->device_slots,

@@ -42,6 +42,7 @@ struct farm {
     uint32_t idle_ms;                          /* the same, and in Renewed; 0: an older one */
     uint32_t patience_ms;                      /* of the agent; 0: its default */
     uint32_t store_stall_ms, dying_ms;         /* likewise */
+    uint32_t parts_again_ms;                   /* likewise */
     const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
     uint32_t device_slots;
     int32_t decode_slots;

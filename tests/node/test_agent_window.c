@@ -157,6 +157,42 @@ static void a_task_waits_for_the_parts_of_its_upload(void **state)
     range_stop(&server);
 }
 
+/* The next one for just those; others may be under way, or repeated. Its number. */
+static uint64_t await_ask(struct farm *farm, uint32_t first, size_t count)
+{
+    uint64_t request = 0;
+    while (request == 0) {
+        Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PARTS_ASK);
+        const Gm__PartsAsk *ask = env->parts_ask;
+        request = ask->parts[0] == first && ask->n_parts == count ? ask->request : 0;
+        gm__envelope__free_unpacked(env, NULL);
+    }
+    return request;
+}
+
+static void what_does_not_come_is_asked_for_again(void **state)
+{
+    struct farm *farm = *state;
+    struct range_server server;
+    range_start(&server, SIZE);
+    uint64_t id = assign_upload(farm);
+    uint64_t request = expect_ask(farm, id, 0, 2);         /* as if it was lost */
+    assert_int_equal(expect_ask(farm, id, 0, 2), request); /* in its place, where it was not */
+    send_part(farm, &server, request, 1);
+    assert_int_equal(await_ask(farm, 0, 1), request);
+    send_part(farm, &server, request, 0);
+    send_part(farm, &server, await_ask(farm, 2, 1), 2);
+    Gm__Envelope *env = farm_next(farm);
+    while (env->body_case == GM__ENVELOPE__BODY_PARTS_ASK) {
+        gm__envelope__free_unpacked(env, NULL);
+        env = farm_next(farm);
+    }
+    assert_int_equal(env->body_case, GM__ENVELOPE__BODY_DONE);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    range_stop(&server);
+}
+
 static void an_upload_that_ends_fails_its_task(void **state)
 {
     struct farm *farm = *state;
@@ -176,6 +212,7 @@ int main(void)
 {
     fake_worker_main();
     static struct farm farm;
+    static struct farm soon = {.parts_again_ms = 300};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate_setup_teardown(a_worker_reads_a_server_through_its_agent,
                                                  farm_setup, farm_teardown, &farm),
@@ -183,6 +220,8 @@ int main(void)
                                                  farm_teardown, &farm),
         cmocka_unit_test_prestate_setup_teardown(a_task_waits_for_the_parts_of_its_upload,
                                                  farm_setup, farm_teardown, &farm),
+        cmocka_unit_test_prestate_setup_teardown(what_does_not_come_is_asked_for_again, farm_setup,
+                                                 farm_teardown, &soon),
         cmocka_unit_test_prestate_setup_teardown(an_upload_that_ends_fails_its_task, farm_setup,
                                                  farm_teardown, &farm),
     };
