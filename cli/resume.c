@@ -160,8 +160,8 @@ static void load(struct gm_resume *r, uint64_t size)
     }
 }
 
-int gm_resume_open(struct gm_resume *r, const char *farm, const char *source, int fd,
-                   struct gm_err *err)
+int gm_resume_open(struct gm_resume *r, const char *farm, const char *tenant, const char *source,
+                   int fd, struct gm_err *err)
 {
     char folder[4096 - GM_RESUME_HEX - 8], name[GM_RESUME_HEX];
     uint64_t size = 0;
@@ -170,8 +170,8 @@ int gm_resume_open(struct gm_resume *r, const char *farm, const char *source, in
     if (whole == NULL) {
         return gm_err_set(err, GM_E_NOTFOUND, errno, "%.150s is not there any more", source);
     }
-    const char *const what[] = {farm, whole};
-    int rc = gm_resume_hash(what, 2, name, err);
+    const char *const what[] = {farm, tenant, whole};
+    int rc = gm_resume_hash(what, sizeof what / sizeof what[0], name, err);
     free(whole);
     if (rc == 0) {
         rc = identify(fd, r->identity, &size, err);

@@ -206,7 +206,7 @@ static int run(struct uploader *u, struct gm_err *err)
         return gm_err_sys(err, errno, "could not look at the file");
     }
     u->size = (uint64_t)st.st_size;
-    int rc = gm_resume_open(&u->resume, params->farm, params->path, u->fd, err);
+    int rc = gm_resume_open(&u->resume, params->farm, params->tenant, params->path, u->fd, err);
     if (rc == 0) {
         rc = find(u, err);
     }

@@ -41,7 +41,7 @@ static int tear_down(void **state)
 /* What another process finds. */
 static void open_it(struct gm_resume *out, const char *farm)
 {
-    assert_int_equal(gm_resume_open(out, farm, source, fd, &err), 0);
+    assert_int_equal(gm_resume_open(out, farm, NULL, source, fd, &err), 0);
 }
 
 static void remember(const char *farm)
@@ -81,6 +81,22 @@ static void the_same_file_to_the_same_farm_goes_on(void **state)
     gm_resume_forget(&r);
     assert_int_equal(access(r.path, F_OK), -1);
     assert_int_equal(r.cut.count, 0);
+    gm_resume_fini(&r);
+}
+
+static void another_tenant_begins_anew(void **state)
+{
+    static const char *const rows[] = {"a", "b", ""};
+    struct gm_resume r;
+    (void)state;
+    remember("unix:/tenants");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(gm_resume_open(&r, "unix:/tenants", rows[i], source, fd, &err), 0);
+        assert_string_equal(r.upload, "");
+        gm_resume_fini(&r);
+    }
+    open_it(&r, "unix:/tenants");
+    assert_true(gm_id_is(r.upload));
     gm_resume_fini(&r);
 }
 
@@ -159,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_file_to_the_same_farm_goes_on),
+        cmocka_unit_test(another_tenant_begins_anew),
         cmocka_unit_test(another_state_of_the_file_begins_anew),
         cmocka_unit_test(what_was_not_written_by_us_is_nothing),
         cmocka_unit_test(where_nothing_can_be_kept_nothing_is),
