@@ -8,7 +8,8 @@
 #define BATCH 256
 
 struct batch {
-    char *keys[BATCH]; /* owned */
+    const char *prefix; /* borrowed */
+    char *keys[BATCH];  /* owned */
     size_t count;
 };
 
@@ -16,6 +17,9 @@ static int add_key(const char *key, uint64_t size, void *arg)
 {
     struct batch *batch = arg;
     (void)size;
+    if (strncmp(key, batch->prefix, strlen(batch->prefix)) != 0) {
+        return 0; /* whoever lists it: it is not what is to go */
+    }
     batch->keys[batch->count] = strdup(key);
     if (batch->keys[batch->count] == NULL) {
         return 1; /* what there is goes first */
@@ -26,7 +30,7 @@ static int add_key(const char *key, uint64_t size, void *arg)
 
 int gm_below_delete(struct gm_store *store, const char *prefix, bool *out_more, struct gm_err *err)
 {
-    struct batch batch = {.count = 0};
+    struct batch batch = {.prefix = prefix, .count = 0};
     size_t done = 0;
     int rc = gm_store_list(store, prefix, add_key, &batch, err);
     bool more = rc > 0;

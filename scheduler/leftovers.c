@@ -22,9 +22,12 @@ struct listing {
 static struct gm_leftover *row_of(struct listing *l, const char *key, int *out_rc)
 {
     struct gm_leftovers *f = &l->found;
+    *out_rc = 0;
+    if (strncmp(key, FOLDER, strlen(FOLDER)) != 0) {
+        return NULL;
+    }
     const char *id = key + strlen(FOLDER);
     size_t size = strspn(id, ID_BYTES);
-    *out_rc = 0;
     if (size == 0 || size >= sizeof f->rows->job_id || id[size] != '/') {
         return NULL;
     }

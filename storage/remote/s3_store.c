@@ -136,7 +136,8 @@ static int s3_get(struct gm_store *store, const char *key, uint64_t offset, void
 }
 
 struct listing {
-    const char *own; /* prefix of the store, which is in no key that fn is told */
+    const char *own;   /* prefix of the store, which is in no key that fn is told */
+    const char *asked; /* begins with it; a server that does not know prefixes lists others, too */
     int (*fn)(const char *key, uint64_t size, void *arg);
     void *arg;
     char *next;  /* owned; NULL: it ends */
@@ -153,7 +154,7 @@ static int take_page(struct gm_ask *ask, const struct gm_s3_answer *answer)
         const char *key = answer->objects[i].key;
         size_t own = strlen(l->own);
 
-        if (strncmp(key, l->own, own) == 0 && gm_store_is_key(key + own)) {
+        if (strncmp(key, l->asked, strlen(l->asked)) == 0 && gm_store_is_key(key + own)) {
             l->stopped = l->fn(key + own, answer->objects[i].size, l->arg);
         }
     }
@@ -170,7 +171,7 @@ static int s3_list(struct gm_store *store, const char *prefix,
 {
     struct gm_s3_store *s = self(store);
     char full[GM_S3_KEY_MAX + 1];
-    struct listing l = {.own = s->prefix, .fn = fn, .arg = arg};
+    struct listing l = {.own = s->prefix, .asked = full, .fn = fn, .arg = arg};
     int rc = gm_s3_store_key(s, prefix, full, err);
 
     do {

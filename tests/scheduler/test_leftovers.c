@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "scheduler/leftovers.h"
+#include "storage/backend.h"
 #include "tests/common/scratch.h"
 
 #define OLD "00000000000000000000000000"
@@ -64,10 +65,53 @@ static void what_lies_there_is_counted_by_job_and_deleted(void **state)
     scratch_remove(&s);
 }
 
+/* A store whose server does not know prefixes. */
+static int list_all(struct gm_store *store, const char *prefix,
+                    int (*fn)(const char *key, uint64_t size, void *arg), void *arg,
+                    struct gm_err *e)
+{
+    static const char *const keys[] = {"a", "jobs/" OLD "/x", "jobs/" OLD "0/x", "v/" OLD "/x"};
+    int rc = 0;
+    (void)store;
+    (void)prefix;
+    (void)e;
+    for (size_t i = 0; rc == 0 && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        rc = fn(keys[i], 1, arg);
+    }
+    return rc;
+}
+
+static int delete_own(struct gm_store *store, const char *const *keys, size_t count, size_t *done,
+                      struct gm_err *e)
+{
+    (void)store;
+    (void)e;
+    assert_int_equal(count, 1);
+    assert_string_equal(keys[0], "jobs/" OLD "/x");
+    *done = count;
+    return 0;
+}
+
+static void what_was_not_asked_for_is_not_deleted(void **state)
+{
+    static const struct gm_store_ops ops = {.list = list_all, .delete = delete_own};
+    struct gm_store store = {.ops = &ops};
+    struct gm_leftovers found = {0};
+    bool more = true;
+    (void)state;
+    assert_int_equal(gm_leftovers_list(&store, 5000, &found, &err), 0);
+    assert_int_equal(found.count, 2);
+    assert_string_equal(found.rows[0].job_id, OLD);
+    gm_leftovers_fini(&found);
+    assert_int_equal(gm_leftovers_delete(&store, OLD, &more, &err), 0);
+    assert_false(more);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_lies_there_is_counted_by_job_and_deleted),
+        cmocka_unit_test(what_was_not_asked_for_is_not_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

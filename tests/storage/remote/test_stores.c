@@ -1,5 +1,6 @@
 /* What needs no server: lines, key files, signed URLs. */
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -255,6 +256,62 @@ static void what_is_not_waited_for_ends(void **state)
     close(fd);
 }
 
+/* Answers one request with a list of all that it has. */
+static void *list_all(void *arg)
+{
+    static const char body[] = "<ListBucketResult><IsTruncated>false</IsTruncated>"
+                               "<Contents><Key>p</Key><Size>1</Size></Contents>"
+                               "<Contents><Key>p/v/a/1</Key><Size>1</Size></Contents>"
+                               "<Contents><Key>p/v/ab/1</Key><Size>1</Size></Contents>"
+                               "<Contents><Key>p/w</Key><Size>1</Size></Contents>"
+                               "<Contents><Key>q/v/a/1</Key><Size>1</Size></Contents>"
+                               "</ListBucketResult>";
+    char text[4096] = "";
+    size_t size = 0;
+    ssize_t n = 1;
+    int fd = accept(*(int *)arg, NULL, NULL);
+
+    while (n > 0 && size < sizeof(text) - 1 && strstr(text, "\r\n\r\n") == NULL) {
+        n = read(fd, text + size, sizeof(text) - 1 - size);
+        size += n > 0 ? (size_t)n : 0;
+    }
+    (void)dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                  strlen(body), body);
+    close(fd);
+    return NULL;
+}
+
+#define LISTED_SIZE 200
+
+static int add_listed(const char *key, uint64_t size, void *arg)
+{
+    char *listed = arg;
+    size_t at = strlen(listed);
+
+    (void)size;
+    snprintf(listed + at, LISTED_SIZE - at, "%s ", key);
+    return 0;
+}
+
+static void keys_that_were_not_asked_for_are_passed_over(void **state)
+{
+    char line[160], listed[LISTED_SIZE] = "";
+    int fd = listen_silently(line);
+    struct gm_stores *stores = NULL;
+    struct gm_store *store = NULL;
+    pthread_t server;
+
+    assert_int_equal(pthread_create(&server, NULL, list_all, &fd), 0);
+    assert_int_equal(create(*state, line, &stores), 0);
+    assert_int_equal(gm_stores_open(stores, "s3://out/p", false, &store, &err), 0);
+    assert_int_equal(gm_store_list(store, "v/a/", add_listed, listed, &err), 0);
+    assert_string_equal(listed, "v/a/1 ");
+    gm_store_close(&store);
+    assert_int_equal(pthread_join(server, NULL), 0);
+    gm_stores_destroy(&stores);
+    close(fd);
+}
+
 static void a_prefix_leaves_room_for_keys(void **state)
 {
     struct gm_stores *stores = NULL;
@@ -276,6 +333,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_url_that_no_node_would_read_is_not_signed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_not_waited_for_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(keys_that_were_not_asked_for_are_passed_over, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_prefix_leaves_room_for_keys, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
