@@ -292,10 +292,31 @@ static int skim(struct store_job *job, struct gm_store *store)
     return job->outputs.count == 0 ? 0 : gm_outputs_skim(&job->outputs, store, prefix, &job->err);
 }
 
+/* Before it is looked what of it is there: who deletes by the note looks for it before each batch.
+ * A title that is to stay keeps the note, too. */
+static int drop_own_note(struct store_job *job, struct gm_store *store)
+{
+    struct gm_title_own own = {.job_id = job->job_id,
+                               .title = job->title,
+                               .source = json_string_value(job->source),
+                               .publication = job->publication};
+    bool noted = false;
+    int rc = gm_replaced_is_noted(store, job->publication, &noted, &job->err);
+    if (rc < 0 || !noted) {
+        return rc;
+    }
+    rc = job->keeps_title ? gm_title_check(store, &own, &job->err) : 0;
+    rc = rc == 0 ? gm_publish_check_lead(job->d, &job->err) : rc;
+    return rc == 0 ? gm_replaced_drop(store, job->publication, &job->err) : rc;
+}
+
 static void publish_step(struct store_job *job)
 {
     struct gm_store *store = NULL;
     job->rc = open_destination(job, &store);
+    if (job->rc == 0 && job->outputs.next == 0 && job->good) {
+        job->rc = drop_own_note(job, store);
+    }
     if (job->rc == 0 && job->outputs.next == 0 && gm_s3_is_url(job->out_url)) {
         job->rc = skim(job, store);
     }
@@ -540,6 +561,18 @@ static bool is_anothers(const struct store_job *job, const struct gm_standing *s
     return !known;
 }
 
+/* Or stood there, and players of it are not through: it goes as a whole when its time is over, and
+ * what the job left below it too. */
+static int does_stand(struct store_job *job, struct gm_store *store,
+                      const struct gm_standing *standing, const char *publication, bool *out)
+{
+    *out = goes_alone(job, publication)
+               ? standing->publication != NULL && strcmp(standing->publication, publication) == 0 &&
+                     is_anothers(job, standing)
+               : gm_standing_has(standing, publication);
+    return *out ? 0 : gm_replaced_is_noted(store, publication, out, &job->err);
+}
+
 /* Strikes what stands finished off the list, which begins anew then. */
 static int look(struct store_job *job, struct gm_store *store)
 {
@@ -553,15 +586,11 @@ static int look(struct store_job *job, struct gm_store *store)
     }
     for (size_t i = 0; i < job->out.count; i++) {
         char *key = job->out.keys[i];
-        if (i == 0 || !is_of(key, publication)) {
+        if (rc == 0 && (i == 0 || !is_of(key, publication))) {
             gm_hold_publication(key, publication);
-            stands = goes_alone(job, publication)
-                         ? standing.publication != NULL &&
-                               strcmp(standing.publication, publication) == 0 &&
-                               is_anothers(job, &standing)
-                         : gm_standing_has(&standing, publication);
+            rc = does_stand(job, store, &standing, publication, &stands);
         }
-        if (stands) {
+        if (rc == 0 && stands) {
             free(key);
         } else {
             job->out.keys[kept++] = key;
@@ -569,7 +598,9 @@ static int look(struct store_job *job, struct gm_store *store)
     }
     job->out.count = kept;
     gm_standing_fini(&standing);
-    rc = job->outputs_stay || job->beside.count > 0 ? look_alone(job, store) : 0;
+    if (rc == 0 && (job->outputs_stay || job->beside.count > 0)) {
+        rc = look_alone(job, store);
+    }
     job->looked = rc == 0;
     return rc;
 }

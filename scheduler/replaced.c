@@ -95,15 +95,15 @@ struct names {
 static int add_name(const char *key, uint64_t size, void *arg)
 {
     struct names *names = arg;
-    const char *name = key + strlen(FOLDER);
+    const size_t folder = strlen(FOLDER);
     (void)size;
-    if (!is_name(name)) {
+    if (strncmp(key, FOLDER, folder) != 0 || !is_name(key + folder)) {
         return 0; /* none of ours */
     }
     int rc = gm_array_reserve(&names->rows, names->count, 1, &names->cap, sizeof *names->rows,
                               names->err);
     if (rc == 0) {
-        (void)snprintf(names->rows[names->count++], GM_HOLD_NAME, "%s", name);
+        (void)snprintf(names->rows[names->count++], GM_HOLD_NAME, "%s", key + folder);
     }
     return rc;
 }
@@ -194,20 +194,64 @@ void gm_replaced_fini(struct gm_replaced *replaced)
     *replaced = (struct gm_replaced){0};
 }
 
+int gm_replaced_is_noted(struct gm_store *store, const char *publication, bool *out,
+                         struct gm_err *err)
+{
+    int64_t until = 0;
+    int rc = is_name(publication) ? read_note(store, publication, &until, err) : 0;
+    if (rc == 0) {
+        *out = until > 0;
+    }
+    return rc;
+}
+
+int gm_replaced_drop(struct gm_store *store, const char *publication, struct gm_err *err)
+{
+    return is_name(publication) ? drop_note(store, publication, err) : 0;
+}
+
 /* ---- deleting */
 
-int gm_replaced_delete(struct gm_store *store, const char *publication, bool *out_more,
-                       struct gm_err *err)
+/* Since the notes were read it may have been published again. */
+static int still_goes(struct gm_store *store, const char *publication, int64_t now_unix_ms,
+                      bool *out, struct gm_err *err)
+{
+    struct gm_standing standing;
+    int64_t until = 0;
+    int rc = is_name(publication) ? read_note(store, publication, &until, err) : 0;
+    *out = false;
+    if (rc < 0 || until <= 0 || until > now_unix_ms) {
+        return rc;
+    }
+    rc = gm_standing_read(store, "", &standing, err);
+    if (rc < 0) {
+        return rc;
+    }
+    *out = !gm_standing_has(&standing, publication);
+    gm_standing_fini(&standing);
+    return *out ? 0 : drop_note(store, publication, err);
+}
+
+int gm_replaced_delete(struct gm_store *store, const char *publication, int64_t now_unix_ms,
+                       enum gm_replaced_step *out, struct gm_err *err)
 {
     char prefix[GM_HOLD_NAME + 4];
-    bool more = false;
+    bool goes = false, more = false;
+    int rc = still_goes(store, publication, now_unix_ms, &goes, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!goes) {
+        *out = GM_REPLACED_STAYS;
+        return 0;
+    }
     (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, publication);
-    int rc = gm_below_delete(store, prefix, &more, err);
+    rc = gm_below_delete(store, prefix, &more, err);
     if (rc == 0 && !more) {
         rc = drop_note(store, publication, err);
     }
     if (rc == 0) {
-        *out_more = more;
+        *out = more ? GM_REPLACED_MORE : GM_REPLACED_GONE;
     }
     return rc;
 }

@@ -28,9 +28,21 @@ struct gm_replaced {
 int gm_replaced_read(struct gm_store *store, int64_t now_unix_ms, struct gm_replaced *out,
                      struct gm_err *err) GM_MUST_CHECK;
 void gm_replaced_fini(struct gm_replaced *replaced);
-/* Deletes some objects of the publication; when none is left its open uploads and its note go.
- * *out_more: call it again. */
-int gm_replaced_delete(struct gm_store *store, const char *publication, bool *out_more,
-                       struct gm_err *err) GM_MUST_CHECK;
+/* Whether a note of it is there, due or not. */
+int gm_replaced_is_noted(struct gm_store *store, const char *publication, bool *out,
+                         struct gm_err *err) GM_MUST_CHECK;
+/* Drops its note, if there is one: before who publishes it looks what of it is there. */
+int gm_replaced_drop(struct gm_store *store, const char *publication,
+                     struct gm_err *err) GM_MUST_CHECK;
+
+enum gm_replaced_step {
+    GM_REPLACED_MORE, /* call it again */
+    GM_REPLACED_GONE, /* nothing is left of it */
+    GM_REPLACED_STAYS /* it stands there again, or its note is gone or no more due */
+};
+/* Reads the note and what stands there again, then deletes some objects of the publication; when
+ * none is left its open uploads and its note go. */
+int gm_replaced_delete(struct gm_store *store, const char *publication, int64_t now_unix_ms,
+                       enum gm_replaced_step *out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 #include "storage/remote/stores.h"
 
 #define AGAIN_MS INT64_C(600000)
+#define STOP_TIME (20 * GM_SEC) /* a daemon that stops goes on so long */
 
 struct gm_retire_place {
     char *url; /* owned */
@@ -24,7 +25,8 @@ struct look {
     size_t at;
     struct gm_hold_batch batch; /* the publication that goes */
     int64_t due_unix_ms;        /* the next look; 0: none */
-    bool looked, held, more;
+    enum gm_replaced_step step;
+    bool looked, held;
     int rc;
     struct gm_err err;
 };
@@ -92,7 +94,8 @@ static void look_step(struct look *look)
         look->rc = gm_publish_check_lead(look->d, &look->err);
     }
     if (look->rc == 0 && look->held) {
-        look->rc = gm_replaced_delete(store, look->batch.publication, &look->more, &look->err);
+        look->rc = gm_replaced_delete(store, look->batch.publication, look->now_unix_ms,
+                                      &look->step, &look->err);
     } else if (look->rc == 0) {
         look->rc = gm_replaced_read(store, look->now_unix_ms, &look->replaced, &look->err);
         look->due_unix_ms = look->rc == 0 ? look->replaced.next_unix_ms : 0;
@@ -142,11 +145,22 @@ static void leave(const char *node_id, Gm__Envelope *envelope, void *arg)
 
 static void look_done(void *arg);
 
+/* What is left then the next start deletes: its note stays. */
+static bool is_over(struct gm_daemon *d)
+{
+    if (!d->stopping) {
+        return false;
+    }
+    gm_time now = gm_time_now();
+    d->retire.until = d->retire.until == 0 ? now + STOP_TIME : d->retire.until;
+    return d->hurried || now >= d->retire.until;
+}
+
 static bool go_on(struct look *look)
 {
     struct gm_err error = {0};
     look->held = look->looked;
-    if (look->rc < 0 || (look->looked && !next_publication(look))) {
+    if (look->rc < 0 || is_over(look->d) || (look->looked && !next_publication(look))) {
         return false;
     }
     if (look->held) {
@@ -188,9 +202,13 @@ static void look_done(void *arg)
     if (look->held) {
         gm_hold_end(&look->d->hold, &look->batch, leave, look->d);
     }
-    if (look->held && look->rc == 0 && !look->more) {
-        gm_log(GM_LOG_INFO, "replaced_deleted", "publication=%s", look->batch.publication);
+    if (look->held && look->rc == 0 && look->step != GM_REPLACED_MORE) {
         look->at++;
+        if (look->step == GM_REPLACED_GONE) {
+            gm_log(GM_LOG_INFO, "replaced_deleted", "publication=%s", look->batch.publication);
+        } else {
+            again(look); /* what its note says now the next look reads */
+        }
     }
     look_next(look);
 }

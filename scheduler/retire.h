@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/time.h"
 
 /* Deletes older publications when their time is over (scheduler/replaced.h). The destinations to
  * look at are those of the jobs that are done and still known, once at a start, and those that a
@@ -15,6 +16,7 @@ struct gm_daemon;
 struct gm_retire {                  /* all-zero: empty */
     struct gm_retire_place *places; /* owned; by destination */
     int64_t next_unix_ms;           /* no place is due before */
+    gm_time until;                  /* of a daemon that stops; 0: it does not */
     bool busy;
 };
 

@@ -109,22 +109,50 @@ static void it_is_deleted_in_parts_its_note_last(void **state)
     struct scratch s;
     struct gm_store *store = open_store(&s);
     char key[64];
-    bool more = false;
+    enum gm_replaced_step step = GM_REPLACED_STAYS;
     put(store, "replaced/" OLD, "{\"until_unix_ms\": 5}");
     put(store, "v/" OLD "0/other", "x");
     for (int i = 0; i < 300; i++) {
         snprintf(key, sizeof(key), "v/" OLD "/%03d", i);
         put(store, key, "x");
     }
-    assert_int_equal(gm_replaced_delete(store, OLD, &more, &err), 0);
-    assert_true(more);
+    assert_int_equal(gm_replaced_delete(store, OLD, 5, &step, &err), 0);
+    assert_int_equal(step, GM_REPLACED_MORE);
     assert_true(has(store, "replaced/" OLD));
     assert_true(has(store, key));
-    assert_int_equal(gm_replaced_delete(store, OLD, &more, &err), 0);
-    assert_false(more);
+    assert_int_equal(gm_replaced_delete(store, OLD, 5, &step, &err), 0);
+    assert_int_equal(step, GM_REPLACED_GONE);
     assert_false(has(store, key));
     assert_false(has(store, "replaced/" OLD));
     assert_true(has(store, "v/" OLD "0/other"));
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
+/* Whatever changed since the notes were read, or between two parts. */
+static void what_is_published_meanwhile_stays(void **state)
+{
+    (void)state;
+    struct scratch s;
+    struct gm_store *store = open_store(&s);
+    enum gm_replaced_step step = GM_REPLACED_MORE;
+    bool noted = true;
+    put(store, "v/" OLD "/1", "x");
+    assert_int_equal(gm_replaced_delete(store, OLD, 5, &step, &err), 0); /* no note */
+    assert_int_equal(step, GM_REPLACED_STAYS);
+    put(store, "replaced/" OLD, "{\"until_unix_ms\": 6}");
+    step = GM_REPLACED_MORE;
+    assert_int_equal(gm_replaced_delete(store, OLD, 5, &step, &err), 0); /* not due */
+    assert_int_equal(step, GM_REPLACED_STAYS);
+    assert_int_equal(gm_replaced_is_noted(store, OLD, &noted, &err), 0);
+    assert_true(noted);
+    put(store, "master.m3u8", "v/" OLD "/media.m3u8\n");
+    step = GM_REPLACED_MORE;
+    assert_int_equal(gm_replaced_delete(store, OLD, 6, &step, &err), 0);
+    assert_int_equal(step, GM_REPLACED_STAYS);
+    assert_true(has(store, "v/" OLD "/1"));
+    assert_int_equal(gm_replaced_is_noted(store, OLD, &noted, &err), 0);
+    assert_false(noted);
     gm_store_close(&store);
     scratch_remove(&s);
 }
@@ -135,6 +163,7 @@ int main(void)
         cmocka_unit_test(what_stands_of_another_is_noted_once),
         cmocka_unit_test(what_stands_again_stays),
         cmocka_unit_test(it_is_deleted_in_parts_its_note_last),
+        cmocka_unit_test(what_is_published_meanwhile_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
