@@ -13,8 +13,9 @@ struct both {
     struct gm_session *session;
     const struct gm_submit *submit;
     char job_of[GM_RESUME_HEX];
-    json_t *job; /* owned; NULL: not submitted yet */
-    bool over;   /* it ended, and needs no more bytes */
+    json_t *job;   /* owned; NULL: not submitted yet */
+    bool over;     /* it ended, and needs no more bytes */
+    bool given_up; /* the upload */
     gm_time looked;
 };
 
@@ -119,6 +120,22 @@ static int on_turn(void *arg, char *text, struct gm_err *err)
     return b->over ? gm_err_set(err, GM_E_CANCELLED, 0, "the job ended") : 0;
 }
 
+/* The upload failed, the job is there: says what becomes of it. */
+static void tell_job(struct both *b, struct gm_err *err)
+{
+    const struct gm_err why = *err;
+    const char *id = gm_job_text(b->job, "id");
+    struct gm_err ignored;
+    char *path = NULL;
+    if (b->given_up && gm_job_path(id, ":cancel", &path, &ignored) == 0) {
+        GM_IGNORE(gm_session_call(b->session, "POST", path, NULL, true, NULL, &ignored),
+                  "it fails by itself, as its upload is gone");
+    }
+    free(path);
+    gm_err_set(err, why.code, why.native, "%.140s; job %.40s %s", why.text, id,
+               b->given_up ? "ends with the upload" : "waits: the same command goes on");
+}
+
 int gm_submit_file(struct gm_session *session, const struct gm_submit *submit,
                    const struct gm_upload_params *upload, int fd, json_t **out, struct gm_err *err)
 {
@@ -128,12 +145,16 @@ int gm_submit_file(struct gm_session *session, const struct gm_submit *submit,
     params.on_ends = on_ends;
     params.on_turn = on_turn;
     params.arg = &b;
+    params.given_up = &b.given_up;
     int rc = name_job(submit, b.job_of, err);
     if (rc == 0) {
         rc = gm_upload_run(session, &params, fd, &doc, err);
     }
     json_decref(doc);
     if (rc < 0 && !b.over) {
+        if (b.job != NULL && session->interrupts == 0) {
+            tell_job(&b, err);
+        }
         json_decref(b.job);
         return rc;
     }

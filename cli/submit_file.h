@@ -10,8 +10,9 @@
  * done, which *out then says.
  *
  * submit: input is the file's path. upload: without callbacks. *out: the job document, owned.
- * Errors: UPLOADS_OFF: the farm takes none, and nothing was done; those of gm_upload_run and
- * gm_job_submit. */
+ * Where it fails with the job submitted, *err names the job, which waits for the rest; but is
+ * cancelled where the file changed (INPUT_CHANGED). Errors: UPLOADS_OFF: the farm takes none, and
+ * nothing was done; those of gm_upload_run and gm_job_submit. */
 int gm_submit_file(struct gm_session *session, const struct gm_submit *submit,
                    const struct gm_upload_params *upload, int fd, json_t **out,
                    struct gm_err *err) GM_MUST_CHECK;

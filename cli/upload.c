@@ -19,6 +19,7 @@ struct uploader {
     struct gm_resume resume;
     bool resumed;
     struct gm_send send;
+    bool told; /* who called had it ended */
     char source[GM_UPLOAD_SOURCE];
     json_t *doc; /* owned; the last one of the upload */
 };
@@ -149,15 +150,19 @@ static int create(struct uploader *u, struct gm_err *err)
 static int on_ends(void *arg, struct gm_err *err)
 {
     struct uploader *u = arg;
-    return u->params->on_ends == NULL
-               ? 0
-               : u->params->on_ends(u->params->arg, u->source, &u->resume, err);
+    int rc = u->params->on_ends == NULL
+                 ? 0
+                 : u->params->on_ends(u->params->arg, u->source, &u->resume, err);
+    u->told = rc < 0;
+    return rc;
 }
 
 static int on_turn(void *arg, struct gm_err *err)
 {
     struct uploader *u = arg;
-    return u->params->on_turn == NULL ? 0 : u->params->on_turn(u->params->arg, u->send.job, err);
+    int rc = u->params->on_turn == NULL ? 0 : u->params->on_turn(u->params->arg, u->send.job, err);
+    u->told = rc < 0;
+    return rc;
 }
 
 static int complete(struct uploader *u, struct gm_err *err)
@@ -182,6 +187,26 @@ static int complete(struct uploader *u, struct gm_err *err)
     return 0;
 }
 
+/* Of a file that changed it can't become whole: nobody is to wait for its parts. */
+static void give_up(struct uploader *u, struct gm_err *err)
+{
+    const struct gm_err why = *err;
+    struct gm_err ignored;
+    char *path = NULL;
+    json_t *doc = NULL;
+    if (gm_send_path(u->resume.upload, "", &path, &ignored) == 0) {
+        GM_IGNORE(gm_send_call(u->session, "DELETE", path, NULL, &doc, &ignored),
+                  "it goes when its time is over");
+    }
+    json_decref(doc);
+    free(path);
+    gm_resume_forget(&u->resume);
+    if (u->params->given_up != NULL) {
+        *u->params->given_up = true;
+    }
+    gm_err_set(err, why.code, why.native, "%.190s; the same command begins anew", why.text);
+}
+
 static int send_parts(struct uploader *u, struct gm_err *err)
 {
     int rc = gm_send_init(&u->send, u->session, u->fd, &u->resume.cut, u->params->parallel, err);
@@ -195,6 +220,9 @@ static int send_parts(struct uploader *u, struct gm_err *err)
         rc = gm_send_run(&u->send, err);
     }
     gm_send_fini(&u->send);
+    if (rc == -GM_E_INPUT_CHANGED && !u->told) {
+        give_up(u, err);
+    }
     return rc;
 }
 

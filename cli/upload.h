@@ -18,6 +18,7 @@ struct gm_upload_params { /* strings are borrowed */
     /* Now and then while bytes go; what it writes to `job` (of 80 bytes) is shown with them. */
     int (*on_turn)(void *arg, char *job, struct gm_err *err);
     void *arg;
+    bool *given_up; /* set where the upload was deleted, as it can't become whole; NULL */
 };
 
 #define GM_UPLOAD_SOURCE 40 /* "upload:<id>" and NUL */
@@ -30,8 +31,8 @@ int gm_upload_open(const char *path, int *out_fd, struct gm_err *err) GM_MUST_CH
  * begun before goes on. When it ends well, the scheduler has every part with the hash that it has
  * here, and their list is written. *out: its document, owned.
  * Errors: UPLOADS_OFF (the farm takes none), what else the scheduler says, those of gm_send_run. An
- * upload that is not
- * complete stays, and goes on when this is called again. */
+ * upload that is not complete stays, and goes on when this is called again; but with INPUT_CHANGED
+ * it is deleted, and the next call begins anew. */
 int gm_upload_run(struct gm_session *session, const struct gm_upload_params *params, int fd,
                   json_t **out, struct gm_err *err) GM_MUST_CHECK;
 

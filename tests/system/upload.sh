@@ -121,7 +121,22 @@ if part refused; then
   echo pass >"$work/link"
   wait "$client"
   check "a file that is cut while it is sent: exit 3" test $? = 3
-  check "it says so: $(tail -n 2 "$work/stderr")" grep -q 'input.changed.*changed while it was sent' "$work/stderr"
+  check "it says so: $(tail -n 2 "$work/stderr")" grep -q 'input.changed.*changed while it was sent.*begins anew' "$work/stderr"
+  curl -s --unix-socket "$at/http" http://x/v1/uploads >"$work/out"
+  check "its upload is gone: $(cat "$work/out")" jq -e '[.uploads[] | select(.name == "cut.mp4")] == []' "$work/out" >/dev/null
+  cp "$work/film.mp4" "$work/late.mp4"
+  head -c 14000000 /dev/zero >>"$work/late.mp4"
+  echo "link 3000000" >"$work/link"
+  "$bin/gopmill" submit "$work/late.mp4" --out "$at/late" --pipeline "$work/small.yaml" --external-id late >/dev/null 2>"$work/stderr" &
+  client=$!
+  late_is() { gopmill job list --json | jq -e "[.jobs[] | select(.external_id == \"late\") | .state | select(. == $1)] | length == 1" >/dev/null; }
+  until_true "the job is there" late_is .
+  truncate -s 3000000 "$work/late.mp4"
+  echo pass >"$work/link"
+  wait "$client"
+  check "one that is cut while its job waits: exit 3" test $? = 3
+  check "it names the job: $(tail -n 2 "$work/stderr")" grep -q 'input.changed.*; job 0.* ends with the upload' "$work/stderr"
+  until_true "the job ends" late_is '"cancelled", "failed"'
 fi
 
 if part curl; then # one PUT, by who can't cut
