@@ -136,7 +136,7 @@ if part refused; then
   wait "$client"
   check "one that is cut while its job waits: exit 3" test $? = 3
   check "it names the job: $(tail -n 2 "$work/stderr")" grep -q 'input.changed.*; job 0.* ends with the upload' "$work/stderr"
-  until_true "the job ends" late_is '"cancelled", "failed"'
+  until_true "the job ends" late_is '("cancelled", "failed")'
 fi
 
 if part curl; then # one PUT, by who can't cut
