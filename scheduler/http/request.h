@@ -93,7 +93,7 @@ void gm_handle_pipelines(struct gm_request *r);
 void gm_handle_pipeline(struct gm_request *r);
 void gm_handle_pipeline_check(struct gm_request *r);
 
-/* uploads.c */
+/* uploads.c, upload_*.c */
 void gm_handle_uploads(struct gm_request *r);
 void gm_handle_upload(struct gm_request *r);
 void gm_handle_upload_show(struct gm_request *r);
