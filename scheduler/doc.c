@@ -26,17 +26,19 @@ static json_t *progress_json(const struct gm_job_view *v)
                      "waiting", (json_int_t)v->chunks_waiting);
 }
 
+json_t *gm_doc_task(const struct gm_task_view *t)
+{
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I}", "name", t->name, "type", t->type,
+                     "state", gm_task_state_name(t->state), "done", (json_int_t)t->done, "total",
+                     (json_int_t)t->total, "total_known", (int)t->total_known, "attempts",
+                     (json_int_t)t->attempts, "failures", (json_int_t)t->failures);
+}
+
 static json_t *tasks_json(const struct gm_job_view *v)
 {
     json_t *tasks = json_array();
     for (size_t i = 0; tasks != NULL && i < v->task_count; i++) {
-        const struct gm_task_view *t = &v->tasks[i];
-        json_t *j =
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I}", "name", t->name, "type", t->type,
-                      "state", gm_task_state_name(t->state), "done", (json_int_t)t->done, "total",
-                      (json_int_t)t->total, "total_known", (int)t->total_known, "attempts",
-                      (json_int_t)t->attempts, "failures", (json_int_t)t->failures);
-        tasks = gm_json_add(tasks, j);
+        tasks = gm_json_add(tasks, gm_doc_task(&v->tasks[i]));
     }
     return tasks;
 }

@@ -23,6 +23,8 @@ int gm_doc_nodes(const struct gm_core *core, json_t **out, struct gm_err *err) G
 /* key: that its connection was proved by, NULL: none; until_unix_ms: its end, INT64_MAX: never. */
 int gm_doc_node(const struct gm_core *core, const char *node_id, const char *key,
                 int64_t until_unix_ms, json_t **out, struct gm_err *err) GM_MUST_CHECK;
+/* One of a job's `tasks`; NULL: out of memory. */
+json_t *gm_doc_task(const struct gm_task_view *task);
 /* {"code","text","blame","retry","remedy"}; NULL: out of memory. */
 json_t *gm_doc_error(const struct gm_err *err);
 

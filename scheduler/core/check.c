@@ -307,6 +307,19 @@ static int check_bodies(const struct gm_core *core, struct gm_err *err)
                : BROKEN("%zu items, %zu bodies", count, gm_bodies_count(core->bodies));
 }
 
+static int check_sums(const struct gm_core *core, struct gm_err *err)
+{
+    uint64_t states[GM_JOB_STATES] = {0}, ready = 0;
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        states[job->state]++;
+        ready += job->ready_units;
+    }
+    if (memcmp(states, core->job_states, sizeof(states)) != 0 || ready != core->ready_units) {
+        return BROKEN("states of jobs, or what is ready of them, are miscounted");
+    }
+    return 0;
+}
+
 int gm_core_check(const struct gm_core *core, struct gm_err *err)
 {
     uint64_t held = 0, running = 0, unfinished = 0, finished = 0;
@@ -360,6 +373,10 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
     }
     if (finished != core->finished || unfinished != core->unfinished) {
         return BROKEN("jobs are miscounted");
+    }
+    rc = check_sums(core, err);
+    if (rc < 0) {
+        return rc;
     }
     rc = gm_core_keep_check(core, err);
     return rc < 0 ? rc : gm_core_order_check(core, err);

@@ -216,6 +216,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     gm_core_job_touch(core, job);
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->unfinished++;
+    core->job_states[job->state]++;
     gm_core_fx_event(core, job, "job.state", NULL, "queued", true);
     gm_core_job_advance(core, job);
     return 0;

@@ -21,6 +21,8 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
         return;
     }
     job->state = (enum gm_job_state)next;
+    core->job_states[before]--;
+    core->job_states[next]++;
     gm_core_job_touch(core, job);
     if (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) {
         gm_core_unheard_end_job(core, job);
@@ -459,6 +461,7 @@ void gm_core_job_prune(struct gm_core *core)
         if (over && !newest) {
             gm_core_row_job_delete(core, job);
             HASH_DEL(core->jobs, job);
+            core->job_states[job->state]--;
             core->finished--;
             gm_core_order_part(core, job);
             gm_core_job_destroy(job);

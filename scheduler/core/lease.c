@@ -213,6 +213,16 @@ void gm_core_lease_resume(struct gm_core *core, const struct gm_assignment *a,
     }
 }
 
+void gm_core_count_failed(struct gm_core *core, const struct gm_attempt *attempt)
+{
+    int code = (int)attempt->error.code;
+    bool failed = attempt->outcome == GM_ATTEMPT_FAILED || attempt->outcome == GM_ATTEMPT_LOST;
+    if (failed && code > 0 && code < (int)GM_CORE_CODES) {
+        core->failed[code].count++;
+        core->failed[code].last_unix_ms = attempt->ended_unix_ms;
+    }
+}
+
 static void close_attempt(struct gm_core *core, struct gm_lease *lease,
                           enum gm_attempt_outcome outcome, const Gm__Usage *usage)
 {
@@ -222,6 +232,7 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
     }
     a->outcome = outcome;
     a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
+    gm_core_count_failed(core, a);
     if (usage) {
         gm__usage__init(&a->usage);
         a->usage.cpu_us = usage->cpu_us;

@@ -207,6 +207,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     }
     gm_core_builds_load(job, row);
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
+    core->job_states[job->state]++;
     core->loaded_jobs = gm_mem_grow(core->loaded_jobs, core->loaded_job_count,
                                     &core->loaded_job_cap, sizeof(struct gm_cjob *));
     core->loaded_jobs[core->loaded_job_count++] = job;

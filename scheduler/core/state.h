@@ -55,6 +55,12 @@
 #define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
 #define GM_CORE_LONGEST (INT64_C(1000) * 86400 * GM_SEC) /* that is expected of anything */
 
+/* Attempts that failed with a code since this scheduler began. */
+#define GM_CORE_CODES 128u /* more than the catalogue has numbers; others are not counted */
+struct gm_failed {
+    uint64_t count;
+    int64_t last_unix_ms;
+};
 struct gm_avoid {
     char *node_id; /* owned */
     bool evidence; /* the failure speaks against the unit, not only against the node */
@@ -464,6 +470,9 @@ struct gm_core {
     uint64_t epoch;
     uint64_t unfinished; /* jobs */
     uint64_t finished;
+    uint64_t job_states[GM_JOB_STATES]; /* jobs in each */
+    uint64_t ready_units;               /* of all jobs */
+    struct gm_failed failed[GM_CORE_CODES];
     struct gm_loading *loading;
     struct gm_pile loading_pile;
     size_t loading_cap, loading_count;

@@ -42,6 +42,8 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
     bool was_ready = unit->state == GM_TASK_READY && !unit->sum;
     unit->state = (enum gm_task_state)next;
     bool is_ready = unit->state == GM_TASK_READY && !unit->sum;
+    core->ready_units += is_ready ? 1 : 0;
+    core->ready_units -= was_ready ? 1 : 0;
     if (is_ready && !was_ready && job->ready_units++ == 0) {
         gm_core_order_enter(core, job);
     } else if (was_ready && !is_ready && --job->ready_units == 0) {

@@ -359,17 +359,43 @@ int gm_view_items(const struct gm_core *core, const char *job_id, struct gm_item
 int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_attempts_view *out,
                      struct gm_err *err)
 {
+    bool more;
+    return gm_view_attempts_page(core, job_id, 0, SIZE_MAX, out, &more, err);
+}
+
+/* They are in order of their numbers. */
+static size_t attempts_until(const struct gm_cjob *job, uint64_t number)
+{
+    size_t low = 0, high = job->attempt_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (job->attempts[middle]->number <= number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+int gm_view_attempts_page(const struct gm_core *core, const char *job_id, uint64_t after,
+                          size_t limit, struct gm_attempts_view *out, bool *out_more,
+                          struct gm_err *err)
+{
     struct gm_cjob *job;
     int rc = find_job(core, job_id, &job, err);
     if (rc < 0) {
         return rc;
     }
-    struct gm_attempt_view *rows = array(job->attempt_count, sizeof(*rows));
+    size_t from = attempts_until(job, after);
+    size_t left = job->attempt_count - from;
+    size_t count = left < limit ? left : limit;
+    struct gm_attempt_view *rows = array(count, sizeof(*rows));
     if (!rows) {
         return gm_err_nomem(err);
     }
-    for (size_t i = 0; i < job->attempt_count; i++) {
-        const struct gm_attempt *a = job->attempts[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct gm_attempt *a = job->attempts[from + i];
         rows[i] = (struct gm_attempt_view){.task = a->inst->task->name,
                                            .type = a->inst->task->type->name,
                                            .instance = a->inst->number,
@@ -388,7 +414,8 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
                                            .blamed_chunk = a->blamed_chunk,
                                            .usage = a->usage};
     }
-    *out = (struct gm_attempts_view){.rows = rows, .count = job->attempt_count};
+    *out = (struct gm_attempts_view){.rows = rows, .count = count};
+    *out_more = count < left;
     return 0;
 }
 

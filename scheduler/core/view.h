@@ -202,6 +202,10 @@ struct gm_attempts_view {
 };
 int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_attempts_view *out,
                      struct gm_err *err) GM_MUST_CHECK;
+/* Those behind number `after` alone, at most `limit`. *out_more: others follow. */
+int gm_view_attempts_page(const struct gm_core *core, const char *job_id, uint64_t after,
+                          size_t limit, struct gm_attempts_view *out, bool *out_more,
+                          struct gm_err *err) GM_MUST_CHECK;
 void gm_view_attempts_fini(struct gm_attempts_view *view);
 
 /* Objects that were granted to the job: what cleanup deletes: WORK always; OUT unless the job is

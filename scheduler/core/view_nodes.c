@@ -221,9 +221,7 @@ void gm_view_totals(const struct gm_core *core, struct gm_core_totals *out)
 {
     uint64_t unused;
     *out = (struct gm_core_totals){0};
-    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
-        out->jobs[job->state]++;
-    }
+    memcpy(out->jobs, core->job_states, sizeof(out->jobs));
     for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
         out->nodes_connected += node->connected ? 1 : 0;
     }

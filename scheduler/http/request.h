@@ -61,6 +61,7 @@ struct gm_http {
     uv_timer_t timer;
     uv_timer_t heartbeat;
     int handles; /* that are open */
+    int64_t started_unix_ms;
     bool stopping;
     bool running; /* inside MHD_run */
     struct gm_request *requests;
@@ -79,11 +80,28 @@ void gm_request_fail_status(struct gm_request *r, unsigned status, const struct 
 json_t *gm_problem_json(unsigned status, const struct gm_err *err);
 /* Value of a query parameter or NULL. */
 const char *gm_request_query(const struct gm_request *r, const char *name);
+/* Those that are sent must be among the NULL-terminated words: INVAL. (query.c, as the next.) */
+int gm_request_check_query(const struct gm_request *r, const char *const *known,
+                           struct gm_err *err) GM_MUST_CHECK;
+/* *out: a parameter that is a number from least to most; without it, the same as before. INVAL. */
+int gm_request_number(const struct gm_request *r, const char *name, uint64_t least, uint64_t most,
+                      uint64_t *out, struct gm_err *err) GM_MUST_CHECK;
 /* Something became possible outside microhttpd's own descriptors. */
 void gm_http_kick(struct gm_http *http);
 
 /* routes.c */
 void gm_route(struct gm_request *r);
+/* Shows a job by r->id, when what the core knows of its beginning and its end is on disk. */
+void gm_request_show_stored(struct gm_request *r, void (*show)(struct gm_request *r));
+
+/* handle_farm.c */
+void gm_handle_farm(struct gm_request *r);
+/* The document of GET /v1/farm; owned. */
+int gm_http_farm(const struct gm_http *http, json_t **out, struct gm_err *err) GM_MUST_CHECK;
+
+/* handle_tasks.c: what a job is made of */
+void gm_handle_tasks(struct gm_request *r);
+void gm_handle_attempts(struct gm_request *r);
 
 /* submit.c, pipelines.c */
 void gm_handle_submit(struct gm_request *r);

@@ -206,7 +206,7 @@ static void handle_jobs(struct gm_request *r)
 }
 
 /* Nobody is told of a job, or of its end, that may not outlive this scheduler. */
-static void show_stored(struct gm_request *r, void (*show)(struct gm_request *r))
+void gm_request_show_stored(struct gm_request *r, void (*show)(struct gm_request *r))
 {
     if (gm_submit_is_unstored(r->http, r->id) || gm_daemon_is_ending(r->http->d, r->id)) {
         show_settled(r, show);
@@ -225,12 +225,12 @@ static void show_job(struct gm_request *r)
 
 static void handle_job(struct gm_request *r)
 {
-    show_stored(r, show_job);
+    gm_request_show_stored(r, show_job);
 }
 
 static void handle_events(struct gm_request *r)
 {
-    show_stored(r, gm_handle_events);
+    gm_request_show_stored(r, gm_handle_events);
 }
 
 static void handle_explain(struct gm_request *r)
@@ -251,7 +251,7 @@ static void show_report(struct gm_request *r)
 
 static void handle_report(struct gm_request *r)
 {
-    show_stored(r, show_report);
+    gm_request_show_stored(r, show_report);
 }
 
 static void on_cancelled(int rc, const struct gm_err *error, void *arg)
@@ -444,6 +444,7 @@ struct route {
 static const struct route ROUTES[] = {
     {"GET", "/livez", NULL, handle_live},
     {"GET", "/readyz", NULL, handle_ready},
+    {"GET", "/v1/farm", NULL, gm_handle_farm},
     {"GET", "/v1/jobs", NULL, handle_jobs},
     {"POST", "/v1/jobs", NULL, gm_handle_submit},
     {"GET", "/v1/jobs/", "", handle_job},
@@ -451,6 +452,8 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/jobs/", ":explain", handle_explain},
     {"GET", "/v1/jobs/", "/report", handle_report},
     {"GET", "/v1/jobs/", "/events", handle_events},
+    {"GET", "/v1/jobs/", "/tasks", gm_handle_tasks},
+    {"GET", "/v1/jobs/", "/attempts", gm_handle_attempts},
     {"GET", "/v1/nodes", NULL, handle_nodes},
     {"GET", "/v1/nodes/", "", handle_node},
     {"POST", "/v1/nodes/", ":drain", handle_drain},

@@ -397,6 +397,7 @@ int gm_http_open(struct gm_daemon *d, const char *address, struct gm_http **out,
         return gm_err_nomem(err);
     }
     http->d = d;
+    http->started_unix_ms = gm_time_unix_ms();
     int rc = gm_http_listen(address, &fd, &http->address, &http->socket_path, err);
     if (rc == 0) {
         rc = start_mhd(http, fd, err);

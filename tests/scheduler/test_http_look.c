@@ -1,0 +1,153 @@
+/* What a page asks of a farm and of a job: tasks, attempts, the farm at a glance. */
+#include "tests/scheduler/daemon_story.h"
+
+static json_t *get(const struct farm *f, const char *id, const char *what)
+{
+    char path[256];
+    json_t *j = NULL;
+    (void)snprintf(path, sizeof path, "/v1/%s%s%s", id[0] != '\0' ? "jobs/" : "", id, what);
+    int status = farm_call(f, "GET", path, NULL, &j);
+    if (status != 200) {
+        fail_msg("GET %s: %d %s", path, status, json_string_value(json_object_get(j, "detail")));
+    }
+    return j;
+}
+
+/* What lies at a path of members and places: "tasks/3/nodes/0". */
+static const json_t *at(const json_t *j, const char *path)
+{
+    char step[64];
+    while (j != NULL && path[0] != '\0') {
+        size_t n = strcspn(path, "/");
+        (void)snprintf(step, sizeof step, "%.*s", (int)n, path);
+        j = json_is_array(j) ? json_array_get(j, (size_t)atoi(step)) : json_object_get(j, step);
+        path += n + (path[n] == '/' ? 1 : 0);
+    }
+    return j;
+}
+
+static void expect_number(const json_t *j, const char *path, double value)
+{
+    const json_t *found = at(j, path);
+    if (!json_is_number(found) || json_number_value(found) != value) {
+        fail_msg("%s is %g, not %g", path, json_number_value(found), value);
+    }
+}
+
+static void expect_text(const json_t *j, const char *path, const char *value)
+{
+    const char *found = json_string_value(at(j, path));
+    if (found == NULL || strcmp(found, value) != 0) {
+        fail_msg("%s is %s, not %s", path, found != NULL ? found : "no string", value);
+    }
+}
+
+static void look_at_a_queue(const struct farm *f)
+{
+    json_t *j = get(f, "", "farm");
+    expect_number(j, "queue/jobs", 1);
+    expect_number(j, "queue/tasks_ready", 1);
+    assert_true(json_is_real(at(j, "queue/oldest_wait_s")));
+    expect_number(j, "jobs/queued", 1);
+    expect_number(j, "jobs/running", 0);
+    expect_number(j, "nodes/connected", 0);
+    expect_number(j, "throughput/speed", 0);
+    assert_true(json_is_true(at(j, "ready")));
+    assert_int_equal(json_array_size(at(j, "failures")), 0);
+    json_decref(j);
+}
+
+static void look_at_work(const struct farm *f, const char *id)
+{
+    json_t *j = get(f, id, "/tasks");
+    expect_text(j, "tasks/3/name", "video");
+    expect_text(j, "tasks/3/state", "running");
+    expect_text(j, "tasks/3/needs/0", "split");
+    expect_text(j, "tasks/3/streams/0", "split");
+    expect_text(j, "tasks/3/nodes/0", "node-1");
+    expect_text(j, "tasks/4/needs/0", "video");
+    expect_number(j, "tasks/3/instances", 1);
+    assert_int_equal(json_array_size(at(j, "tasks/4/streams")), 0);
+    assert_int_equal(json_array_size(at(j, "tasks/0/needs")), 0);
+    assert_int_equal(json_array_size(at(j, "tasks/0/nodes")), 0);
+    json_decref(j);
+    j = get(f, id, "/attempts?after=3");
+    assert_int_equal(json_array_size(at(j, "attempts")), 1);
+    expect_text(j, "attempts/0/outcome", "running");
+    assert_true(json_is_null(at(j, "attempts/0/ended")));
+    assert_true(json_is_null(at(j, "attempts/0/code")));
+    json_decref(j);
+    j = get(f, "", "farm");
+    expect_number(j, "queue/jobs", 0);
+    expect_number(j, "nodes/connected", 1);
+    expect_number(j, "slots", 4);
+    expect_number(j, "slots_used", 1);
+    json_decref(j);
+}
+
+static void look_back(const struct farm *f, const char *id)
+{
+    json_t *j = get(f, id, "/attempts?limit=4");
+    assert_int_equal(json_array_size(at(j, "attempts")), 4);
+    expect_number(j, "next", 4);
+    expect_text(j, "attempts/3/task", "video");
+    expect_text(j, "attempts/3/outcome", "failed");
+    expect_text(j, "attempts/3/code", "node.worker_died");
+    expect_text(j, "attempts/3/text", "made to fail");
+    expect_text(j, "attempts/3/node", "node-1");
+    expect_number(j, "attempts/3/chunks", 1);
+    expect_number(j, "attempts/0/first_chunk", -1);
+    expect_number(j, "attempts/0/usage/cpu_s", 0.5);
+    json_decref(j);
+    j = get(f, id, "/attempts?after=4");
+    assert_int_equal(json_array_size(at(j, "attempts")), 2);
+    assert_true(json_is_null(at(j, "next")));
+    json_decref(j);
+    j = get(f, "", "farm");
+    expect_text(j, "failures/0/code", "node.worker_died");
+    expect_number(j, "failures/0/count", 1);
+    assert_true(json_is_string(at(j, "failures/0/last")));
+    expect_number(j, "jobs/done", 1);
+    json_decref(j);
+}
+
+static void a_job_is_looked_at_from_its_queue_to_its_end(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    farm_start(&f, *state);
+    node_open(&n, &f);
+    farm_submit(&f, PIPELINE, "", id);
+    look_at_a_queue(&f);
+    node_hello(&n);
+    node_work(&n, 3);
+    Gm__Envelope *assign = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
+    look_at_work(&f, id);
+    n.early[n.early_count++] = assign;
+    n.lost = "video/seg-other.m4s";
+    node_work(&n, 3);
+    wait_for(&f, id, "job.done");
+    look_back(&f, id);
+    farm_expect(&f, "GET", "/v1/jobs/nosuch/tasks", NULL, 404, "api.not_found");
+    farm_expect(&f, "GET", "/v1/jobs/nosuch/attempts", NULL, 404, "api.not_found");
+    farm_expect(&f, "GET", "/v1/farm?x=1", NULL, 400, "usage.invalid");
+    char path[128];
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s/attempts?limit=501", id);
+    farm_expect(&f, "GET", path, NULL, 400, "usage.invalid");
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s/attempts?after=-1", id);
+    farm_expect(&f, "GET", path, NULL, 400, "usage.invalid");
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s/tasks?limit=1", id);
+    farm_expect(&f, "GET", path, NULL, 400, "usage.invalid");
+    farm_stop(&f);
+    node_close(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_job_is_looked_at_from_its_queue_to_its_end, make_folder,
+                                        remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
