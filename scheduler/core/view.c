@@ -525,6 +525,23 @@ int gm_view_committed(const struct gm_core *core, const char *job_id, struct gm_
     return 0;
 }
 
+bool gm_view_output(const struct gm_core *core, const char *job_id, const char *key,
+                    uint64_t *out_size, const uint8_t **out_sha256)
+{
+    struct gm_cjob *job;
+    struct gm_err unused;
+    if (find_job(core, job_id, &job, &unused) < 0) {
+        return false;
+    }
+    const struct gm_granted *g = gm_core_granted_find(job, GM__OBJECT_STORE__STORE_OUT, key);
+    if (!g || !g->committed) {
+        return false;
+    }
+    *out_size = g->object->size;
+    *out_sha256 = g->object->sha256.data;
+    return true;
+}
+
 void gm_view_objects_fini(struct gm_objects_view *view)
 {
     free(view->rows);

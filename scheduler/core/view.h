@@ -233,6 +233,10 @@ int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_ob
 int gm_view_committed(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
                       struct gm_err *err) GM_MUST_CHECK;
 void gm_view_objects_fini(struct gm_objects_view *view);
+/* Whether one of those has that key; *out_size and *out_sha256 (32 bytes, borrowed) are what the
+ * job itself stored. Costs nothing that grows with the job. */
+bool gm_view_output(const struct gm_core *core, const char *job_id, const char *key,
+                    uint64_t *out_size, const uint8_t **out_sha256);
 /* True when a job other than job_id with the same destination_url has that publication and is
  * unfinished, or done: its objects lie at the same keys, so those OUT objects of job_id must stay.
  * "" is nobody's. */

@@ -22,6 +22,7 @@
 enum gm_request_state { GM_REQUEST_BODY, GM_REQUEST_WAITING, GM_REQUEST_ANSWERED };
 
 struct gm_stream; /* an event stream: sse.c */
+struct gm_file;   /* bytes of a file: file.c */
 
 struct gm_unstored {
     struct gm_unstored *next;
@@ -47,6 +48,9 @@ struct gm_request {
     const char *content_type;
     const char *allow; /* for 405 */
     struct gm_buf answer;
+    const char *rest;                   /* of the path behind the route; borrowed from it */
+    char *location;                     /* owned; for 302 */
+    struct gm_file *file;               /* as stream */
     struct gm_stream *stream;           /* owned by the response once it is queued */
     void (*show)(struct gm_request *r); /* answers when what was known is on disk: routes.c */
     bool settled;                       /* it is */
@@ -69,6 +73,7 @@ struct gm_http {
     struct gm_unstored *unstored; /* jobs of the core that are not on disk yet: submit.c */
     struct gm_stream *streams;
     size_t stream_count;
+    size_t file_count;
 };
 
 /* Answers. Each may be called once a request, at routing or later; a suspended one goes on. */
@@ -93,6 +98,27 @@ void gm_http_kick(struct gm_http *http);
 void gm_route(struct gm_request *r);
 /* Shows a job by r->id, when what the core knows of its beginning and its end is on disk. */
 void gm_request_show_stored(struct gm_request *r, void (*show)(struct gm_request *r));
+
+/* file.c: an answer of a file's bytes, in parts that the pool reads. Each struct takes no more
+ * memory than a part. */
+struct gm_file_params {
+    struct gm_store *store; /* taken, also on failure; NULL: body is the file */
+    const char *key;
+    uint64_t size;
+    struct gm_buf *body;      /* its content is taken where store is NULL */
+    const char *etag;         /* with its quotes; NULL: none */
+    const char *content_type; /* NULL: not known */
+    const char *cache_control;
+};
+/* Looks at the request's conditions and range, and answers it. Thread: loop. */
+void gm_file_answer(struct gm_request *r, const struct gm_file_params *params);
+/* As many are sent at once as may be. */
+bool gm_file_is_crowded(const struct gm_http *http);
+enum MHD_Result gm_file_queue(struct gm_request *r);
+void gm_file_destroy(struct gm_file *file);
+
+/* handle_files.c */
+void gm_handle_files(struct gm_request *r);
 
 /* handle_farm.c */
 void gm_handle_farm(struct gm_request *r);

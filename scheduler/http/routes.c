@@ -437,7 +437,7 @@ static void handle_quarantine(struct gm_request *r)
 struct route {
     const char *method;
     const char *before; /* the path, or its part before the ID */
-    const char *after;  /* NULL: no ID */
+    const char *after;  /* NULL: no ID; "/name/": a path follows */
     void (*handle)(struct gm_request *r);
 };
 
@@ -454,6 +454,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/jobs/", "/events", handle_events},
     {"GET", "/v1/jobs/", "/tasks", gm_handle_tasks},
     {"GET", "/v1/jobs/", "/attempts", gm_handle_attempts},
+    {"GET", "/v1/jobs/", "/files/", gm_handle_files},
     {"GET", "/v1/nodes", NULL, handle_nodes},
     {"GET", "/v1/nodes/", "", handle_node},
     {"POST", "/v1/nodes/", ":drain", handle_drain},
@@ -490,11 +491,15 @@ static bool matches(const struct route *route, struct gm_request *r)
         return rest[0] == '\0';
     }
     size_t id = strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    if (id == 0 || id >= sizeof r->id || strcmp(rest + id, route->after) != 0) {
+    size_t after = strlen(route->after);
+    bool path = after > 0 && route->after[after - 1] == '/'; /* of at least one byte */
+    if (id == 0 || id >= sizeof r->id || strncmp(rest + id, route->after, after) != 0 ||
+        (rest[id + after] != '\0') != path) {
         return false;
     }
     memcpy(r->id, rest, id);
     r->id[id] = '\0';
+    r->rest = rest + id + after;
     return true;
 }
 

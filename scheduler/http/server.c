@@ -85,6 +85,9 @@ static enum MHD_Result queue(struct gm_request *r)
     if (r->stream != NULL) {
         return gm_stream_queue(r);
     }
+    if (r->file != NULL) {
+        return gm_file_queue(r);
+    }
     struct MHD_Response *response = NULL;
     if (r->answer.data != NULL) {
         response =
@@ -109,6 +112,9 @@ static enum MHD_Result queue(struct gm_request *r)
     }
     if (r->allow != NULL) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
+    }
+    if (r->location != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, r->location);
     }
     enum MHD_Result rc = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);
@@ -282,6 +288,10 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
     if (r->stream != NULL) { /* never queued */
         gm_stream_destroy(r->stream);
     }
+    if (r->file != NULL) { /* the same */
+        gm_file_destroy(r->file);
+    }
+    free(r->location);
     http->body_bytes -= r->body_bytes;
     gm_buf_fini(&r->body);
     gm_buf_fini(&r->answer);
