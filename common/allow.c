@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/buf.h"
 #include "common/fs.h"
@@ -109,17 +108,11 @@ void gm_allow_expire(struct gm_allow *allow, const char *name, int64_t now_unix_
 
 static bool parse_until(const char *text, int64_t *out)
 {
-    struct tm tm = {0};
     if (strcmp(text, "-") == 0) {
         *out = INT64_MAX;
         return true;
     }
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    if (end == NULL || *end != '\0') {
-        return false;
-    }
-    *out = (int64_t)timegm(&tm) * 1000;
-    return true;
+    return gm_time_parse(text, out);
 }
 
 /* NULL: taken; else what is wrong with the line. */

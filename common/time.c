@@ -1,5 +1,6 @@
 #include "common/time.h"
 
+#include <string.h>
 #include <time.h>
 
 static gm_time read_clock(clockid_t clock)
@@ -62,4 +63,20 @@ char *gm_time_format(int64_t unix_ms, char buf[25])
     p = put_digits(p, (int)ms, 3, 'Z');
     *p = '\0';
     return buf;
+}
+
+bool gm_time_parse(const char *text, int64_t *out_unix_ms)
+{
+    struct tm tm = {0};
+    char back[25];
+    const char *end = strlen(text) == 20 ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+    if (end == NULL || *end != '\0') {
+        return false;
+    }
+    int64_t unix_ms = (int64_t)timegm(&tm) * 1000;
+    if (memcmp(gm_time_format(unix_ms, back), text, 19) != 0) { /* the 31st of February */
+        return false;
+    }
+    *out_unix_ms = unix_ms;
+    return true;
 }

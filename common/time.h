@@ -1,6 +1,7 @@
 #ifndef GM_COMMON_TIME_H
 #define GM_COMMON_TIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef int64_t gm_time; /* ns, monotonic; never mixed with wall time */
@@ -15,5 +16,7 @@ gm_time gm_time_boot(void);
 int64_t gm_time_unix_ms(void); /* wall clock, for logs and wire fields ending _unix_ms only */
 /* "2026-01-31T12:00:00.123Z" into buf of at least 25 bytes; returns buf. */
 char *gm_time_format(int64_t unix_ms, char buf[25]);
+/* "2026-01-31T12:00:00Z" and nothing else; false: text has not that form, or is no time. */
+bool gm_time_parse(const char *text, int64_t *out_unix_ms);
 
 #endif

@@ -31,6 +31,30 @@ static void wall_times_are_written_as_rfc_3339(void **state)
     }
 }
 
+static void only_whole_seconds_of_utc_are_read(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "2026-01-31",
+                                        "2026-01-31T12:00:00",
+                                        "2026-01-31T12:00:00z",
+                                        "2026-02-31T12:00:00Z",
+                                        "2026-01-31T12:00:60Z",
+                                        "2026-01-31T24:00:00Z",
+                                        "2026- 1-31T12:00:00Z",
+                                        "2026-01-31T12:00:00.5Z",
+                                        "2026-01-31T12:00:00Z ",
+                                        "+026-01-31T12:00:00Z"};
+    int64_t ms = 7;
+    (void)state;
+    assert_true(gm_time_parse("2009-02-13T23:31:30Z", &ms));
+    assert_true(ms == INT64_C(1234567890000));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        if (gm_time_parse(wrong[i], &ms)) {
+            fail_msg("`%s` was taken", wrong[i]);
+        }
+    }
+}
+
 static void the_clock_never_goes_back(void **state)
 {
     gm_time last = gm_time_now();
@@ -50,6 +74,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wall_times_are_written_as_rfc_3339),
+        cmocka_unit_test(only_whole_seconds_of_utc_are_read),
         cmocka_unit_test(the_clock_never_goes_back),
     };
 
