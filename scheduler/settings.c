@@ -8,6 +8,8 @@
 #include "common/fs.h"
 #include "common/keys.h"
 #include "common/log.h"
+#include "common/pem.h"
+#include "common/tokens.h"
 #include "scheduler/access_remote.h"
 #include "scheduler/store/state.h"
 #include "storage/store.h"
@@ -22,6 +24,14 @@ static const struct gm_option OPTIONS[] = {
      "ZeroMQ endpoints for nodes: tcp://address:port or ipc:///path."},
     {"http", GM_OPT_STRING, OPT(http), "127.0.0.1:7801", 0, 0,
      "Where the HTTP API listens: address:port or unix:/path."},
+    {"http_tokens", GM_OPT_STRING, OPT(http_tokens), "", 0, 0,
+     "File of the API's tokens, as `gopmill token` writes it; empty: who reaches `http` may do "
+     "all. "
+     "A unix socket asks for none."},
+    {"http_tls_cert", GM_OPT_STRING, OPT(http_tls_cert), "", 0, 0,
+     "PEM file of the API's certificate and of those that signed it; empty: no TLS."},
+    {"http_tls_key", GM_OPT_STRING, OPT(http_tls_key), "", 0, 0,
+     "PEM file of that certificate's key, which its owner alone may read."},
     {"pipelines", GM_OPT_LIST, OPT(pipelines), NULL, 0, 0,
      "Folders of named pipelines, the first that has a name wins; empty: the shipped ones."},
     {"work_store", GM_OPT_STRING, OPT(work_store), NULL, 0, 0,
@@ -74,8 +84,8 @@ static const struct gm_option OPTIONS[] = {
     {"keep_jobs", GM_OPT_INT, OPT(keep_jobs), "1000", 1, 10000,
      "Jobs that ended and are still known; the oldest beyond that are forgotten."},
     {"tenants", GM_OPT_LIST, OPT(tenants), NULL, 0, 0,
-     "Who jobs belong to, a line each: `NAME weight=N max_running=SLOTS max_queued=JOBS`; `*`: all "
-     "others."},
+     "Who jobs belong to, a line each: `NAME weight=N max_running=SLOTS max_queued=JOBS "
+     "max_submits_per_s=N`; `*`: all others."},
     {"log_level", GM_OPT_STRING, OPT(log_level), "info", 0, 0,
      "error, warn, info, debug or trace."},
     {"log_json", GM_OPT_BOOL, OPT(log_json), "false", 0, 0, "Log JSON lines instead of logfmt."},
@@ -253,6 +263,30 @@ static int check(const struct gm_settings *s, struct gm_err *err)
     return rc < 0 ? rc : check_roots("allow_destinations", s->allow_destinations, err);
 }
 
+/* The files of the API are read to be checked; it reads them for itself. */
+static int check_http(const struct gm_settings *s, struct gm_err *err)
+{
+    struct gm_tokens tokens = {0};
+    struct gm_pem pem = {0};
+    int rc = 0;
+    if ((s->http_tls_cert[0] == '\0') != (s->http_tls_key[0] == '\0')) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "http_tls_cert and http_tls_key go together");
+    }
+    if (s->http_tls_cert[0] != '\0' && strncmp(s->http, "unix:", 5) == 0) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "http_tls_cert: a unix socket is not encrypted");
+    }
+    if (s->http_tls_cert[0] != '\0') {
+        rc = gm_err_wrap(err, gm_pem_load(s->http_tls_cert, s->http_tls_key, &pem, err),
+                         "http_tls_cert: ");
+        gm_pem_fini(&pem);
+    }
+    if (rc == 0 && s->http_tokens[0] != '\0') {
+        rc = gm_err_wrap(err, gm_tokens_load(s->http_tokens, &tokens, err), "http_tokens: ");
+        gm_tokens_fini(&tokens);
+    }
+    return rc;
+}
+
 /* A relative state folder means one below the current folder, now and for every child. */
 static int make_absolute(struct gm_settings *s, struct gm_err *err)
 {
@@ -281,6 +315,9 @@ int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *e
     int rc = gm_config_load(path, OPTIONS, out, err);
     if (rc == 0) {
         rc = check(out, err);
+    }
+    if (rc == 0) {
+        rc = check_http(out, err);
     }
     if (rc == 0) {
         rc = gm_tenants_parse(out->tenants, &out->tenant_list, &out->tenant_count, err);

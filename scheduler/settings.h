@@ -10,6 +10,9 @@ struct gm_settings {
     char *state;          /* folder, or PostgreSQL's connection string (gm_state_is_shared) */
     char **listen;        /* ZeroMQ endpoints for nodes */
     char *http;           /* "unix:/path" or "address:port" */
+    char *http_tokens;    /* common/tokens.h; "": none are asked for */
+    char *http_tls_cert;  /* PEM; "": no TLS */
+    char *http_tls_key;   /* PEM */
     char **pipelines;     /* folders */
     char *work_store;     /* URL */
     char **storage;       /* lines: storage/remote/stores.h */

@@ -41,7 +41,7 @@ static int serve(struct standby *s, struct gm_err *err)
     if (s->http != NULL) {
         return 0;
     }
-    int rc = gm_standby_http_open(s->settings->http, &s->http, err);
+    int rc = gm_standby_http_open(s->settings, &s->http, err);
     if (rc == 0) {
         (void)printf("STANDBY http=%s\n", gm_standby_http_address(s->http));
         (void)fflush(stdout);

@@ -5,7 +5,7 @@
 
 #include "common/number.h"
 
-#define MOST 1000000 /* slots, jobs */
+#define MOST 1000000 /* slots, jobs, jobs a second */
 
 static int set(struct gm_tenant_params *t, const char *word, struct gm_err *err)
 {
@@ -15,7 +15,8 @@ static int set(struct gm_tenant_params *t, const char *word, struct gm_err *err)
         int64_t most;
     } keys[] = {{"weight=", offsetof(struct gm_tenant_params, weight), GM_TENANT_MAX_WEIGHT},
                 {"max_running=", offsetof(struct gm_tenant_params, max_running), MOST},
-                {"max_queued=", offsetof(struct gm_tenant_params, max_queued), MOST}};
+                {"max_queued=", offsetof(struct gm_tenant_params, max_queued), MOST},
+                {"max_submits_per_s=", offsetof(struct gm_tenant_params, max_submits_per_s), MOST}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         size_t size = strlen(keys[i].name);
         int64_t value;
@@ -35,7 +36,9 @@ static int set(struct gm_tenant_params *t, const char *word, struct gm_err *err)
         return 0;
     }
     return gm_err_set(err, GM_E_CONFIG, 0,
-                      "tenants: `%.80s` is none of weight=N, max_running=N, max_queued=N", word);
+                      "tenants: `%.80s` is none of weight=N, max_running=N, max_queued=N, "
+                      "max_submits_per_s=N",
+                      word);
 }
 
 /* line: is cut into words. */

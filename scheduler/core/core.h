@@ -27,6 +27,8 @@ struct gm_tenant_params {
     uint32_t weight;      /* of its share, 1..1000; 0: 1 */
     uint32_t max_running; /* slots at once; 0: no limit */
     uint32_t max_queued;  /* unfinished jobs, more: BUSY; 0: no limit */
+    /* That the HTTP API takes (scheduler/http/pace.h), of which the core knows nothing; 0: any. */
+    uint32_t max_submits_per_s;
 };
 /* Errors: INVAL. */
 int gm_tenant_check(const struct gm_tenant_params *tenant, struct gm_err *err) GM_MUST_CHECK;

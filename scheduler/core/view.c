@@ -185,6 +185,13 @@ bool gm_view_job_state(const struct gm_core *core, const char *job_id, enum gm_j
     return known;
 }
 
+const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id)
+{
+    struct gm_cjob *job;
+    struct gm_err unused;
+    return find_job(core, job_id, &job, &unused) == 0 ? job->tenant->name : NULL;
+}
+
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err)
 {

@@ -125,6 +125,8 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
 void gm_view_job_fini(struct gm_job_view *view);
 /* False: there is no such job. Costs nothing that grows with it. */
 bool gm_view_job_state(const struct gm_core *core, const char *job_id, enum gm_job_state *out);
+/* Whose job it is: borrowed until the next step. NULL: there is no such job. */
+const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id);
 /* Where a job reads and writes, at no cost that grows with it: asked for each assignment. Both
  * borrowed until the next step. Errors: NOTFOUND. */
 int gm_view_job_urls(const struct gm_core *core, const char *job_id, const char **out_source,

@@ -108,7 +108,8 @@ static int split_host(const char *address, char host[HOST_BYTES], const char **o
     return 0;
 }
 
-static int listen_tcp(const char *address, int *out_fd, char **out_address, struct gm_err *err)
+static int listen_tcp(const char *address, bool tls, int *out_fd, char **out_address,
+                      struct gm_err *err)
 {
     char host[HOST_BYTES];
     const char *port = NULL;
@@ -136,8 +137,8 @@ static int listen_tcp(const char *address, int *out_fd, char **out_address, stru
     if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0 ||
         getnameinfo((struct sockaddr *)&bound, size, NULL, 0, number, sizeof number,
                     NI_NUMERICSERV) != 0 ||
-        asprintf(out_address, strchr(host, ':') != NULL ? "http://[%s]:%s" : "http://%s:%s", host,
-                 number) < 0) {
+        asprintf(out_address, strchr(host, ':') != NULL ? "http%s://[%s]:%s" : "http%s://%s:%s",
+                 tls ? "s" : "", host, number) < 0) {
         (void)close(fd);
         return gm_err_nomem(err);
     }
@@ -145,11 +146,11 @@ static int listen_tcp(const char *address, int *out_fd, char **out_address, stru
     return 0;
 }
 
-int gm_http_listen(const char *address, int *out_fd, char **out_address, char **out_path,
+int gm_http_listen(const char *address, bool tls, int *out_fd, char **out_address, char **out_path,
                    struct gm_err *err)
 {
     if (strncmp(address, "unix:", 5) != 0) {
-        return listen_tcp(address, out_fd, out_address, err);
+        return listen_tcp(address, tls, out_fd, out_address, err);
     }
     int fd = -1;
     int rc = listen_unix(address + 5, &fd, err);

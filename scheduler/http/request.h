@@ -7,11 +7,15 @@
 
 #include "common/buf.h"
 #include "scheduler/daemon.h"
+#include "scheduler/http/gate.h"
 #include "scheduler/http/http.h"
+#include "scheduler/http/pace.h"
+#include "scheduler/http/tls.h"
 
 /* Inside of scheduler/http: one request's life, and the server it belongs to.
  *
- *   headers checked -> body collected -> routed -> (suspended while the pool or the disk works)
+ *   headers checked, caller known -> body collected -> routed -> (suspended while the pool or the
+ * disk works)
  *   -> answered -> freed when microhttpd is done with it
  */
 #define GM_HTTP_MAX_BODY ((size_t)16 << 20)
@@ -39,6 +43,7 @@ struct gm_request {
     char *method;              /* owned */
     char *path;                /* owned, as sent */
     char id[GM_HTTP_ID_BYTES]; /* the path's ID or NAME */
+    struct gm_caller caller;
     struct gm_buf body;
     size_t body_bytes; /* counted in the server's */
     bool too_large;
@@ -46,7 +51,8 @@ struct gm_request {
     uint32_t retry_s; /* of 429 and 503: Retry-After */
     unsigned status;
     const char *content_type;
-    const char *allow; /* for 405 */
+    const char *allow;     /* for 405 */
+    const char *challenge; /* for 401 and 403: WWW-Authenticate */
     struct gm_buf answer;
     const char *rest;                   /* of the path behind the route; borrowed from it */
     char *location;                     /* owned; for 302 */
@@ -59,6 +65,9 @@ struct gm_request {
 struct gm_http {
     struct gm_daemon *d; /* borrowed */
     struct MHD_Daemon *mhd;
+    struct gm_tls tls;
+    struct gm_gate *gate; /* owned */
+    struct gm_pace pace;
     char *address;
     char *socket_path; /* NULL: TCP */
     uv_poll_t poll;
@@ -129,6 +138,29 @@ int gm_http_farm(const struct gm_http *http, json_t **out, struct gm_err *err) G
 void gm_handle_tasks(struct gm_request *r);
 void gm_handle_attempts(struct gm_request *r);
 
+/* What a caller must be at least for that: GM_TOKEN_NOBODY: nothing is asked; of what is no route
+ * GM_TOKEN_SUBMIT. */
+enum gm_token_role gm_route_least(const char *method, const char *path);
+/* Of the table's i-th route a path that is its own; false: there is none. */
+struct gm_route_row {
+    const char *method;
+    char path[64];
+    enum gm_token_role least; /* GM_TOKEN_ROLES: nobody may */
+};
+bool gm_route_get(size_t i, struct gm_route_row *out);
+
+/* admit.c: whether the request may go on; false: it is answered. */
+bool gm_admit(struct gm_request *r);
+/* Tokens are read again where their file has changed; event streams end then, and who still may
+ * comes again. */
+void gm_admit_look(struct gm_http *http);
+/* The same as gm_admit, of a connection. Errors: as gm_gate_check. */
+int gm_admit_check(struct gm_gate *gate, struct MHD_Connection *connection,
+                   enum gm_token_role least, struct gm_caller *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+/* What the header WWW-Authenticate says (RFC 6750 section 3); NULL: there is none. */
+const char *gm_admit_challenge(enum gm_code code);
+
 /* submit.c, pipelines.c */
 void gm_handle_submit(struct gm_request *r);
 /* The core has taken the job; a scheduler that starts anew may not know of it. */
@@ -166,9 +198,9 @@ void gm_streams_heartbeat(struct gm_http *http);
 void gm_streams_end(struct gm_http *http);
 void gm_stream_destroy(struct gm_stream *s);
 
-/* listen.c: a bound, listening, non-blocking socket. *out_address owned; *out_path owned or
- * NULL. */
-int gm_http_listen(const char *address, int *out_fd, char **out_address, char **out_path,
+/* listen.c: a bound, listening, non-blocking socket. tls: it is called https. *out_address owned;
+ * *out_path owned or NULL. */
+int gm_http_listen(const char *address, bool tls, int *out_fd, char **out_address, char **out_path,
                    struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "common/yaml.h"
 #include "scheduler/http/request.h"
+#include "scheduler/json.h"
 #include "scheduler/report.h"
 
 #define LIST_DEFAULT 50
@@ -87,11 +88,17 @@ static void handle_ready(struct gm_request *r)
     uint64_t unfinished = t.jobs[GM_JOB_QUEUED] + t.jobs[GM_JOB_RUNNING] +
                           t.jobs[GM_JOB_PUBLISHING] + t.jobs[GM_JOB_FAILING] +
                           t.jobs[GM_JOB_CANCELLING];
+    json_t *reasons = json_array();
+    if (gm_gate_fault(r->http->gate) != NULL) { /* whoever asks is told no more: the log says why */
+        reasons = gm_json_add(reasons, json_string("http_tokens: the file does not read; the "
+                                                   "tokens that it had before are taken"));
+    }
     gm_request_json(r, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-                    json_pack("{s:b, s:s, s:I, s:I, s:I, s:I}", "ready", (int)ready, "reason",
-                              ready ? "serving" : "stopping", "jobs", (json_int_t)unfinished,
-                              "nodes", (json_int_t)t.nodes_connected, "slots", (json_int_t)t.slots,
-                              "slots_used", (json_int_t)t.slots_used));
+                    json_pack("{s:b, s:s, s:o, s:I, s:I, s:I, s:I}", "ready", (int)ready, "reason",
+                              ready ? "serving" : "stopping", "reasons", reasons, "jobs",
+                              (json_int_t)unfinished, "nodes", (json_int_t)t.nodes_connected,
+                              "slots", (json_int_t)t.slots, "slots_used",
+                              (json_int_t)t.slots_used));
 }
 
 static int parse_limit(const struct gm_request *r, size_t *out, struct gm_err *err)
@@ -145,7 +152,8 @@ static int list_jobs(const struct gm_request *r, json_t *list, const char **out_
     const char *id = gm_view_next_job(core, gm_request_query(r, "cursor"), true);
     for (; id != NULL; id = gm_view_next_job(core, id, true)) {
         json_t *doc = NULL;
-        if (!has_state(core, id, state) || gm_submit_is_unstored(r->http, id)) {
+        if (!has_state(core, id, state) || gm_submit_is_unstored(r->http, id) ||
+            !gm_caller_may_see(&r->caller, gm_view_job_tenant(core, id))) {
             continue;
         }
         if (json_array_size(list) == limit) {
@@ -434,44 +442,48 @@ static void handle_quarantine(struct gm_request *r)
 
 /* ---- the table */
 
+/* What a caller must be at least. A route without that is nobody's. */
+enum least { UNSET, OPEN, SUBMIT, OPERATE, ADMIN };
+
 struct route {
     const char *method;
     const char *before; /* the path, or its part before the ID */
     const char *after;  /* NULL: no ID; "/name/": a path follows */
+    enum least least;
     void (*handle)(struct gm_request *r);
 };
 
 static const struct route ROUTES[] = {
-    {"GET", "/livez", NULL, handle_live},
-    {"GET", "/readyz", NULL, handle_ready},
-    {"GET", "/v1/farm", NULL, gm_handle_farm},
-    {"GET", "/v1/jobs", NULL, handle_jobs},
-    {"POST", "/v1/jobs", NULL, gm_handle_submit},
-    {"GET", "/v1/jobs/", "", handle_job},
-    {"POST", "/v1/jobs/", ":cancel", handle_cancel},
-    {"GET", "/v1/jobs/", ":explain", handle_explain},
-    {"GET", "/v1/jobs/", "/report", handle_report},
-    {"GET", "/v1/jobs/", "/events", handle_events},
-    {"GET", "/v1/jobs/", "/tasks", gm_handle_tasks},
-    {"GET", "/v1/jobs/", "/attempts", gm_handle_attempts},
-    {"GET", "/v1/jobs/", "/files/", gm_handle_files},
-    {"GET", "/v1/nodes", NULL, handle_nodes},
-    {"GET", "/v1/nodes/", "", handle_node},
-    {"POST", "/v1/nodes/", ":drain", handle_drain},
-    {"POST", "/v1/nodes/", ":resume", handle_resume},
-    {"POST", "/v1/nodes/", ":restart", handle_restart},
-    {"POST", "/v1/nodes/", ":quarantine", handle_quarantine},
-    {"GET", "/v1/uploads", NULL, gm_handle_uploads},
-    {"POST", "/v1/uploads", NULL, gm_handle_upload},
-    {"GET", "/v1/uploads/", "", gm_handle_upload_show},
-    {"DELETE", "/v1/uploads/", "", gm_handle_upload_delete},
-    {"POST", "/v1/uploads/", "/grants", gm_handle_upload_grants},
-    {"POST", "/v1/uploads/", "/parts", gm_handle_upload_parts},
-    {"POST", "/v1/uploads/", ":complete", gm_handle_upload_complete},
-    {"GET", "/v1/pipelines", NULL, gm_handle_pipelines},
-    {"GET", "/v1/pipelines/", "", gm_handle_pipeline},
-    {"POST", "/v1/storage:sweep", NULL, gm_handle_sweep},
-    {"POST", "/v1/pipelines:check", NULL, gm_handle_pipeline_check},
+    {"GET", "/livez", NULL, OPEN, handle_live},
+    {"GET", "/readyz", NULL, OPEN, handle_ready},
+    {"GET", "/v1/farm", NULL, OPERATE, gm_handle_farm},
+    {"GET", "/v1/jobs", NULL, SUBMIT, handle_jobs},
+    {"POST", "/v1/jobs", NULL, SUBMIT, gm_handle_submit},
+    {"GET", "/v1/jobs/", "", SUBMIT, handle_job},
+    {"POST", "/v1/jobs/", ":cancel", SUBMIT, handle_cancel},
+    {"GET", "/v1/jobs/", ":explain", SUBMIT, handle_explain},
+    {"GET", "/v1/jobs/", "/report", SUBMIT, handle_report},
+    {"GET", "/v1/jobs/", "/events", SUBMIT, handle_events},
+    {"GET", "/v1/jobs/", "/tasks", SUBMIT, gm_handle_tasks},
+    {"GET", "/v1/jobs/", "/attempts", SUBMIT, gm_handle_attempts},
+    {"GET", "/v1/jobs/", "/files/", SUBMIT, gm_handle_files},
+    {"GET", "/v1/nodes", NULL, OPERATE, handle_nodes},
+    {"GET", "/v1/nodes/", "", OPERATE, handle_node},
+    {"POST", "/v1/nodes/", ":drain", OPERATE, handle_drain},
+    {"POST", "/v1/nodes/", ":resume", OPERATE, handle_resume},
+    {"POST", "/v1/nodes/", ":restart", OPERATE, handle_restart},
+    {"POST", "/v1/nodes/", ":quarantine", OPERATE, handle_quarantine},
+    {"GET", "/v1/uploads", NULL, SUBMIT, gm_handle_uploads},
+    {"POST", "/v1/uploads", NULL, SUBMIT, gm_handle_upload},
+    {"GET", "/v1/uploads/", "", SUBMIT, gm_handle_upload_show},
+    {"DELETE", "/v1/uploads/", "", SUBMIT, gm_handle_upload_delete},
+    {"POST", "/v1/uploads/", "/grants", SUBMIT, gm_handle_upload_grants},
+    {"POST", "/v1/uploads/", "/parts", SUBMIT, gm_handle_upload_parts},
+    {"POST", "/v1/uploads/", ":complete", SUBMIT, gm_handle_upload_complete},
+    {"GET", "/v1/pipelines", NULL, SUBMIT, gm_handle_pipelines},
+    {"GET", "/v1/pipelines/", "", SUBMIT, gm_handle_pipeline},
+    {"POST", "/v1/storage:sweep", NULL, OPERATE, gm_handle_sweep},
+    {"POST", "/v1/pipelines:check", NULL, SUBMIT, gm_handle_pipeline_check},
 };
 
 /* Up to where a name begins: what follows may be one that can't be. */
@@ -480,41 +492,101 @@ static bool is_of(const struct route *route, const struct gm_request *r)
     return route->after != NULL && strncmp(r->path, route->before, strlen(route->before)) == 0;
 }
 
-static bool matches(const struct route *route, struct gm_request *r)
+/* *out_rest: of the path behind it, where it has an ID. */
+static bool matches(const struct route *route, const char *path, char out_id[GM_HTTP_ID_BYTES],
+                    const char **out_rest)
 {
     size_t n = strlen(route->before);
-    if (strncmp(r->path, route->before, n) != 0) {
+    if (strncmp(path, route->before, n) != 0) {
         return false;
     }
-    const char *rest = r->path + n;
+    const char *rest = path + n;
     if (route->after == NULL) {
         return rest[0] == '\0';
     }
     size_t id = strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789-");
     size_t after = strlen(route->after);
-    bool path = after > 0 && route->after[after - 1] == '/'; /* of at least one byte */
-    if (id == 0 || id >= sizeof r->id || strncmp(rest + id, route->after, after) != 0 ||
-        (rest[id + after] != '\0') != path) {
+    bool deep = after > 0 && route->after[after - 1] == '/'; /* of at least one byte */
+    if (id == 0 || id >= GM_HTTP_ID_BYTES || strncmp(rest + id, route->after, after) != 0 ||
+        (rest[id + after] != '\0') != deep) {
         return false;
     }
-    memcpy(r->id, rest, id);
-    r->id[id] = '\0';
-    r->rest = rest + id + after;
+    memcpy(out_id, rest, id);
+    out_id[id] = '\0';
+    *out_rest = rest + id + after;
     return true;
+}
+
+static const char *method_of(const char *method)
+{
+    return strcmp(method, "HEAD") == 0 ? "GET" : method;
+}
+
+static enum gm_token_role role_of(const struct route *route)
+{
+    static const enum gm_token_role roles[] = {[UNSET] = GM_TOKEN_ROLES,
+                                               [OPEN] = GM_TOKEN_NOBODY,
+                                               [SUBMIT] = GM_TOKEN_SUBMIT,
+                                               [OPERATE] = GM_TOKEN_OPERATE,
+                                               [ADMIN] = GM_TOKEN_ADMIN};
+    return roles[route->least];
+}
+
+enum gm_token_role gm_route_least(const char *method, const char *path)
+{
+    char id[GM_HTTP_ID_BYTES];
+    const char *rest = NULL;
+    for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
+        if (matches(&ROUTES[i], path, id, &rest) &&
+            strcmp(ROUTES[i].method, method_of(method)) == 0) {
+            return role_of(&ROUTES[i]);
+        }
+    }
+    return GM_TOKEN_SUBMIT;
+}
+
+bool gm_route_get(size_t i, struct gm_route_row *out)
+{
+    if (i >= sizeof ROUTES / sizeof ROUTES[0]) {
+        return false;
+    }
+    const struct route *route = &ROUTES[i];
+    const char *after = route->after != NULL ? route->after : "";
+    bool deep = after[0] != '\0' && after[strlen(after) - 1] == '/';
+    (void)snprintf(out->path, sizeof out->path, "%s%s%s%s", route->before,
+                   route->after != NULL ? "x" : "", after, deep ? "x" : "");
+    out->method = route->method;
+    out->least = role_of(route);
+    return true;
+}
+
+/* Another tenant's job is not there. */
+static bool may_see_job(const struct route *route, struct gm_request *r)
+{
+    if (route->after == NULL || strcmp(route->before, "/v1/jobs/") != 0 ||
+        gm_caller_may_see(&r->caller, gm_view_job_tenant(core_of(r), r->id))) {
+        return true;
+    }
+    struct gm_err err;
+    GM_IGNORE(gm_err_set(&err, GM_E_NOTFOUND, 0, "no job is called %.64s", r->id), "answered");
+    gm_request_fail(r, &err);
+    return false;
 }
 
 void gm_route(struct gm_request *r)
 {
-    const char *method = strcmp(r->method, "HEAD") == 0 ? "GET" : r->method;
+    const char *method = method_of(r->method);
     const char *other = NULL;
     enum gm_code missing = GM_E_NO_ROUTE;
     for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
         missing = is_of(&ROUTES[i], r) ? GM_E_NOTFOUND : missing;
-        if (!matches(&ROUTES[i], r)) {
+        if (!matches(&ROUTES[i], r->path, r->id, &r->rest)) {
             continue;
         }
         if (strcmp(ROUTES[i].method, method) == 0) {
-            ROUTES[i].handle(r);
+            if (may_see_job(&ROUTES[i], r)) {
+                ROUTES[i].handle(r);
+            }
             return;
         }
         other = other == NULL                             ? ROUTES[i].method

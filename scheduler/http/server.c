@@ -72,6 +72,7 @@ void gm_request_fail_status(struct gm_request *r, unsigned status, const struct 
 
 void gm_request_fail(struct gm_request *r, const struct gm_err *err)
 {
+    r->challenge = gm_admit_challenge(err->code);
     gm_request_fail_status(r, (unsigned)gm_code_get((int)err->code)->http_status, err);
 }
 
@@ -115,6 +116,9 @@ static enum MHD_Result queue(struct gm_request *r)
     }
     if (r->location != NULL) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, r->location);
+    }
+    if (r->challenge != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->challenge);
     }
     enum MHD_Result rc = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);
@@ -246,7 +250,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         if (r == NULL) {
             return MHD_NO;
         }
-        return check_headers(r) ? MHD_YES : queue(r);
+        return check_headers(r) && gm_admit(r) ? MHD_YES : queue(r);
     }
     if (*data_size > 0) {
         collect(r, data, *data_size);
@@ -354,6 +358,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void on_heartbeat(uv_timer_t *timer)
 {
     struct gm_http *http = timer->data;
+    gm_admit_look(http);
     gm_streams_heartbeat(http);
     gm_http_kick(http);
 }
@@ -361,8 +366,9 @@ static void on_heartbeat(uv_timer_t *timer)
 static int start_mhd(struct gm_http *http, int fd, struct gm_err *err)
 {
     http->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-        http, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | http->tls.flags, 0, NULL,
+        NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_ARRAY, http->tls.options,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -408,9 +414,14 @@ int gm_http_open(struct gm_daemon *d, const char *address, struct gm_http **out,
     }
     http->d = d;
     http->started_unix_ms = gm_time_unix_ms();
-    int rc = gm_http_listen(address, &fd, &http->address, &http->socket_path, err);
+    int rc = gm_tls_init(gm_daemon_settings(d), &http->tls, err);
     if (rc == 0) {
-        rc = start_mhd(http, fd, err);
+        rc = gm_http_listen(address, http->tls.flags != 0, &fd, &http->address, &http->socket_path,
+                            err);
+    }
+    if (rc == 0) {
+        rc = gm_gate_open(gm_daemon_settings(d), fd, &http->gate, err);
+        rc = rc < 0 ? rc : start_mhd(http, fd, err);
         if (rc < 0) {
             (void)close(fd);
         }
@@ -482,6 +493,8 @@ void gm_http_close(struct gm_http **server)
     }
     free(http->socket_path);
     free(http->address);
+    gm_gate_close(&http->gate);
+    gm_tls_fini(&http->tls);
     uv_handle_t *handles[] = {(uv_handle_t *)&http->poll, (uv_handle_t *)&http->timer,
                               (uv_handle_t *)&http->heartbeat};
     int open = http->handles;

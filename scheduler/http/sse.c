@@ -23,6 +23,7 @@ struct gm_stream {
     struct MHD_Connection *connection;
     char job_id[GM_HTTP_ID_BYTES];
     int64_t last_seq;
+    int64_t until_unix_ms; /* its token's end */
     struct gm_buf out;
     size_t taken; /* of out */
     bool ended;   /* after what is in out */
@@ -126,8 +127,11 @@ void gm_streams_event(struct gm_http *http, const char *job_id, const char *type
 
 void gm_streams_heartbeat(struct gm_http *http)
 {
+    int64_t now = gm_time_unix_ms();
     for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
-        if (!s->ended && s->out.size == s->taken) {
+        if (!s->ended && now >= s->until_unix_ms) {
+            end(s);
+        } else if (!s->ended && s->out.size == s->taken) {
             gm_buf_str(&s->out, ": still here\n\n");
             wake(s);
         }
@@ -215,6 +219,7 @@ void gm_handle_events(struct gm_request *r)
         s->http = r->http;
         s->connection = r->connection;
         memcpy(s->job_id, r->id, sizeof s->job_id);
+        s->until_unix_ms = r->caller.until_unix_ms;
         rc = begin(s, MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Last-Event-ID"),
                    &err);
     }

@@ -19,6 +19,8 @@ struct gm_standby_http {
     char *address;          /* owned */
     char *socket_path;      /* owned; NULL: TCP */
     char *refusal;          /* owned: the answer to all but /livez */
+    struct gm_tls tls;
+    struct gm_gate *gate; /* owned */
 };
 
 static int make_refusal(struct gm_standby_http *http, struct gm_err *err)
@@ -29,6 +31,50 @@ static int make_refusal(struct gm_standby_http *http, struct gm_err *err)
               "it is told");
     int rc = gm_json_text(gm_problem_json(503, &why), false, &text, err);
     http->refusal = (char *)text.data;
+    return rc;
+}
+
+/* challenge: WWW-Authenticate, or NULL. */
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text,
+                              const char *challenge)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                  status < 400 ? "application/json" : "application/problem+json");
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    }
+    if (challenge != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, challenge);
+    }
+    enum MHD_Result rc = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return rc;
+}
+
+static enum MHD_Result refuse(struct gm_standby_http *http, struct MHD_Connection *connection,
+                              const char *method, const char *path)
+{
+    struct gm_caller caller;
+    struct gm_err err = {0};
+    struct gm_buf text = {0};
+    enum MHD_Result rc = MHD_NO;
+    (void)gm_gate_look(http->gate, gm_time_now());
+    if (gm_admit_check(http->gate, connection, gm_route_least(method, path), &caller, &err) == 0) {
+        return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, http->refusal, NULL);
+    }
+    unsigned status = (unsigned)gm_code_get((int)err.code)->http_status;
+    const char *challenge = gm_admit_challenge(err.code);
+    if (gm_json_text(gm_problem_json(status, &err), false, &text, &err) == 0) {
+        rc = answer(connection, status, (const char *)text.data, challenge);
+    }
+    gm_buf_fini(&text);
     return rc;
 }
 
@@ -48,27 +94,23 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         *body_size = 0;
         return MHD_YES;
     }
-    bool live = strcmp(method, "GET") == 0 && strcmp(path, "/livez") == 0;
-    const char *text = live ? LIVES : http->refusal;
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
-    if (response == NULL) {
-        return MHD_NO;
-    }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                  live ? "application/json" : "application/problem+json");
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    if (!live) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    }
-    enum MHD_Result rc =
-        MHD_queue_response(connection, live ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, response);
-    MHD_destroy_response(response);
-    return rc;
+    return strcmp(method, "GET") == 0 && strcmp(path, "/livez") == 0
+               ? answer(connection, MHD_HTTP_OK, LIVES, NULL)
+               : refuse(http, connection, method, path);
 }
 
-int gm_standby_http_open(const char *address, struct gm_standby_http **out, struct gm_err *err)
+static int start(struct gm_standby_http *http, int fd, struct gm_err *err)
+{
+    http->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL | http->tls.flags, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET,
+        fd, MHD_OPTION_ARRAY, http->tls.options, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    return http->mhd != NULL ? 0 : gm_err_set(err, GM_E_SYS, 0, "could not start the HTTP server");
+}
+
+int gm_standby_http_open(const struct gm_settings *settings, struct gm_standby_http **out,
+                         struct gm_err *err)
 {
     struct gm_standby_http *http = calloc(1, sizeof *http);
     int fd = -1;
@@ -77,17 +119,17 @@ int gm_standby_http_open(const char *address, struct gm_standby_http **out, stru
     }
     int rc = make_refusal(http, err);
     if (rc == 0) {
-        rc = gm_http_listen(address, &fd, &http->address, &http->socket_path, err);
+        rc = gm_tls_init(settings, &http->tls, err);
     }
     if (rc == 0) {
-        http->mhd = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, http,
-                                     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                                     (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                     (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                     HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-        if (http->mhd == NULL) {
+        rc = gm_http_listen(settings->http, http->tls.flags != 0, &fd, &http->address,
+                            &http->socket_path, err);
+    }
+    if (rc == 0) {
+        rc = gm_gate_open(settings, fd, &http->gate, err);
+        rc = rc < 0 ? rc : start(http, fd, err);
+        if (rc < 0) {
             (void)close(fd);
-            rc = gm_err_set(err, GM_E_SYS, 0, "could not start the HTTP server");
         }
     }
     if (rc < 0) {
@@ -128,6 +170,8 @@ void gm_standby_http_close(struct gm_standby_http **standby)
     free(http->address);
     free(http->socket_path);
     free(http->refusal);
+    gm_gate_close(&http->gate);
+    gm_tls_fini(&http->tls);
     free(http);
     *standby = NULL;
 }

@@ -29,7 +29,8 @@ struct submit {
     char *destination; /* owned */
     char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
-    const char *tenant;      /* the same */
+    const char *tenant;      /* the same, or from the request; NULL: the default */
+    bool paced;              /* it counted among what its tenant may submit */
     int64_t deadline_unix_ms;
     int32_t priority;
     bool plan_only;
@@ -69,8 +70,17 @@ static int read_pipeline(struct submit *s, struct gm_err *err)
 
 static int read_turn(struct submit *s, struct gm_err *err)
 {
+    const struct gm_caller *caller = &s->r->caller;
     const json_t *tenant = json_object_get(s->body, "tenant");
     const json_t *deadline = json_object_get(s->body, "deadline");
+    s->tenant = caller->tenant[0] != '\0' ? caller->tenant : NULL;
+    if (tenant != NULL && json_is_string(tenant) &&
+        !gm_caller_may_see(caller, json_string_value(tenant))) {
+        return gm_err_set(err, GM_E_AUTH_DENIED, 0,
+                          "token %s is of tenant %s: it submits no jobs "
+                          "of others",
+                          caller->id, caller->tenant);
+    }
     if (tenant != NULL) {
         struct gm_tenant_params asked = {.name = json_string_value(tenant)};
         s->tenant = asked.name;
@@ -228,7 +238,8 @@ static int find_upload(const struct submit *s, const char *id, const struct gm_u
         return rc;
     }
     const struct gm_upload *u = gm_uploads_find(gm_upload_desk_table(desk), id);
-    if (u == NULL || u->leaving) {
+    if (u == NULL || u->leaving ||
+        (u->tenant[0] != '\0' && !gm_caller_may_see(&s->r->caller, u->tenant))) {
         return gm_err_set(err, GM_E_INPUT_MISSING, 0, "there is no upload %s", id);
     }
     if (u->tenant[0] != '\0' &&
@@ -342,10 +353,27 @@ static void on_stored(int rc, const struct gm_err *error, void *arg)
     submit_destroy(s);
 }
 
+/* Counts once, as soon as it is known whose job it is. */
+static int take_turn(struct submit *s, const char *tenant, struct gm_err *err)
+{
+    const struct gm_settings *settings = gm_daemon_settings(s->r->http->d);
+    if (s->paced) {
+        return 0;
+    }
+    s->paced = true;
+    int rc = gm_pace_take(&s->r->http->pace, settings->tenant_list, settings->tenant_count, tenant,
+                          gm_time_now(), err);
+    s->r->retry_s = rc < 0 ? 1 : s->r->retry_s;
+    return rc;
+}
+
 static void done(void *arg)
 {
     struct submit *s = arg;
     const char *upload = NULL;
+    if (s->rc == 0) {
+        s->rc = take_turn(s, s->tenant, &s->err);
+    }
     if (s->rc == 0 && gm_parts_is_url(s->source.url, &upload)) {
         bool first = s->source.name == NULL;
         s->rc = read_upload(s, upload, &s->err);
@@ -414,7 +442,9 @@ void gm_handle_submit(struct gm_request *r)
         return;
     }
     s->r = r;
-    if (gm_daemon_work(r->http->d, work, done, s, &err) < 0) {
+    int rc = r->caller.tenant[0] != '\0' ? take_turn(s, r->caller.tenant, &err) : 0;
+    rc = rc < 0 ? rc : gm_daemon_work(r->http->d, work, done, s, &err);
+    if (rc < 0) {
         gm_request_fail(r, &err);
         submit_destroy(s);
     }

@@ -56,7 +56,7 @@ struct gm_upload_call *gm_upload_call_create(struct gm_request *r)
 struct gm_upload *gm_upload_call_find(const struct gm_upload_call *c, struct gm_err *err)
 {
     struct gm_upload *u = gm_uploads_find(gm_upload_desk_table(c->desk), c->id);
-    if (u == NULL || u->leaving) {
+    if (u == NULL || u->leaving || !gm_caller_may_see(&c->r->caller, u->tenant)) {
         (void)gm_err_set(err, GM_E_NOTFOUND, 0, "there is no upload %.64s", c->id);
         return NULL;
     }

@@ -64,6 +64,22 @@ static void create_done(void *arg)
     gm_upload_call_answer(c, MHD_HTTP_CREATED, doc);
 }
 
+/* A token of one tenant uploads for that one. */
+static int take_tenant(const struct gm_caller *caller, struct gm_upload *u, struct gm_err *err)
+{
+    if (caller->tenant[0] == '\0' || strcmp(u->tenant, caller->tenant) == 0) {
+        return 0;
+    }
+    if (u->tenant[0] != '\0') {
+        return gm_err_set(err, GM_E_AUTH_DENIED, 0,
+                          "token %s is of tenant %s: it uploads nothing for others", caller->id,
+                          caller->tenant);
+    }
+    free(u->tenant);
+    u->tenant = strdup(caller->tenant);
+    return u->tenant != NULL ? 0 : gm_err_nomem(err);
+}
+
 void gm_handle_upload(struct gm_request *r)
 {
     struct gm_upload_call *c = gm_upload_call_create(r);
@@ -79,6 +95,9 @@ void gm_handle_upload(struct gm_request *r)
     }
     if (rc == 0) {
         rc = gm_upload_announced(body, c->id, &limits, c->unix_ms, &c->made, &err);
+    }
+    if (rc == 0) {
+        rc = take_tenant(&r->caller, c->made, &err);
     }
     if (rc == 0) {
         rc = gm_upload_desk_begin(c->desk, &err);

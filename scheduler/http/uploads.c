@@ -26,7 +26,7 @@ void gm_handle_uploads(struct gm_request *r)
     }
     for (const struct gm_upload *u = gm_upload_desk_table(c->desk)->all; u != NULL;
          u = u->hh.next) {
-        if (!u->complete && !u->leaving) {
+        if (!u->complete && !u->leaving && gm_caller_may_see(&r->caller, u->tenant)) {
             list = gm_json_add(list, gm_upload_call_doc(c, u, false));
         }
     }
