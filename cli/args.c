@@ -12,52 +12,56 @@
 #include <string.h>
 
 #include "cli/key_folder.h"
+#include "cli/token_file.h"
 #include "common/yaml.h"
 #include "proto/envelope.h"
 
-enum option_bit {
-    OPT_OUT = 1 << 0,
-    OPT_PIPELINE = 1 << 1,
-    OPT_NODES = 1 << 2,
-    OPT_STATE = 1 << 3,
-    OPT_PRIORITY = 1 << 4,
-    OPT_EXTERNAL_ID = 1 << 5,
-    OPT_LIMIT = 1 << 6,
-    OPT_WATCH = 1 << 7,
-    OPT_SCHEDULER = 1 << 8,
-    OPT_JSON = 1 << 9,
-    OPT_QUIET = 1 << 10,
-    OPT_HELP = 1 << 11,
-    OPT_PROVE = 1 << 12,
-    OPT_SYSFS_ROOT = 1 << 13,
-    OPT_DEVICES = 1 << 14,
-    OPT_TENANT = 1 << 15,
-    OPT_DEADLINE = 1 << 16,
-    OPT_PARALLEL = 1 << 17,
-    OPT_STORAGE_CA = 1 << 18,
-    OPT_NO_UPLOAD = 1 << 19,
-    OPT_DEVICE = 1 << 20,
-    OPT_REASON = 1 << 21,
-    OPT_VERBOSE = 1 << 22,
-    OPT_REPLACE = 1 << 23,
-    OPT_KEYS = 1 << 24,
-    OPT_ROLE = 1 << 25,
-    OPT_HOURS = 1 << 26,
-    OPT_ALL = 1 << 27,
-    OPT_AT_ONCE = 1 << 28,
-    OPT_TIMEOUT = 1 << 29,
-    OPT_FORCE = 1 << 30,
-    OPT_DRY_RUN = 1U << 31,
-    OPT_OFFLINE = OPT_JSON | OPT_QUIET | OPT_HELP,
-    OPT_SENDS = OPT_PARALLEL | OPT_STORAGE_CA | OPT_VERBOSE,
-    OPT_COMMON = OPT_SCHEDULER | OPT_OFFLINE,
-};
+/* Bits of options. */
+#define OPT_OUT (UINT64_C(1) << 0)
+#define OPT_PIPELINE (UINT64_C(1) << 1)
+#define OPT_NODES (UINT64_C(1) << 2)
+#define OPT_STATE (UINT64_C(1) << 3)
+#define OPT_PRIORITY (UINT64_C(1) << 4)
+#define OPT_EXTERNAL_ID (UINT64_C(1) << 5)
+#define OPT_LIMIT (UINT64_C(1) << 6)
+#define OPT_WATCH (UINT64_C(1) << 7)
+#define OPT_SCHEDULER (UINT64_C(1) << 8)
+#define OPT_JSON (UINT64_C(1) << 9)
+#define OPT_QUIET (UINT64_C(1) << 10)
+#define OPT_HELP (UINT64_C(1) << 11)
+#define OPT_PROVE (UINT64_C(1) << 12)
+#define OPT_SYSFS_ROOT (UINT64_C(1) << 13)
+#define OPT_DEVICES (UINT64_C(1) << 14)
+#define OPT_TENANT (UINT64_C(1) << 15)
+#define OPT_DEADLINE (UINT64_C(1) << 16)
+#define OPT_PARALLEL (UINT64_C(1) << 17)
+#define OPT_STORAGE_CA (UINT64_C(1) << 18)
+#define OPT_NO_UPLOAD (UINT64_C(1) << 19)
+#define OPT_DEVICE (UINT64_C(1) << 20)
+#define OPT_REASON (UINT64_C(1) << 21)
+#define OPT_VERBOSE (UINT64_C(1) << 22)
+#define OPT_REPLACE (UINT64_C(1) << 23)
+#define OPT_KEYS (UINT64_C(1) << 24)
+#define OPT_ROLE (UINT64_C(1) << 25)
+#define OPT_HOURS (UINT64_C(1) << 26)
+#define OPT_ALL (UINT64_C(1) << 27)
+#define OPT_AT_ONCE (UINT64_C(1) << 28)
+#define OPT_TIMEOUT (UINT64_C(1) << 29)
+#define OPT_FORCE (UINT64_C(1) << 30)
+#define OPT_DRY_RUN (UINT64_C(1) << 31)
+#define OPT_CA (UINT64_C(1) << 32)
+#define OPT_TOKEN_FILE (UINT64_C(1) << 33)
+#define OPT_FILE (UINT64_C(1) << 34)
+#define OPT_EXPIRES (UINT64_C(1) << 35)
+#define OPT_OFFLINE (OPT_JSON | OPT_QUIET | OPT_HELP)
+#define OPT_SENDS (OPT_PARALLEL | OPT_STORAGE_CA | OPT_VERBOSE)
+#define OPT_COMMON (OPT_SCHEDULER | OPT_CA | OPT_TOKEN_FILE | OPT_OFFLINE)
 
 enum option_type { TYPE_TEXT, TYPE_NUMBER, TYPE_FLAG };
 
 static const struct option {
     const char *name;
-    enum option_bit bit;
+    uint64_t bit;
     enum option_type type;
     size_t offset;
     int64_t min, max;
@@ -92,6 +96,10 @@ static const struct option {
     {"--no-upload", OPT_NO_UPLOAD, TYPE_FLAG, offsetof(struct gm_args, no_upload), 0, 0},
     {"--verbose", OPT_VERBOSE, TYPE_FLAG, offsetof(struct gm_args, verbose), 0, 0},
     {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
+    {"--ca", OPT_CA, TYPE_TEXT, offsetof(struct gm_args, ca), 0, 0},
+    {"--token-file", OPT_TOKEN_FILE, TYPE_TEXT, offsetof(struct gm_args, token_file), 0, 0},
+    {"--file", OPT_FILE, TYPE_TEXT, offsetof(struct gm_args, file), 0, 0},
+    {"--expires", OPT_EXPIRES, TYPE_TEXT, offsetof(struct gm_args, expires), 0, 0},
     {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
     {"--quiet", OPT_QUIET, TYPE_FLAG, offsetof(struct gm_args, quiet), 0, 0},
     {"--help", OPT_HELP, TYPE_FLAG, offsetof(struct gm_args, help), 0, 0},
@@ -102,7 +110,7 @@ static const struct command {
     const char *word;    /* first word */
     const char *sub;     /* second word; NULL: has none; "": the row of the first word alone */
     const char *operand; /* what it is called in messages; NULL: none */
-    unsigned options;
+    uint64_t options;
     bool out_needed;
     bool scheduler_needed;
 } COMMANDS[] = {
@@ -139,11 +147,16 @@ static const struct command {
     {GM_CMD_KEYS_ROTATE, "keys", "rotate", "NAME", OPT_OFFLINE | OPT_KEYS | OPT_HOURS, false,
      false},
     {GM_CMD_KEYS_REVOKE, "keys", "revoke", "NAME", OPT_OFFLINE | OPT_KEYS, false, false},
+    {GM_CMD_TOKEN_NEW, "token", "new", "ID",
+     OPT_OFFLINE | OPT_FILE | OPT_ROLE | OPT_TENANT | OPT_EXPIRES, false, false},
+    {GM_CMD_TOKEN_LIST, "token", "list", NULL, OPT_OFFLINE | OPT_FILE, false, false},
+    {GM_CMD_TOKEN_REVOKE, "token", "revoke", "ID", OPT_OFFLINE | OPT_FILE, false, false},
     {GM_CMD_JOB, "job", "", NULL, OPT_HELP, false, false},
     {GM_CMD_NODE, "node", "", NULL, OPT_HELP, false, false},
     {GM_CMD_PIPELINE, "pipeline", "", NULL, OPT_HELP, false, false},
     {GM_CMD_STORAGE, "storage", "", NULL, OPT_HELP, false, false},
     {GM_CMD_KEYS, "keys", "", NULL, OPT_HELP, false, false},
+    {GM_CMD_TOKEN, "token", "", NULL, OPT_HELP, false, false},
     {GM_CMD_DEVICES, "devices", NULL, NULL,
      OPT_JSON | OPT_QUIET | OPT_HELP | OPT_STATE | OPT_PROVE | OPT_SYSFS_ROOT, false, false},
     {GM_CMD_VERSION, "version", NULL, NULL, OPT_JSON | OPT_QUIET | OPT_HELP, false, false},
@@ -153,7 +166,7 @@ static const struct command {
 
 struct parse {
     struct gm_args args;
-    unsigned given; /* bits of options seen */
+    uint64_t given; /* bits of options seen */
     const char *words[2 + GM_ARGS_OPERANDS];
     size_t word_count;
 };
@@ -352,7 +365,7 @@ static int check_options(const struct parse *p, const struct command *c, struct 
                           "--scheduler URL is missing (or set GOPMILL_SCHEDULER); `gopmill "
                           "transcode` and `plan` run without one");
     }
-    unsigned farm_only = (OPT_NODES | OPT_DEVICES | OPT_STATE) & p->given;
+    uint64_t farm_only = (OPT_NODES | OPT_DEVICES | OPT_STATE) & p->given;
     if (c->command != GM_CMD_JOB_LIST && farm_only != 0 && p->args.scheduler != NULL) {
         return gm_err_set(err, GM_E_INVAL, 0,
                           "%s is for the farm that gopmill starts itself; with --scheduler or "
@@ -368,7 +381,8 @@ static int check_words(const struct parse *p, const struct command *c, size_t us
                        struct gm_err *err)
 {
     bool several = c->command == GM_CMD_NODE_RESTART;
-    size_t wanted = used + (c->operand == NULL || (several && p->args.all) ? 0 : 1);
+    bool may_lack = c->command == GM_CMD_TOKEN_NEW && p->word_count == used;
+    size_t wanted = used + (c->operand == NULL || (several && p->args.all) || may_lack ? 0 : 1);
     if (several && p->args.all && p->word_count > wanted) {
         return gm_err_set(err, GM_E_INVAL, 0, "--all and `%s`: name nodes, or all of them",
                           p->words[wanted]);
@@ -428,6 +442,7 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
                                .timeout = 3600,
                                .parallel = 4,
                                .keys = GM_KEY_FOLDER,
+                               .file = GM_TOKEN_FILE,
                                .hours = 24}};
     int rc = take_words(&p, argc, argv, err);
     if (rc < 0) {

@@ -9,6 +9,7 @@ enum gm_command {
     GM_CMD_NODE,
     GM_CMD_PIPELINE,
     GM_CMD_KEYS,
+    GM_CMD_TOKEN,
     GM_CMD_STORAGE,
     GM_CMD_TRANSCODE,
     GM_CMD_PLAN,
@@ -33,6 +34,9 @@ enum gm_command {
     GM_CMD_KEYS_LIST,
     GM_CMD_KEYS_ROTATE,
     GM_CMD_KEYS_REVOKE,
+    GM_CMD_TOKEN_NEW,
+    GM_CMD_TOKEN_LIST,
+    GM_CMD_TOKEN_REVOKE,
     GM_CMD_DEVICES,
     GM_CMD_VERSION,
 };
@@ -49,7 +53,9 @@ struct gm_args {
     size_t operand_count;
     const char *out;        /* folder for the result */
     const char *pipeline;   /* name or file; default "vod-h264" */
-    const char *scheduler;  /* "unix:/path" or "http://host:port"; NULL: embedded farm */
+    const char *scheduler;  /* cli/session.h; NULL: embedded farm */
+    const char *ca;         /* PEM of who signed its certificate; NULL: the system's */
+    const char *token_file; /* with the token that it wants; NULL: none */
     const char *state;      /* embedded farm: folder that is kept; job list: state to show;
                                devices: a node's folder with proofs */
     const char *sysfs_root; /* devices: a machine's files below a folder; NULL: this machine */
@@ -59,7 +65,10 @@ struct gm_args {
     const char *tenant;
     const char *deadline;   /* cli/deadline.h; NULL: none */
     const char *keys;       /* keys: their folder, default GM_KEY_FOLDER */
-    const char *role;       /* keys make: node, client, admin; NULL: not given */
+    const char *role;       /* keys make: node, client, admin; token new: submit, operate, admin;
+                               NULL: not given */
+    const char *file;       /* token: the scheduler's `http_tokens`, default GM_TOKEN_FILE */
+    const char *expires;    /* token new; NULL: never */
     int64_t nodes;          /* embedded farm: 1..64, default 1 */
     int64_t priority;       /* 0..100, default 50 */
     int64_t limit;          /* job list: 1..500, default 100 */

@@ -297,7 +297,7 @@ static int run_job(struct run *r, bool *out_watched)
         rc = make_out(r);
     }
     if (rc == 0) {
-        rc = gm_session_open(args->scheduler, &farm, r->term, &r->session, &r->err);
+        rc = gm_command_session(args, &farm, r->term, &r->session, &r->err);
     }
     if (rc == 0 && args->command == GM_CMD_WATCH) {
         rc = watch(r, args->operand, false);

@@ -165,7 +165,7 @@ enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term)
     static const struct gm_farm_params farm = {.nodes = 0};
     int rc = make_query(args, &q, &err);
     if (rc == 0) {
-        rc = gm_session_open(args->scheduler, &farm, term, &session, &err);
+        rc = gm_command_session(args, &farm, term, &session, &err);
     }
     if (rc == 0) {
         rc = gm_session_call(session, q.method, q.path, q.body, true, &answer, &err);

@@ -119,7 +119,7 @@ enum gm_exit gm_command_restart(const struct gm_args *args, struct gm_term *term
     struct gm_session *session = NULL;
     json_t *nodes = NULL;
     struct gm_restart r = {.at_once = (size_t)args->at_once, .patience = args->timeout * GM_SEC};
-    int rc = gm_session_open(args->scheduler, &none, term, &session, &err);
+    int rc = gm_command_session(args, &none, term, &session, &err);
     rc = rc < 0 ? rc : ask_nodes(session, &nodes, &err);
     rc = rc < 0 ? rc : gm_restart_init(&r, args->operands, args->operand_count, nodes, &err);
     json_decref(nodes);

@@ -21,7 +21,7 @@ static int run(const struct gm_args *args, struct gm_term *term, struct gm_sessi
     if (rc < 0) {
         return rc;
     }
-    rc = gm_session_open(args->scheduler, NULL, term, session, err);
+    rc = gm_command_session(args, NULL, term, session, err);
     if (rc == 0) {
         rc = gm_upload_run(*session, &params, fd, out, err);
     }

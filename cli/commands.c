@@ -14,6 +14,14 @@ enum gm_exit gm_command_fail(const struct gm_args *args, struct gm_term *term,
     return gm_exit_of_code(err->code);
 }
 
+int gm_command_session(const struct gm_args *args, const struct gm_farm_params *farm,
+                       struct gm_term *term, struct gm_session **out, struct gm_err *err)
+{
+    const struct gm_reach reach = {
+        .scheduler = args->scheduler, .ca = args->ca, .token_file = args->token_file};
+    return gm_session_open(&reach, farm, term, out, err);
+}
+
 static enum gm_exit print_version(const struct gm_args *args)
 {
     if (args->json) {
@@ -43,6 +51,10 @@ enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term)
     case GM_CMD_KEYS_ROTATE:
     case GM_CMD_KEYS_REVOKE:
         return gm_command_keys(args, term);
+    case GM_CMD_TOKEN_NEW:
+    case GM_CMD_TOKEN_LIST:
+    case GM_CMD_TOKEN_REVOKE:
+        return gm_command_token(args, term);
     case GM_CMD_UPLOAD:
         return gm_command_upload(args, term);
     case GM_CMD_TRANSCODE:

@@ -5,6 +5,7 @@
 
 #include "cli/args.h"
 #include "cli/exits.h"
+#include "cli/session.h"
 #include "cli/term.h"
 
 /* Runs a parsed command to its end: prints and answers the exit code. */
@@ -25,6 +26,14 @@ enum gm_exit gm_command_devices(const struct gm_args *args, struct gm_term *term
 
 /* keys make|list|rotate|revoke. */
 enum gm_exit gm_command_keys(const struct gm_args *args, struct gm_term *term);
+
+/* token new|list|revoke. */
+enum gm_exit gm_command_token(const struct gm_args *args, struct gm_term *term);
+
+/* A session with the scheduler that the arguments name; else as gm_session_open. */
+int gm_command_session(const struct gm_args *args, const struct gm_farm_params *farm,
+                       struct gm_term *term, struct gm_session **out,
+                       struct gm_err *err) GM_MUST_CHECK;
 
 /* Reports a failure: on stderr, and with --json as {"error":{...}} on stdout. Returns the exit
  * code. */

@@ -14,6 +14,9 @@ enum gm_exit gm_exit_of_code(enum gm_code code)
     case GM_E_CONFLICT:
     case GM_E_CONFIG:
     case GM_E_BAD_IMAGE:
+    case GM_E_AUTH_MISSING:
+    case GM_E_AUTH_REFUSED:
+    case GM_E_AUTH_DENIED:
         return GM_EXIT_USAGE;
     case GM_E_UNREACHABLE:
     case GM_E_NO_FARM:

@@ -6,8 +6,11 @@
     "  --quiet           no progress and no messages but errors\n"                                 \
     "  --help            this text\n"
 #define SCHEDULER_HELP                                                                             \
-    "  --scheduler URL   unix:/path/http.sock or http://host:port; several: commas between\n"      \
-    "                    (default: GOPMILL_SCHEDULER)\n"
+    "  --scheduler URL   unix:/path/http.sock, http://host:port or https://host:port; several:\n"  \
+    "                    commas between (default: GOPMILL_SCHEDULER)\n"                            \
+    "  --token-file FILE with the token that it wants (default: GOPMILL_TOKEN_FILE)\n"             \
+    "  --ca FILE         PEM of who signed its certificate (default: GOPMILL_CA, else the\n"       \
+    "                    system's)\n"
 
 #define SENDS_HELP                                                                                 \
     "  --parallel N      parts sent at once, 1..64 (default 4)\n"                                  \
@@ -27,6 +30,7 @@ static const char OVERVIEW[] =
     "  gopmill pipeline list|show|check\n"
     "  gopmill storage sweep               delete what crashes left in the work store\n"
     "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
+    "  gopmill token new|list|revoke       who may ask its API for what, on the same machine\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
     "  gopmill version\n"
     "\n"
@@ -238,6 +242,34 @@ static const char KEYS_REVOKE[] =
     "Takes all keys of NAME off the list. When the scheduler has read it again, their connections\n"
     "end.\n\n" KEYS_HELP;
 
+#define TOKEN_HELP                                                                                 \
+    "  --file FILE       the scheduler's `http_tokens` (default "                                  \
+    "/etc/gopmill/tokens)\n" COMMON_HELP
+
+static const char TOKEN[] =
+    "gopmill token new [ID]        a token for a program or a person\n"
+    "gopmill token list            which there are, and until when\n"
+    "gopmill token revoke ID       it is taken no more\n"
+    "\nEach takes --help. They read and write a file on the scheduler's machine, as the\n"
+    "scheduler's user, and ask no farm. The file has the tokens' hashes alone.\n";
+
+static const char TOKEN_NEW[] =
+    "gopmill token new [ID] --role ROLE [options]\n"
+    "Makes a token, puts its hash into the file and prints it, this once. The scheduler takes it\n"
+    "within seconds. Clients have it in a file of mode 0600: --token-file, GOPMILL_TOKEN_FILE.\n"
+    "\n"
+    "  --role ROLE       submit: jobs and uploads of its tenant; operate: all jobs, nodes and the\n"
+    "                    work store; admin: all\n"
+    "  --tenant NAME     of a submit token: whose jobs (default: default); `*`: all tenants'\n"
+    "  --expires WHEN    12h, 90d from now, or 2026-01-31T12:00:00Z (default: never)\n" TOKEN_HELP;
+
+static const char TOKEN_LIST[] = "gopmill token list [options]\n"
+                                 "Lists ids, roles, tenants and ends.\n\n" TOKEN_HELP;
+
+static const char TOKEN_REVOKE[] =
+    "gopmill token revoke ID [options]\n"
+    "Takes a token off the file; the scheduler refuses it within seconds.\n\n" TOKEN_HELP;
+
 static const char DEVICES[] =
     "gopmill devices [options]\n"
     "Says what devices this machine has to decode and encode with, and what to do about those "
@@ -313,6 +345,14 @@ const char *gm_args_help(enum gm_command command)
         return KEYS_ROTATE;
     case GM_CMD_KEYS_REVOKE:
         return KEYS_REVOKE;
+    case GM_CMD_TOKEN:
+        return TOKEN;
+    case GM_CMD_TOKEN_NEW:
+        return TOKEN_NEW;
+    case GM_CMD_TOKEN_LIST:
+        return TOKEN_LIST;
+    case GM_CMD_TOKEN_REVOKE:
+        return TOKEN_REVOKE;
     case GM_CMD_DEVICES:
         return DEVICES;
     case GM_CMD_VERSION:

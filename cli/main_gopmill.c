@@ -5,6 +5,12 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 
+static const char *from_environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct gm_args args;
@@ -22,6 +28,9 @@ int main(int argc, char **argv)
         }
         return GM_EXIT_USAGE;
     }
+    args.ca = args.ca != NULL ? args.ca : from_environment("GOPMILL_CA");
+    args.token_file =
+        args.token_file != NULL ? args.token_file : from_environment("GOPMILL_TOKEN_FILE");
     term.quiet = args.quiet;
     term.json = args.json;
     if (gm_session_block_signals(&err) < 0) {

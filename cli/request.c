@@ -18,11 +18,27 @@ struct reply {
     struct gm_buf body;
 };
 
+/* The token goes to nobody but the scheduler: no redirection is followed, and none over a socket.
+ */
+static bool set_trust(const struct gm_session *session, CURL *easy)
+{
+    bool ok = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
+    if (ok && session->ca != NULL) {
+        ok = curl_easy_setopt(easy, CURLOPT_CAINFO, session->ca) == CURLE_OK;
+    }
+    if (ok && session->token[0] != '\0' && session->unix_path == NULL) {
+        ok = curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, session->token) == CURLE_OK;
+    }
+    return ok;
+}
+
 CURL *gm_request_open(const struct gm_session *session, const char *path,
                       struct gm_request *request)
 {
     struct gm_buf url = {0};
     struct gm_err ignored;
+    bool tls = strncmp(session->base, "https:", 6) == 0;
     CURL *easy = curl_easy_init();
     gm_buf_printf(&url, "%s%s", session->base, path);
     if (easy == NULL || gm_buf_check(&url, &ignored) < 0) {
@@ -31,7 +47,7 @@ CURL *gm_request_open(const struct gm_session *session, const char *path,
         return NULL;
     }
     bool ok = curl_easy_setopt(easy, CURLOPT_URL, (const char *)url.data) == CURLE_OK &&
-              curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+              curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http") == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
               curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
@@ -40,6 +56,7 @@ CURL *gm_request_open(const struct gm_session *session, const char *path,
     if (ok && session->unix_path != NULL) {
         ok = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, session->unix_path) == CURLE_OK;
     }
+    ok = ok && set_trust(session, easy);
     gm_buf_fini(&url);
     if (!ok) {
         curl_easy_cleanup(easy);
@@ -240,6 +257,13 @@ static int rest(struct gm_session *s, int *pause_ms, bool *told, struct gm_err *
 static int judge(const struct gm_session *s, CURLcode result, bool repeatable, int interrupts,
                  gm_time deadline, struct gm_err *err)
 {
+    if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR ||
+        result == CURLE_SSL_CACERT_BADFILE) {
+        return gm_err_set(err, GM_E_UNREACHABLE, result,
+                          "no encrypted connection to the scheduler at %s: %s (--ca FILE names who "
+                          "signed its certificate)",
+                          s->base, curl_easy_strerror(result));
+    }
     if (result != CURLE_OK && !gm_request_is_broken(result)) {
         return gm_err_set(err, GM_E_PROTO, result, "the scheduler's answer broke off: %s",
                           curl_easy_strerror(result));

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -16,6 +17,7 @@
 #include "cli/exits.h"
 #include "cli/print.h"
 #include "cli/request.h"
+#include "common/keys.h"
 #include "common/spawn.h"
 
 #define READY_TIMEOUT (60 * GM_SEC)
@@ -43,15 +45,54 @@ int gm_session_block_signals(struct gm_err *err)
     return 0;
 }
 
+static bool is_web(const char *url, const char *scheme)
+{
+    size_t n = strlen(scheme);
+    return strncmp(url, scheme, n) == 0 && url[n] != '\0' && url[n] != '/';
+}
+
 static int check_url(const char *url, struct gm_err *err)
 {
-    bool http = strncmp(url, "http://", 7) == 0 && url[7] != '\0' && url[7] != '/';
-    if (strncmp(url, "unix:/", 6) != 0 && !http) {
+    if (strncmp(url, "unix:/", 6) != 0 && !is_web(url, "http://") && !is_web(url, "https://")) {
         return gm_err_set(err, GM_E_INVAL, 0,
-                          "--scheduler takes unix:/path/http.sock or http://host:port, not `%s`",
+                          "--scheduler takes unix:/path/http.sock, http://host:port or "
+                          "https://host:port, not `%s`",
                           url);
     }
     return 0;
+}
+
+/* What goes there leaves this machine as it is. */
+static bool is_plain(const char *url)
+{
+    char endpoint[256];
+    if (!is_web(url, "http://")) {
+        return false;
+    }
+    size_t size = strcspn(url + 7, "/");
+    const char *colon = memrchr(url + 7, ':', size);
+    bool port = colon != NULL && url[7 + size - 1] != ']';
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://%.*s%s", (int)(size < 200 ? size : 200),
+                   url + 7, port ? "" : ":80");
+    return !gm_curve_is_local_endpoint(endpoint);
+}
+
+/* Who asks a socket alone needs no token, and no file of one. */
+static int take_token(struct gm_session *s, const char *path, struct gm_err *err)
+{
+    bool web = false, plain = false;
+    for (size_t i = 0; s->urls[i] != NULL; i++) {
+        web = web || s->urls[i][0] != 'u';
+        plain = plain || is_plain(s->urls[i]);
+    }
+    if (path == NULL || !web) {
+        return 0;
+    }
+    if (plain) {
+        gm_term_warn(s->term,
+                     "the token is sent unencrypted: use https:// where others can listen");
+    }
+    return gm_token_read(path, s->token, err);
 }
 
 /* Asks the scheduler of s->urls[s->at]. */
@@ -199,16 +240,22 @@ static int wait_ready(struct gm_session *s, struct gm_err *err)
     return 0;
 }
 
-int gm_session_open(const char *scheduler, const struct gm_farm_params *farm, struct gm_term *term,
-                    struct gm_session **out, struct gm_err *err)
+int gm_session_open(const struct gm_reach *reach, const struct gm_farm_params *farm,
+                    struct gm_term *term, struct gm_session **out, struct gm_err *err)
 {
     sigset_t set;
+    const char *scheduler = reach->scheduler;
     int rc = 0;
     struct gm_session *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         return gm_err_nomem(err);
     }
     s->term = term;
+    s->ca = reach->ca != NULL ? strdup(reach->ca) : NULL;
+    if (s->ca == NULL && reach->ca != NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
     fill_signals(&set);
     s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (s->signal_fd < 0) {
@@ -227,6 +274,9 @@ int gm_session_open(const char *scheduler, const struct gm_farm_params *farm, st
         scheduler = gm_farm_url(s->farm);
     }
     rc = parse_scheduler(s, scheduler, err);
+    if (rc == 0) {
+        rc = take_token(s, reach->token_file, err);
+    }
     if (rc == 0 && s->farm != NULL) {
         rc = wait_ready(s, err);
     }
@@ -268,6 +318,8 @@ void gm_session_close(struct gm_session **session)
     free(s->urls);
     free(s->base);
     free(s->unix_path);
+    free(s->ca);
+    explicit_bzero(s->token, sizeof s->token);
     free(s);
     *session = NULL;
 }

@@ -8,6 +8,16 @@
 #include "cli/farm.h"
 #include "cli/sse.h"
 #include "cli/term.h"
+#include "common/tokens.h"
+
+/* How a scheduler is reached. All borrowed. */
+struct gm_reach {
+    const char
+        *scheduler; /* "unix:/path", "http://host[:port]" or "https://host[:port]", or several
+                       with commas between, of which one leads; NULL: a farm of one's own */
+    const char *ca; /* PEM of who signed its certificate; NULL: the system's */
+    const char *token_file; /* common/tokens.h: sent to http and https alone; NULL: none */
+};
 
 /* A conversation with a scheduler's HTTP API, in one thread: requests, the event stream, signals
  * and the embedded farm's children are all waited for in one place, gm_session_turn(). */
@@ -18,11 +28,13 @@ struct gm_session {
     struct gm_farm *farm; /* owned; NULL with a scheduler of one's own */
     char **urls;          /* owned: the schedulers', of which one leads; ends with NULL */
     size_t at;            /* which of them is asked */
-    char *base;           /* owned; of that one: "http://host:port" without a slash at the end */
+    char *base;           /* owned; of that one: "http[s]://host:port" without a slash at the end */
     char *unix_path;      /* owned; NULL: TCP */
-    int interrupts;       /* SIGINT, SIGTERM, SIGHUP so far */
-    bool reached;         /* the scheduler has answered before */
-    uv_loop_t *loop;      /* borrowed; run by the turns, too; NULL: none */
+    char *ca;             /* owned; NULL: the system's */
+    char token[GM_TOKEN_SIZE]; /* "": none */
+    int interrupts;            /* SIGINT, SIGTERM, SIGHUP so far */
+    bool reached;              /* the scheduler has answered before */
+    uv_loop_t *loop;           /* borrowed; run by the turns, too; NULL: none */
 };
 
 /* One HTTP answer. */
@@ -34,13 +46,13 @@ struct gm_answer {
 /* Blocks the signals that a session waits for; call first in main, before any thread is there. */
 int gm_session_block_signals(struct gm_err *err) GM_MUST_CHECK;
 
-/* scheduler: "unix:/path" or "http://host[:port]", or several with commas between, of which one
- * leads; NULL: starts the farm that `farm` describes and waits until its scheduler is ready. *out
- * is owned: gm_session_close(). Errors: INVAL, NO_FARM (it did not come up), CANCELLED (interrupted
- * meanwhile), SYS, NOMEM. */
-int gm_session_open(const char *scheduler, const struct gm_farm_params *farm, struct gm_term *term,
-                    struct gm_session **out, struct gm_err *err) GM_MUST_CHECK;
-/* Stops the farm (SIGTERM, after 5 s SIGKILL), waits for it, frees all. */
+/* reach->scheduler NULL: starts the farm that `farm` describes and waits until its scheduler is
+ * ready. A token that would go to another machine unencrypted is warned of. *out is owned:
+ * gm_session_close(). Errors: INVAL, CONFIG (the token's file), NO_FARM (it did not come up),
+ * CANCELLED (interrupted meanwhile), SYS, NOMEM. */
+int gm_session_open(const struct gm_reach *reach, const struct gm_farm_params *farm,
+                    struct gm_term *term, struct gm_session **out,
+                    struct gm_err *err) GM_MUST_CHECK;
 void gm_session_close(struct gm_session **session);
 
 /* Waits for something to happen, at most timeout_ms, and handles it: moves requests on, counts
@@ -52,8 +64,8 @@ int gm_session_turn(struct gm_session *session, int timeout_ms, struct gm_err *e
  * schedulers each is tried. While none that leads can be reached it tries again, with growing
  * pauses, for up to 60 s when one has answered before or is our own; a request that may have
  * arrived is repeated only if `repeatable`. An interrupt that comes meanwhile ends the trying. out
- * may be NULL. Errors: UNREACHABLE, the problem document's code, PROTO, CANCELLED, TIMEOUT (may
- * have arrived, not repeated). */
+ * may be NULL. Errors: UNREACHABLE (also: its certificate is not trusted), the problem document's
+ * code, PROTO, CANCELLED, TIMEOUT (may have arrived, not repeated). */
 int gm_session_call(struct gm_session *session, const char *method, const char *path,
                     const json_t *body, bool repeatable, struct gm_answer *out,
                     struct gm_err *err) GM_MUST_CHECK;

@@ -100,7 +100,8 @@ static void stop_server(struct server *s)
 static struct gm_session *open_session(const struct server *s)
 {
     struct gm_session *session = NULL;
-    assert_int_equal(gm_session_open(s->url, NULL, &term, &session, &err), 0);
+    assert_int_equal(
+        gm_session_open(&(struct gm_reach){.scheduler = s->url}, NULL, &term, &session, &err), 0);
     return session;
 }
 
@@ -320,11 +321,13 @@ static void what_is_no_answer_of_ours_says_nothing_of_names(void **state)
 static void odd_urls_are_refused(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"",         "unix:x",   "https://h", "http://",
+    static const char *const urls[] = {"",         "unix:x",   "https://", "http://",
                                        "http:///", "ftp://h/", "h:80"};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         struct gm_session *session = NULL;
-        assert_int_equal(gm_session_open(urls[i], NULL, &term, &session, &err), -GM_E_INVAL);
+        assert_int_equal(
+            gm_session_open(&(struct gm_reach){.scheduler = urls[i]}, NULL, &term, &session, &err),
+            -GM_E_INVAL);
         assert_null(session);
     }
 }
