@@ -25,8 +25,9 @@
 
 enum gm_request_state { GM_REQUEST_BODY, GM_REQUEST_WAITING, GM_REQUEST_ANSWERED };
 
-struct gm_stream; /* an event stream: sse.c */
-struct gm_file;   /* bytes of a file: file.c */
+struct gm_stream;   /* an event stream: sse.c */
+struct gm_file;     /* bytes of a file: file.c */
+struct gm_web_file; /* of the page: web.h */
 
 struct gm_unstored {
     struct gm_unstored *next;
@@ -58,6 +59,7 @@ struct gm_request {
     char *location;                     /* owned; for 302 */
     struct gm_file *file;               /* as stream */
     struct gm_stream *stream;           /* owned by the response once it is queued */
+    const struct gm_web_file *web;      /* the answer, in place of `answer` */
     void (*show)(struct gm_request *r); /* answers when what was known is on disk: routes.c */
     bool settled;                       /* it is */
 };
@@ -185,6 +187,11 @@ int gm_json_check_keys(const json_t *object, const char *const *known,
                        struct gm_err *err) GM_MUST_CHECK;
 /* The body as an object. Errors: INVAL with line and column. */
 int gm_request_object(struct gm_request *r, json_t **out, struct gm_err *err) GM_MUST_CHECK;
+
+/* handle_web.c: a path of the page, and its answer. */
+bool gm_web_is_path(const char *path);
+void gm_handle_web(struct gm_request *r);
+enum MHD_Result gm_web_queue(struct gm_request *r);
 
 /* handle_sweep.c */
 void gm_handle_sweep(struct gm_request *r);

@@ -89,6 +89,9 @@ static enum MHD_Result queue(struct gm_request *r)
     if (r->file != NULL) {
         return gm_file_queue(r);
     }
+    if (r->web != NULL) {
+        return gm_web_queue(r);
+    }
     struct MHD_Response *response = NULL;
     if (r->answer.data != NULL) {
         response =
@@ -232,6 +235,8 @@ static void dispatch(struct gm_request *r)
         gm_request_fail(r, &err);
     } else if (strcmp(r->path, "/livez") != 0 && gm_daemon_check_lead(r->http->d, &err) < 0) {
         gm_request_fail(r, &err);
+    } else if (gm_web_is_path(r->path)) {
+        gm_handle_web(r);
     } else {
         gm_route(r);
     }

@@ -22,7 +22,7 @@ static void it_answers_about_itself(void **state)
     assert_int_equal(farm_call(&f, "GET", "/v1/nodes", NULL, &j), 200);
     assert_int_equal(json_array_size(json_object_get(j, "nodes")), 0);
     json_decref(j);
-    farm_expect(&f, "GET", "/", NULL, 404, "api.no_route");
+    farm_expect(&f, "GET", "/v1", NULL, 404, "api.no_route");
     farm_expect(&f, "GET", "/v2/jobs", NULL, 404, "api.no_route");
     farm_expect(&f, "GET", "/%ff", NULL, 404, "api.no_route");
     farm_expect(&f, "GET", "/v1/jobs/No_Such", NULL, 404, "api.not_found");

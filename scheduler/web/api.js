@@ -1,0 +1,99 @@
+// Requests to the scheduler that served the page. A token that was pasted goes with each of them; it is
+// kept for this tab alone.
+
+const TOKEN = 'gopmill-token';
+
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `the scheduler answered ${status}`);
+    this.status = status;
+    this.code = problem.code ?? null;
+    this.remedy = problem.remedy ?? null;
+    this.title = problem.title ?? null;
+  }
+}
+
+export const getToken = () => sessionStorage.getItem(TOKEN);
+
+export function setToken(token) {
+  if (token) {
+    sessionStorage.setItem(TOKEN, token);
+  } else {
+    sessionStorage.removeItem(TOKEN);
+  }
+}
+
+export function headers(more = {}) {
+  const token = getToken();
+  return token ? { ...more, Authorization: `Bearer ${token}` } : more;
+}
+
+const onDenied = new Set();
+export const whenDenied = (fn) => onDenied.add(fn);
+export function tellDenied() {
+  for (const fn of onDenied) {
+    fn();
+  }
+}
+
+async function problemOf(response) {
+  try {
+    return await response.json();
+  } catch {
+    return { title: `the scheduler answered ${response.status}` };
+  }
+}
+
+export async function call(method, path, body, signal) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      signal,
+      cache: 'no-store',
+      headers: headers(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (e) {
+    if (e.name === 'AbortError') {
+      throw e;
+    }
+    throw new ApiError(0, { title: 'the scheduler does not answer', code: 'farm.unreachable' });
+  }
+  if (!response.ok) {
+    if (response.status === 401) {
+      tellDenied();
+    }
+    throw new ApiError(response.status, await problemOf(response));
+  }
+  return response.status === 204 ? null : response.json();
+}
+
+export const get = (path, signal) => call('GET', path, undefined, signal);
+export const post = (path, body, signal) => call('POST', path, body, signal);
+export const remove = (path, signal) => call('DELETE', path, undefined, signal);
+
+export function query(path, values) {
+  const q = new URLSearchParams();
+  for (const [k, v] of Object.entries(values)) {
+    if (v !== null && v !== undefined && v !== '') {
+      q.set(k, v);
+    }
+  }
+  const text = q.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+// The address of a published file of a job.
+export function fileUrl(job, path) {
+  return `/v1/jobs/${job}/files/${path.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+// A file as an address that an element can show though it sends no token; free it with URL.revokeObjectURL.
+export async function objectUrl(url, signal) {
+  const response = await fetch(url, { headers: headers(), signal });
+  if (!response.ok) {
+    throw new ApiError(response.status, await problemOf(response));
+  }
+  return URL.createObjectURL(await response.blob());
+}
