@@ -132,7 +132,11 @@ static int prepare(struct node *node, struct gm_err *err)
         rc = gm_state_node_id(&node->state, node->hostname, &node->node_id, err);
     }
     if (rc == 0) {
-        rc = gm_cache_open(node->state.cache, (uint64_t)config->cache_bytes, &node->cache, err);
+        rc = gm_fs_mkdirs(node->state.cache, err);
+    }
+    if (rc == 0) {
+        rc = gm_cache_open(config->cache[0] != '\0' ? config->cache : node->state.cache,
+                           (uint64_t)config->cache_bytes, &node->cache, err);
     }
     return rc;
 }

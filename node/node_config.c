@@ -16,9 +16,12 @@ const struct gm_option gm_node_options[] = {
     {"scheduler", GM_OPT_LIST, AT(scheduler), "tcp://127.0.0.1:7800", 0, 0,
      "ZeroMQ endpoints of the scheduler, tried in turn."},
     {"state", GM_OPT_STRING, AT(state), "/var/lib/gopmill/node", 0, 0,
-     "Folder for scratch files, the content cache and the node's identity."},
+     "Folder for scratch files, the content cache, parts of sources and the node's identity."},
     {"slots", GM_OPT_INT, AT(slots), "0", 0, GM_NODE_SLOTS_MAX,
      "Worker processes; 0: as many as CPUs."},
+    {"cache", GM_OPT_STRING, AT(cache), "", 0, 0,
+     "Folder of the content cache, which nodes of one machine may share; empty: `cache` in the "
+     "state folder."},
     {"cache_bytes", GM_OPT_SIZE, AT(cache_bytes), "10Gi", 0, HUGE_BYTES,
      "Limit of the content cache for remote stores; 0: nothing is kept."},
     {"source_cache_bytes", GM_OPT_SIZE, AT(source_cache_bytes), "10Gi", 0, HUGE_BYTES,
@@ -121,6 +124,10 @@ int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_
     }
     if (out->state[0] == '\0') {
         return gm_err_set(err, GM_E_CONFIG, 0, "%s: state: name a folder", name);
+    }
+    if (out->cache[0] != '\0' && out->cache[0] != '/') {
+        return gm_err_set(err, GM_E_CONFIG, 0, "%s: cache: `%.150s` is no absolute path", name,
+                          out->cache);
     }
     if (gm_log_parse_level(out->log_level) < 0) {
         return gm_err_set(err, GM_E_CONFIG, 0,

@@ -9,6 +9,7 @@ struct gm_node_config {
     char **scheduler; /* owned list of endpoints */
     char *state;      /* owned, folder */
     int64_t slots;    /* 0: as many as CPUs */
+    char *cache;      /* owned: a folder; "": in the state folder */
     int64_t cache_bytes;
     int64_t source_cache_bytes;
     int64_t scratch_bytes;       /* 0: the free space */

@@ -8,7 +8,7 @@
  *   lock       held by flock while an agent runs: two agents can't share a folder
  *   node-id    8 hex digits made once
  *   scratch/   emptied at start
- *   cache/     content cache
+ *   cache/     content cache, but where another folder is named; parts of sources
  */
 struct gm_state {
     int lock;      /* owned */

@@ -111,6 +111,7 @@ static void wrong_values_are_refused_with_their_name(void **state)
         {"security: tls\n", "neither curve nor none"},
         {"log_level: loud\n", "log_level"},
         {"state: \"\"\n", "state"},
+        {"cache: near/by\n", "cache"},
         {"cache_bytes: many\n", "cache_bytes"},
         {"log_json: maybe\n", "log_json"},
     };
