@@ -536,6 +536,9 @@ enum gm_token_role gm_route_least(const char *method, const char *path)
 {
     char id[GM_HTTP_ID_BYTES];
     const char *rest = NULL;
+    if (gm_web_is_path(path) && strcmp(method_of(method), "GET") == 0) {
+        return GM_TOKEN_NOBODY; /* the page itself is the same for everybody */
+    }
     for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
         if (matches(&ROUTES[i], path, id, &rest) &&
             strcmp(ROUTES[i].method, method_of(method)) == 0) {

@@ -55,14 +55,21 @@ export class Attempts {
   }
 }
 
-export function attemptsTable(list) {
+let isTableOpen = false;
+
+// Its rows are made while it is open. redraw(): it was opened or closed.
+export function attemptsTable(list, redraw) {
   const newest = list.slice(-200).reverse();
-  return h('details', { key: 'attempts-table' }, h('summary', null, `Attempts as a table (${newest.length < list.length ? `the newest ${newest.length} of ${f.number(list.length)}` : f.number(list.length)})`),
-    h('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Attempts' }, h('table', { class: 'small' },
+  const toggled = (e) => {
+    isTableOpen = e.target.open;
+    redraw();
+  };
+  return h('details', { key: 'attempts-table', open: isTableOpen, ontoggle: toggled }, h('summary', null, `Attempts as a table (${newest.length < list.length ? `the newest ${newest.length} of ${f.number(list.length)}` : f.number(list.length)})`),
+    isTableOpen ? h('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Attempts' }, h('table', { class: 'small' },
       h('thead', null, h('tr', null, ['No.', 'Task', 'Chunks', 'Where', 'Outcome', 'Started', 'Took', 'CPU', 'Read', 'Written'].map((t) => h('th', { scope: 'col' }, t)))),
       h('tbody', null, newest.map((a) => h('tr', { key: a.number }, h('td', { class: 'num' }, a.number), h('td', null, a.task),
         h('td', { class: 'num' }, a.chunks > 0 ? f.chunks(a) : ''), h('td', null, `${a.node} · ${a.device}`),
         h('td', null, chip(a.outcome, a.outcome), a.code ? [' ', h('code', { title: a.text ?? '' }, a.code)] : null), h('td', { class: 'nowrap' }, time(a.started)),
         h('td', { class: 'num' }, f.duration(f.span(a.started, a.ended))), h('td', { class: 'num' }, a.usage?.cpu_s ? f.duration(a.usage.cpu_s) : ''),
-        h('td', { class: 'num' }, a.usage?.bytes_in ? f.bytes(a.usage.bytes_in) : ''), h('td', { class: 'num' }, a.usage?.bytes_out ? f.bytes(a.usage.bytes_out) : '')))))));
+        h('td', { class: 'num' }, a.usage?.bytes_in ? f.bytes(a.usage.bytes_in) : ''), h('td', { class: 'num' }, a.usage?.bytes_out ? f.bytes(a.usage.bytes_out) : '')))))) : null);
 }

@@ -10,7 +10,7 @@ const GAP_X = 56;
 const GAP_Y = 18;
 
 // Column of each task: the longest way to it. What needs itself, or one that is not there, is left as it is.
-function layers(tasks) {
+function depths(tasks) {
   const byName = new Map(tasks.map((t) => [t.name, t]));
   const depth = new Map();
   const visit = (t, path) => {
@@ -32,52 +32,91 @@ function layers(tasks) {
     return d;
   };
   tasks.forEach((t) => visit(t, new Set()));
-  const columns = [];
+  return depth;
+}
+
+// Columns of items: tasks, and a point in each column that a line crosses on its way to a task further on, so that
+// lines go between boxes. Item: { key, height, before: [keys], after: [keys] }. lines: { from, to, points: [keys] }.
+function arrange(tasks) {
+  const depth = depths(tasks);
+  const columns = Array.from({ length: Math.max(...depth.values()) + 1 }, () => []);
+  const items = new Map();
+  const add = (key, column, height) => {
+    const item = { key, height, before: [], after: [] };
+    items.set(key, item);
+    columns[column].push(item);
+  };
+  tasks.forEach((t) => add(t.name, depth.get(t.name), H));
+  const lines = [];
   for (const t of tasks) {
-    (columns[depth.get(t.name)] ??= []).push(t);
+    for (const need of (t.needs ?? []).filter((n) => depth.has(n) && depth.get(n) < depth.get(t.name))) {
+      const points = [];
+      for (let c = depth.get(need) + 1; c < depth.get(t.name); c++) {
+        points.push(`${need}>${t.name}@${c}`);
+        add(points.at(-1), c, 0);
+      }
+      const way = [need, ...points, t.name];
+      way.slice(1).forEach((key, i) => {
+        items.get(key).before.push(way[i]);
+        items.get(way[i]).after.push(key);
+      });
+      lines.push({ from: need, to: t.name, points });
+    }
   }
-  return columns;
+  return { columns, lines };
 }
 
 // Orders each column by the mean place of its neighbours, there and back a few times.
 function untangle(columns) {
   const at = new Map();
-  const number = () => columns.forEach((column) => column.forEach((t, i) => at.set(t.name, i - (column.length - 1) / 2)));
-  const mean = (names, self) => {
-    const places = names.filter((n) => at.has(n)).map((n) => at.get(n));
-    return places.length > 0 ? places.reduce((a, b) => a + b, 0) / places.length : at.get(self);
-  };
-  const users = new Map();
-  columns.flat().forEach((t) => (t.needs ?? []).forEach((n) => users.set(n, [...(users.get(n) ?? []), t.name])));
+  const number = () => columns.forEach((column) => column.forEach((item, i) => at.set(item.key, i - (column.length - 1) / 2)));
+  const mean = (keys, self) => (keys.length > 0 ? keys.reduce((sum, key) => sum + at.get(key), 0) / keys.length : at.get(self));
   number();
-  for (let pass = 0; pass < 4; pass++) {
+  for (let pass = 0; pass < 6; pass++) {
     const isForth = pass % 2 === 0;
     for (const column of isForth ? columns : [...columns].reverse()) {
-      const weights = new Map(column.map((t) => [t.name, mean(isForth ? t.needs ?? [] : users.get(t.name) ?? [], t.name)]));
-      column.sort((a, b) => weights.get(a.name) - weights.get(b.name));
+      const weights = new Map(column.map((item) => [item.key, mean(isForth ? item.before : item.after, item.key)]));
+      column.sort((a, b) => weights.get(a.key) - weights.get(b.key));
       number();
     }
   }
 }
 
 export function layout(tasks) {
-  const columns = layers(tasks);
+  const { columns, lines } = arrange(tasks);
   untangle(columns);
-  const tallest = Math.max(...columns.map((c) => c.length));
+  const tall = (column) => column.reduce((sum, item) => sum + item.height + GAP_Y, -GAP_Y);
+  const height = Math.max(...columns.map(tall));
   const places = new Map();
-  columns.forEach((column, x) => column.forEach((t, i) => places.set(t.name, {
-    x: 2 + x * (W + GAP_X),
-    y: 2 + (tallest - column.length) * (H + GAP_Y) / 2 + i * (H + GAP_Y),
-  })));
-  return { places, width: columns.length * (W + GAP_X) - GAP_X + 4, height: tallest * (H + GAP_Y) - GAP_Y + 4 };
+  columns.forEach((column, c) => {
+    let y = 2 + (height - tall(column)) / 2;
+    for (const item of column) {
+      places.set(item.key, { x: 2 + c * (W + GAP_X), y });
+      y += item.height + GAP_Y;
+    }
+  });
+  return { places, lines, width: columns.length * (W + GAP_X) - GAP_X + 4, height: height + 4 };
 }
 
-function edge(from, to, kind) {
-  const x1 = from.x + W;
-  const y1 = from.y + H / 2;
-  const y2 = to.y + H / 2;
-  const bend = Math.max(24, (to.x - x1) / 2);
-  return h('path', { class: `edge ${kind}`, d: `M${x1} ${y1} C${x1 + bend} ${y1} ${to.x - bend} ${y2} ${to.x} ${y2}`, 'marker-end': 'url(#tip)' });
+function edge(line, places, kind) {
+  let { x, y } = places.get(line.from);
+  x += W;
+  y += H / 2;
+  let d = `M${x} ${y}`;
+  const to = (nextX, nextY) => {
+    const bend = (nextX - x) / 2;
+    d += ` C${x + bend} ${y} ${nextX - bend} ${nextY} ${nextX} ${nextY}`;
+    [x, y] = [nextX, nextY];
+  };
+  for (const key of line.points) {
+    const p = places.get(key);
+    to(p.x, p.y);
+    x = p.x + W;
+    d += ` L${x} ${y}`;
+  }
+  const end = places.get(line.to);
+  to(end.x, end.y + H / 2);
+  return h('path', { class: `edge ${kind}`, d, 'marker-end': 'url(#tip)' });
 }
 
 function box(t, place, why) {
@@ -101,18 +140,13 @@ function box(t, place, why) {
 
 // tasks: of /v1/jobs/ID/tasks; whys: Map of a task's name to a sentence.
 export function dag(tasks, whys) {
-  const { places, width, height } = layout(tasks);
+  const { places, lines, width, height } = layout(tasks);
   const byName = new Map(tasks.map((t) => [t.name, t]));
-  const edges = [];
-  for (const t of tasks) {
-    for (const need of t.needs ?? []) {
-      if (places.has(need)) {
-        const isStream = (t.streams ?? []).includes(need);
-        const isLive = byName.get(need).state === 'running' && isStream && t.state === 'running';
-        edges.push(edge(places.get(need), places.get(t.name), `${isStream ? 'stream' : ''}${isLive ? ' live' : ''}`));
-      }
-    }
-  }
+  const edges = lines.map((line) => {
+    const isStream = (byName.get(line.to).streams ?? []).includes(line.from);
+    const isLive = isStream && byName.get(line.from).state === 'running' && byName.get(line.to).state === 'running';
+    return edge(line, places, `${isStream ? 'stream' : ''}${isLive ? ' live' : ''}`);
+  });
   return h('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Graph of the tasks' },
     h('svg', { class: 'dag', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': `${f.plural(tasks.length, 'task')}: ${tasks.map((t) => `${t.name} ${t.state}`).join(', ')}` },
       h('defs', null, h('marker', { id: 'tip', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, h('path', { class: 'tip', d: 'M0 1L7 4L0 7Z' }))),

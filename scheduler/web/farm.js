@@ -15,29 +15,31 @@ function tile(label, value, note, extra = null, kind = '') {
 
 function tiles(farm) {
   const jobs = farm.jobs ?? {};
-  const since = state.history.length > 1 ? `last ${f.duration((Date.now() - state.history[0].at) / 1000)} on this page` : '';
+  const seen = state.history.length > 1 ? f.duration(Math.round((Date.now() - state.history[0].at) / 1000)) : null;
+  const since = `the last ${seen}, as this page saw them`;
   const of = (key) => sparkline(state.history.map((p) => p[key]), since);
   const wait = farm.queue?.oldest_wait_s;
   const t = farm.throughput ?? {};
   const n = farm.nodes ?? {};
-  return h('div', { class: 'tiles' },
+  return [h('div', { class: 'tiles' },
     tile('Queue', f.number(farm.queue?.jobs ?? 0), `${f.plural(farm.queue?.tasks_ready ?? 0, 'task')} ready`, of('ready')),
-    tile('Oldest wait', wait === null || wait === undefined ? f.DASH : f.duration(wait), farm.queue?.jobs > 0 ? 'of an unfinished job’s ready task' : 'nothing waits', null, wait > 3600 ? 'warn' : ''),
+    tile('Oldest wait', wait === null || wait === undefined ? f.DASH : f.duration(wait), wait === null || wait === undefined ? 'no job has something ready' : 'of a job with something ready', null, wait > 3600 ? 'warn' : ''),
     tile('Speed', f.speed(t.speed), 'of real time, all jobs together', of('speed')),
     tile('Pixels', f.pixels(t.pixels_per_s), `${f.number(t.fps, 0)} frames a second`, of('pixels')),
     tile('Slots', `${f.number(farm.slots_used)} / ${f.number(farm.slots)}`, f.percent(farm.slots_used, farm.slots), bar(farm.slots_used, farm.slots, { label: 'slots in use', wide: true })),
     tile('Nodes', f.number(n.connected ?? 0), [n.draining ? `${n.draining} draining` : null, n.gone ? `${n.gone} gone` : null].filter(Boolean).join(', ') || 'connected', null, n.gone > 0 || !n.connected ? 'warn' : ''),
-    tile('Jobs', f.number(jobs.running ?? 0), 'running', h('div', { class: 'counts' }, ['queued', 'done', 'failed', 'cancelled'].filter((s) => jobs[s] > 0).map((s) => h('a', { href: `#/jobs?state=${s}`, key: s }, chip(s, `${f.number(jobs[s])} ${s}`))))));
+    tile('Jobs', f.number(jobs.running ?? 0), 'running', h('div', { class: 'counts' }, ['queued', 'done', 'failed', 'cancelled'].filter((s) => jobs[s] > 0).map((s) => h('a', { href: `#/jobs?state=${s}`, key: s }, chip(s, `${f.number(jobs[s])} ${s}`)))), 'wide')),
+  seen ? h('p', { class: 'muted lines' }, `Lines: ${since}.`) : null];
 }
 
 function jobRow(j) {
   const p = j.progress;
   return h('tr', { key: j.id, 'data-row': true },
     h('td', { class: 'title' }, h('a', { href: `#/jobs/${j.id}`, title: j.source }, f.name(j.source)), h('span', { class: 'muted sub' }, j.pipeline)),
-    h('td', null, chip(j.state, p.phase)),
+    h('td', { class: 'mid' }, chip(j.state, p.phase)),
     h('td', { class: 'progress' }, bar(p.frames_done, p.frames_total, { label: `progress of ${f.name(j.source)}` }), h('span', { class: 'num' }, f.percent(p.frames_done, p.frames_total))),
     h('td', { class: 'num wide-only' }, f.speed(p.speed)),
-    h('td', { class: 'num' }, p.eta_s === null ? f.DASH : f.duration(p.eta_s)));
+    h('td', { class: 'num nowrap' }, p.eta_s === null ? f.DASH : f.duration(p.eta_s)));
 }
 
 function runningTable(jobs, total) {
@@ -45,7 +47,7 @@ function runningTable(jobs, total) {
     return empty('Nothing runs', 'Submit a job with ', h('code', null, 'gopmill submit FILE --out FOLDER'), '.');
   }
   return [h('table', null, h('caption', { class: 'hidden' }, 'Running jobs'),
-    h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Source'), h('th', { scope: 'col' }, 'Phase'), h('th', { scope: 'col' }, 'Progress'), h('th', { scope: 'col', class: 'num wide-only' }, 'Speed'), h('th', { scope: 'col', class: 'num' }, 'Left'))),
+    h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Source'), h('th', { scope: 'col', class: 'mid' }, 'Phase'), h('th', { scope: 'col' }, 'Progress'), h('th', { scope: 'col', class: 'num wide-only' }, 'Speed'), h('th', { scope: 'col', class: 'num' }, 'Left'))),
     h('tbody', null, jobs.map(jobRow))),
   total > jobs.length ? h('p', { class: 'more' }, h('a', { href: '#/jobs?state=running' }, `All ${f.number(total)} running jobs`)) : null];
 }

@@ -201,7 +201,7 @@ export class Gantt {
       g.stroke();
       g.fillStyle = css('--muted');
       if (s >= 0) {
-        g.fillText(s === 0 ? '0' : step < 1 ? `${s.toFixed(1)} s` : f.duration(s).replace(/\.0 s$/, ' s'), x + 4, 9);
+        g.fillText(s === 0 ? '0' : step < 1 ? `${s.toFixed(1)} s` : f.duration(s).replace(/\.0 s$/, ' s').replace(/ 00 (s|min)$/, ''), x + 4, 9);
       }
     }
   }

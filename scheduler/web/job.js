@@ -78,10 +78,11 @@ export function mountJob(root, id) {
   const log = new Log(id);
   const head = document.createElement('div');
   const top = document.createElement('div');
+  const graph = document.createElement('div');
   const timeline = document.createElement('div');
   const result = document.createElement('div');
   const rest = document.createElement('div');
-  root.append(head, top, timeline, result, rest);
+  root.append(head, top, result, graph, timeline, rest);
   const ganttRoot = document.createElement('div');
   ganttRoot.className = 'gantt';
   let gantt = null;
@@ -174,11 +175,10 @@ export function mountJob(root, id) {
 
   function drawTop() {
     const whys = new Map((explain?.tasks ?? []).filter((t) => t.state !== 'done').map((t) => [t.task, t.why]));
-    const graph = tasks ?? null;
     const why = whyPanel(job, explain);
-    render(top, h('div', { class: why ? 'columns' : 'one' }, progress(job), why),
-      section('Tasks', { id: 'graph', aside: h('span', { class: 'muted legend' }, h('i', { class: 'solid' }), 'after', h('i', { class: 'dashed' }), 'while it still comes') },
-        graph ? dag(graph, whys) : tasksError ? failure(tasksError, load) : loading()));
+    render(top, h('div', { class: why ? 'columns' : 'one' }, progress(job), why));
+    render(graph, section('Tasks', { id: 'graph', aside: h('span', { class: 'muted legend' }, h('i', { class: 'solid' }), 'after', h('i', { class: 'dashed' }), 'while it still comes') },
+      tasks ? dag(tasks, whys) : tasksError ? failure(tasksError, load) : loading()));
   }
 
   function drawTimeline() {
@@ -191,7 +191,7 @@ export function mountJob(root, id) {
       list.length === 0 && !attempts.error ? empty('No attempt yet', isFinal(job) ? null : 'Each run of a task on a device appears here when it starts.') : null,
       h('div', { key: 'gantt', hidden: list.length === 0, ref: (place) => place.append(ganttRoot) }),
       attempts.isCut ? h('p', { class: 'muted' }, `The first ${f.number(list.length)} attempts are drawn; the report has all.`) : null,
-      list.length > 0 ? attemptsTable(list) : null));
+      list.length > 0 ? attemptsTable(list, drawTimeline) : null));
     if (list.length > 0) {
       gantt ??= new Gantt(ganttRoot);
       gantt.show(list, Date.now());

@@ -127,9 +127,9 @@ export function mountJobs(root, startQuery) {
       h('thead', null, h('tr', { 'aria-rowindex': 1 }, h('th', { scope: 'col' }, 'State'), h('th', { scope: 'col' }, 'Source'), h('th', { scope: 'col', class: 'mid' }, 'Pipeline'), h('th', { scope: 'col', class: 'wide-only' }, 'Tenant'),
         h('th', { scope: 'col' }, 'Progress'), h('th', { scope: 'col', class: 'num wide-only' }, 'Left'), h('th', { scope: 'col', class: 'num wide-only' }, 'Priority'), h('th', { scope: 'col', class: 'num mid' }, 'Created'))),
       h('tbody', null,
-        from > 0 ? h('tr', { key: 'above', class: 'space', 'aria-hidden': 'true' }, h('td', { colspan: 8, style: { height: `${from * rowHeight}px` } })) : null,
+        from > 0 ? h('tr', { key: 'above', class: 'space', 'aria-hidden': 'true' }, h('td', { style: { height: `${from * rowHeight}px` } })) : null,
         jobs.slice(from, to).map((j, i) => row(j, from + i)),
-        to < jobs.length ? h('tr', { key: 'below', class: 'space', 'aria-hidden': 'true' }, h('td', { colspan: 8, style: { height: `${(jobs.length - to) * rowHeight}px` } })) : null));
+        to < jobs.length ? h('tr', { key: 'below', class: 'space', 'aria-hidden': 'true' }, h('td', { style: { height: `${(jobs.length - to) * rowHeight}px` } })) : null));
   }
 
   function filterBar() {

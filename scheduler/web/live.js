@@ -79,7 +79,7 @@ async function loadNodes() {
     state.nodes = (await get('/v1/nodes')).nodes;
     changed();
   } catch {
-    // told by the connection's state
+    nodesAt = Date.now(); // told by the connection's state
   }
 }
 function nodesSoon() {
@@ -99,7 +99,7 @@ async function poll() {
     }
   } catch (e) {
     if (state.connection !== 'live') {
-      connection(e.status === 401 || e.status === 403 ? 'denied' : e.status === 404 ? 'polling' : 'down', e);
+      connection(e.status === 401 ? 'denied' : e.status === 0 || e.status >= 500 ? 'down' : 'polling', e);
     }
   }
 }

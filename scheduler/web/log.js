@@ -42,7 +42,11 @@ export class Log {
     }
   }
 
+  // Nothing where the scheduler keeps none.
   panel(again) {
+    if (this.error?.status === 404 && this.lines.length === 0) {
+      return null;
+    }
     const shown = this.filter ? this.lines.filter((l) => `${l.text} ${l.task ?? ''} ${l.node ?? ''}`.toLowerCase().includes(this.filter)) : this.lines;
     const isAtEnd = !this.box || this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 40;
     if (isAtEnd) {

@@ -5,7 +5,7 @@ import { getToken, whenDenied } from './api.js';
 import { again, start, state, watch } from './live.js';
 import { askToken, showKeys } from './dialogs.js';
 import { listen } from './keys.js';
-import { icon } from './ui.js';
+import { icon, toast } from './ui.js';
 import { mountFarm } from './farm.js';
 import { mountNodes } from './nodes.js';
 import { mountJobs } from './jobs.js';
@@ -107,11 +107,10 @@ function drawNotice() {
       h('button', { type: 'button', onclick: again }, 'Try now')) : null,
     state.connection === 'denied' ? h('div', { class: 'notice warn', role: 'alert' }, icon('key'), h('span', null, h('strong', null, 'A token is needed. '), getToken() ? 'The scheduler does not take the one that this tab has.' : ''),
       h('button', { type: 'button', class: 'primary', onclick: () => askToken(restart) }, 'Enter a token')) : null,
-    farm && farm.leader === false ? h('div', { class: 'notice warn' }, icon('warning'), h('span', null, 'This scheduler stands by; another one leads.')) : null,
-    !cut && farm && farm.ready === false ? h('div', { class: 'notice warn' }, icon('warning'), h('span', null, h('strong', null, 'No new jobs are taken. '), reasons.join('; '))) : null);
+    farm && farm.leader === false ? h('div', { class: 'notice warn', role: 'status' }, icon('warning'), h('span', null, 'This scheduler stands by; another one leads.')) : null,
+    !cut && farm && farm.ready === false ? h('div', { class: 'notice warn', role: 'status' }, icon('warning'), h('span', null, h('strong', null, 'No new jobs are taken. '), reasons.join('; '))) : null);
   if (told === 'down' && state.connection === 'live') {
-    document.getElementById('toasts').dataset.again = String(Date.now());
-    import('./ui.js').then((ui) => ui.toast('Connected again'));
+    toast('Connected again');
   }
   told = ['down', 'live'].includes(state.connection) ? state.connection : told;
 }

@@ -4,7 +4,7 @@ import * as f from './format.js';
 import { post } from './api.js';
 import { state, watch } from './live.js';
 import { askReason, confirmation } from './dialogs.js';
-import { act, bar, chip, empty, facts, loading, time } from './ui.js';
+import { act, bar, chip, empty, facts, failure, loading, time } from './ui.js';
 
 export function nodeState(node) {
   if (node.restarting) {
@@ -73,7 +73,7 @@ export function nodeCard(node, { limit = 6, long = false } = {}) {
   const what = nodeState(node);
   const leases = node.leases.slice(0, limit);
   return h('article', { class: `card node ${what}`, key: node.id, 'aria-label': `node ${node.id}` },
-    h('header', null, h('h3', null, h('a', { href: '#/nodes' }, node.id)), chip(what),
+    h('header', null, h(long ? 'h2' : 'h3', null, long ? node.id : h('a', { href: '#/nodes' }, node.id)), chip(what),
       h('span', { class: 'muted grow' }, node.hostname !== node.id ? node.hostname : '')),
     what === 'gone' ? h('p', { class: 'muted' }, 'seen ', time(node.seen_at)) : null,
     node.devices.map((d) => device(node, d, long)),
@@ -123,7 +123,7 @@ export function mountNodes(root) {
     render(root, h('div', { class: 'head' }, h('h1', null, 'Nodes'),
       nodes ? h('span', { class: 'muted' }, `${f.plural(nodes.filter((n) => n.connected).length, 'node')} connected`) : null,
       h('input', { type: 'search', 'aria-label': 'Search nodes', placeholder: 'Name, host, device', oninput: (e) => { filter = e.target.value.trim().toLowerCase(); draw(); } })),
-    nodes === null ? loading('Asking for the nodes') : nodes.length === 0 ? noNodes() : rows.length === 0 ? empty('No node is called that') : h('div', { class: 'cards long' }, rows.map((n) => nodeCard(n, { limit: 50, long: true }))));
+    nodes === null ? (state.error ? failure(state.error) : loading('Asking for the nodes')) : nodes.length === 0 ? noNodes() : rows.length === 0 ? empty('No node is called that') : h('div', { class: 'cards long' }, rows.map((n) => nodeCard(n, { limit: 50, long: true }))));
   }
   draw();
   const end = watch(draw);

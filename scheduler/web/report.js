@@ -39,7 +39,7 @@ function ladder(report) {
     return empty('There is no plan yet', 'The ladder is known once the source was inspected.');
   }
   const top = Math.max(1, ...rows.map((r) => r.average_bps ?? r.maxrate_bps ?? 0));
-  return h('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Renditions' }, h('table', { class: 'small' },
+  return h('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Table of renditions' }, h('table', { class: 'small' },
     h('caption', { class: 'hidden' }, 'Renditions'),
     h('thead', null, h('tr', null, ['Rendition', 'Size', 'Codec'].map((t) => h('th', { scope: 'col' }, t)), ['Average', 'Peak', 'Cap'].map((t) => h('th', { scope: 'col', class: 'num' }, t)), h('th', { scope: 'col' }, 'Quality'), h('th', { scope: 'col', class: 'num' }, 'Bytes'), h('th', { scope: 'col' }, 'Made by'))),
     h('tbody', null, rows.map((r) => h('tr', { key: r.name }, h('th', { scope: 'row' }, r.name), h('td', { class: 'nowrap' }, r.width ? `${r.width}×${r.height}` : ''), h('td', null, h('code', null, r.codecs)),

@@ -58,7 +58,7 @@ async function readAll(response, control, feed) {
 }
 
 // onEvent(type, document), onState('connecting' | 'live' | 'down' | 'denied' | 'absent', error). `absent`: there is no such
-// stream, and it is not asked for again. Returns a function that closes it, which `again` on it opens at once.
+// stream, or the token may not have it, and it is not asked for again. Returns a function that closes it, which `again` on it opens at once.
 export function follow(path, onEvent, onState) {
   let lastId = null;
   let failures = 0;
@@ -104,11 +104,11 @@ export function follow(path, onEvent, onState) {
       if (closed) {
         return;
       }
-      if (error?.status === 404) {
+      if (error?.status === 404 || error?.status === 403) {
         onState('absent', error);
         return;
       }
-      if (error?.status === 401 || error?.status === 403) {
+      if (error?.status === 401) {
         onState('denied', error);
         tellDenied();
       } else {

@@ -37,6 +37,10 @@ static void every_route_has_a_role(void **state)
     assert_int_equal(gm_route_least("HEAD", "/v1/nodes"), GM_TOKEN_OPERATE);
     assert_int_equal(gm_route_least("POST", "/livez"), GM_TOKEN_SUBMIT); /* no route */
     assert_int_equal(gm_route_least("GET", "/livez/"), GM_TOKEN_SUBMIT);
+    assert_int_equal(gm_route_least("HEAD", "/"), GM_TOKEN_NOBODY); /* the page */
+    assert_int_equal(gm_route_least("GET", "/web/main.js"), GM_TOKEN_NOBODY);
+    assert_int_equal(gm_route_least("POST", "/"), GM_TOKEN_SUBMIT);
+    assert_int_equal(gm_route_least("GET", "/webs"), GM_TOKEN_SUBMIT);
 }
 
 static int listen_at(const char *host)
