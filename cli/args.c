@@ -53,6 +53,7 @@
 #define OPT_TOKEN_FILE (UINT64_C(1) << 33)
 #define OPT_FILE (UINT64_C(1) << 34)
 #define OPT_EXPIRES (UINT64_C(1) << 35)
+#define OPT_BACKUP (UINT64_C(1) << 36)
 #define OPT_OFFLINE (OPT_JSON | OPT_QUIET | OPT_HELP)
 #define OPT_SENDS (OPT_PARALLEL | OPT_STORAGE_CA | OPT_VERBOSE)
 #define OPT_COMMON (OPT_SCHEDULER | OPT_CA | OPT_TOKEN_FILE | OPT_OFFLINE)
@@ -77,6 +78,7 @@ static const struct option {
     {"--deadline", OPT_DEADLINE, TYPE_TEXT, offsetof(struct gm_args, deadline), 0, 0},
     {"--limit", OPT_LIMIT, TYPE_NUMBER, offsetof(struct gm_args, limit), 1, 500},
     {"--replace", OPT_REPLACE, TYPE_FLAG, offsetof(struct gm_args, replace), 0, 0},
+    {"--backup", OPT_BACKUP, TYPE_TEXT, offsetof(struct gm_args, backup), 0, 0},
     {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
     {"--prove", OPT_PROVE, TYPE_FLAG, offsetof(struct gm_args, prove), 0, 0},
     {"--sysfs-root", OPT_SYSFS_ROOT, TYPE_TEXT, offsetof(struct gm_args, sysfs_root), 0, 0},
@@ -116,13 +118,13 @@ static const struct command {
 } COMMANDS[] = {
     {GM_CMD_TRANSCODE, "transcode", NULL, "INPUT",
      OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_NODES | OPT_DEVICES | OPT_STATE | OPT_PRIORITY |
-         OPT_EXTERNAL_ID | OPT_REPLACE,
+         OPT_EXTERNAL_ID | OPT_REPLACE | OPT_BACKUP,
      true, false},
     {GM_CMD_PLAN, "plan", NULL, "INPUT", OPT_COMMON | OPT_PIPELINE | OPT_DEVICES | OPT_STATE, false,
      false},
     {GM_CMD_SUBMIT, "submit", NULL, "INPUT",
      OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_PRIORITY | OPT_TENANT | OPT_DEADLINE |
-         OPT_EXTERNAL_ID | OPT_WATCH | OPT_REPLACE | OPT_SENDS | OPT_NO_UPLOAD,
+         OPT_EXTERNAL_ID | OPT_WATCH | OPT_REPLACE | OPT_BACKUP | OPT_SENDS | OPT_NO_UPLOAD,
      true, true},
     {GM_CMD_UPLOAD, "upload", NULL, "FILE", OPT_COMMON | OPT_SENDS | OPT_TENANT, false, true},
     {GM_CMD_WATCH, "watch", NULL, "JOB", OPT_COMMON, false, true},

@@ -80,12 +80,13 @@ struct gm_args {
     bool no_upload;         /* submit: INPUT is a path that nodes see */
     bool verbose;
     bool watch;
-    bool replace; /* transcode, submit */
-    bool dry_run; /* storage sweep */
-    bool devices; /* embedded farm: its first node uses this machine's */
-    bool prove;   /* of the command devices */
-    bool all;     /* node restart */
-    bool force;   /* node restart */
+    bool replace;       /* transcode, submit */
+    const char *backup; /* the same */
+    bool dry_run;       /* storage sweep */
+    bool devices;       /* embedded farm: its first node uses this machine's */
+    bool prove;         /* of the command devices */
+    bool all;           /* node restart */
+    bool force;         /* node restart */
     bool json;
     bool quiet;
 };

@@ -80,6 +80,7 @@ static int submit(struct run *r)
                                      .deadline_unix_ms = deadline,
                                      .priority = r->args->priority,
                                      .plan_only = r->args->command == GM_CMD_PLAN,
+                                     .backup = r->args->backup,
                                      .replace = r->args->replace,
                                      .keeps = r->args->scheduler == NULL && r->args->state != NULL,
                                      .goes_on = may_go_on(r)};
@@ -279,6 +280,12 @@ static int check_places(struct run *r)
     if (strcmp(args->operand, "-") == 0) {
         return gm_err_set(&r->err, GM_E_INVAL, 0,
                           "INPUT must be a file that can be read more than once, not a stream");
+    }
+    if (args->backup != NULL && args->scheduler == NULL) {
+        return gm_err_set(
+            &r->err, GM_E_INVAL, 0,
+            "--backup: the farm that this command starts ends with the job; send it to "
+            "a running scheduler, which goes on with a backup that fails");
     }
     rc = check_place(r, args->operand);
     if (rc == 0 && args->out != NULL) {

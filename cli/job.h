@@ -14,9 +14,10 @@ struct gm_submit {
     int64_t deadline_unix_ms; /* 0: none */
     int64_t priority;
     bool plan_only;
-    bool replace; /* another title that stands at `out` */
-    bool keeps;   /* the farm is our own, and keeps its state: see gm_job_submit */
-    bool goes_on; /* with `keeps`: what it keeps may have this job */
+    bool replace;       /* another title that stands at `out` */
+    const char *backup; /* as `out`; NULL: none */
+    bool keeps;         /* the farm is our own, and keeps its state: see gm_job_submit */
+    bool goes_on;       /* with `keeps`: what it keeps may have this job */
 };
 
 /* Submits; *out is the job document, owned. Its id is ours: when the answer is lost

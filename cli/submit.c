@@ -100,6 +100,9 @@ static int make_body(const struct gm_submit *submit, const char *id, json_t **ou
     if (rc == 0 && submit->out != NULL) {
         rc = set_url(body, "destination", submit->out, err);
     }
+    if (rc == 0 && submit->backup != NULL) {
+        rc = set_url(body, "backup", submit->backup, err);
+    }
     if (rc < 0) {
         json_decref(body);
         return rc;
@@ -233,7 +236,7 @@ static void add_file(const char *url, struct gm_sha256 *hash)
 /* A name that follows from what is made of what, for the job's external id. */
 static int name_job(const json_t *body, char out[NAME_SIZE], struct gm_err *err)
 {
-    static const char *const keys[] = {"source", "destination", "pipeline", "plan_only"};
+    static const char *const keys[] = {"source", "destination", "pipeline", "plan_only", "backup"};
     uint8_t digest[GM_SHA256_SIZE];
     struct gm_sha256 *hash = gm_sha256_create();
     int rc = hash == NULL ? gm_err_nomem(err) : 0;

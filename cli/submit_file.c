@@ -26,7 +26,8 @@ static int name_job(const struct gm_submit *submit, char out[GM_RESUME_HEX], str
     snprintf(priority, sizeof priority, "%" PRId64, submit->priority);
     const char *const what[] = {
         submit->out,    submit->pipeline, submit->external_id,
-        submit->tenant, priority,         submit->replace ? "replace" : NULL};
+        submit->tenant, priority,         submit->replace ? "replace" : NULL,
+        submit->backup};
     return gm_resume_hash(what, sizeof what / sizeof what[0], out, err);
 }
 

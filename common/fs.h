@@ -34,6 +34,8 @@ int gm_fs_mkdirs(const char *path, struct gm_err *err) GM_MUST_CHECK;
  * of one who was killed before gm_fs_mkdirs had synced them. Folders that we may not write to have
  * none of ours, and are passed over. */
 int gm_fs_sync_above(const char *path, struct gm_err *err) GM_MUST_CHECK;
+/* A new file without a name in the folder, for reading and writing; owned. */
+int gm_fs_nameless(const char *folder, int *out_fd, struct gm_err *err) GM_MUST_CHECK;
 /* When a file's content changed last, in ns since 1970. */
 uint64_t gm_fs_changed_ns(const struct stat *st);
 /* rm -rf; follows no link; a missing path is fine. */

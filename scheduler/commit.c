@@ -288,7 +288,8 @@ static int add_events(struct gm_commit *c, struct gm_commit_entry *entry, int64_
 static bool asks_for_disk(const struct gm_commit *c, const struct gm_commit_entry *entry)
 {
     const struct gm_effects *fx = &entry->effects;
-    bool asks = entry->answer != NULL || fx->publish_count > 0 || fx->cleanup_count > 0;
+    bool asks = entry->answer != NULL || fx->publish_count > 0 || fx->cleanup_count > 0 ||
+                fx->backup_count > 0;
     for (size_t i = 0; !asks && i < fx->row_count; i++) {
         asks = !fx->rows[i].lazy || c->flushing;
     }

@@ -85,6 +85,9 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
         for (size_t i = 0; i < fx->publish_count && !d->stopping; i++) {
             gm_publish_start(d, fx->publishes[i].job_id);
         }
+        for (size_t i = 0; i < fx->backup_count && !d->stopping; i++) {
+            gm_backup_start(d, fx->backups[i].job_id);
+        }
         for (size_t i = 0; i < fx->cleanup_count && !d->closing; i++) {
             gm_cleanup_start(d, fx->cleanups[i].job_id, fx->cleanups[i].last);
         }
@@ -97,7 +100,8 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
 
 static bool needs_commit(const struct gm_effects *fx)
 {
-    bool durable = fx->row_count > 0 || fx->publish_count > 0 || fx->cleanup_count > 0;
+    bool durable =
+        fx->row_count > 0 || fx->publish_count > 0 || fx->cleanup_count > 0 || fx->backup_count > 0;
     for (size_t i = 0; i < fx->send_count; i++) {
         durable = durable || fx->sends[i].durable;
     }
@@ -362,6 +366,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .device_wait_ms = (uint32_t)d->settings->device_wait_ms,
                                     .preempt_ms = (uint32_t)d->settings->preempt_ms,
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
+                                    .backup_retry_s = (uint32_t)d->settings->backup_retry_s,
                                     .keep_finished = (uint32_t)d->settings->keep_jobs,
                                     .loaded_unix_ms = gm_time_unix_ms(),
                                     .max_attempts = MAX_ATTEMPTS,
@@ -552,6 +557,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_http_close(&d->http);
     gm_hold_fini(&d->hold);
     gm_retire_fini(&d->retire);
+    gm_backups_fini(&d->backups);
     gm_wire_close(d);
     if (d->handles > 0) {
         uv_close((uv_handle_t *)&d->tick, on_closed);

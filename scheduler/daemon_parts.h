@@ -10,6 +10,7 @@
 #include "common/allow.h"
 #include "common/loop.h"
 #include "common/rate.h"
+#include "scheduler/backup.h"
 #include "scheduler/commit.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/daemon.h"
@@ -108,6 +109,7 @@ struct gm_daemon {
     unsigned long long unlogged;
     struct gm_hold hold; /* grants that wait for deletions */
     struct gm_retire retire;
+    struct gm_backups backups;
     struct gm_sweep sweep;
     size_t works;      /* on the pool */
     struct gm_gap gap; /* of jobs that ended */

@@ -5,6 +5,7 @@
 #include "scheduler/doc_device.h"
 #include "scheduler/metas.h"
 #include "scheduler/report.h"
+#include "scheduler/report_backup.h"
 #include "scheduler/report_chain.h"
 
 json_t *gm_doc_error(const struct gm_err *err)
@@ -53,13 +54,16 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
         return rc;
     }
     rc = gm_metas_read(core, job_id, !light, &metas, err);
+    if (rc == 0 && (rc = gm_report_backup_warn(&v, metas.warnings, err)) < 0) {
+        gm_metas_fini(&metas);
+    }
     if (rc < 0) {
         gm_view_job_fini(&v);
         return rc;
     }
     json_t *j = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
-        "s:o, s:o, s:o, s:O, s:b}",
+        "s:o, s:o, s:o, s:O, s:b, s:o}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_url(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "class", gm_job_class_name(v.class_), "tenant", v.tenant, "deadline",
@@ -69,7 +73,7 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
         (int)v.plan_only, "publication", v.publication, "progress", progress_json(&v), "tasks",
         tasks_json(&v), "encoding", gm_report_encoding(core, &v), "error",
         v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings,
-        "replace", (int)!v.keeps_title);
+        "replace", (int)!v.keeps_title, "backup", gm_report_backup(&v));
     gm_metas_fini(&metas);
     gm_view_job_fini(&v);
     if (j == NULL) {

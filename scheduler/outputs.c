@@ -17,6 +17,10 @@ int gm_outputs_read(const struct gm_core *core, const char *job_id, struct gm_ou
     for (size_t i = 0; rc == 0 && i < objects.count; i++) {
         struct gm_output *row = &list.rows[list.count++];
         *row = (struct gm_output){.key = strdup(objects.rows[i].key), .size = objects.rows[i].size};
+        row->has_sha256 = objects.rows[i].sha256 != NULL;
+        if (row->has_sha256) {
+            memcpy(row->sha256, objects.rows[i].sha256, sizeof row->sha256);
+        }
         rc = row->key == NULL ? gm_err_nomem(err) : 0;
     }
     gm_view_objects_fini(&objects);
@@ -28,8 +32,7 @@ int gm_outputs_read(const struct gm_core *core, const char *job_id, struct gm_ou
     return 0;
 }
 
-/* How many rows from `next` on are of its key. */
-static size_t count_same(const struct gm_outputs *outputs)
+size_t gm_outputs_same(const struct gm_outputs *outputs)
 {
     const struct gm_output *rows = outputs->rows + outputs->next;
     size_t left = outputs->count - outputs->next;
@@ -50,7 +53,7 @@ static int skim_one(const char *key, uint64_t size, void *arg)
     if (order != 0) {
         return order < 0 ? 0 : 1; /* another job's; or ours is not in the list */
     }
-    size_t same = count_same(outputs);
+    size_t same = gm_outputs_same(outputs);
     for (size_t i = 0; i < same; i++) {
         if (outputs->rows[outputs->next + i].size == size) {
             outputs->next += same;
@@ -67,8 +70,9 @@ int gm_outputs_skim(struct gm_outputs *outputs, struct gm_store *store, const ch
     return rc < 0 ? rc : 0;
 }
 
+/* *out_row: that of the size which is there. */
 static int check_one(struct gm_store *store, const struct gm_output *rows, size_t count,
-                     struct gm_err *err)
+                     const struct gm_output **out_row, struct gm_err *err)
 {
     struct gm_store_stat stat;
     unsigned long long size = rows[0].size;
@@ -80,6 +84,7 @@ static int check_one(struct gm_store *store, const struct gm_output *rows, size_
     }
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (rows[i].size == stat.size) {
+            *out_row = &rows[i];
             return 0;
         }
     }
@@ -94,14 +99,93 @@ int gm_outputs_check(struct gm_outputs *outputs, struct gm_store *store, size_t 
 {
     for (size_t done = 0; outputs->next < outputs->count && done < most; done++) {
         const struct gm_output *rows = outputs->rows + outputs->next;
-        size_t same = count_same(outputs);
-        int rc = check_one(store, rows, same, err);
+        size_t same = gm_outputs_same(outputs);
+        const struct gm_output *row = NULL;
+        int rc = check_one(store, rows, same, &row, err);
         if (rc < 0) {
             return rc;
         }
         outputs->next += same;
     }
     return 0;
+}
+
+int gm_outputs_copy(struct gm_outputs *outputs, struct gm_store *from, struct gm_store *to,
+                    const char *scratch, const struct gm_put_guard *guard, struct gm_err *err)
+{
+    const struct gm_output *rows = outputs->rows + outputs->next;
+    const struct gm_output *row = rows;
+    size_t same = gm_outputs_same(outputs);
+    int rc = check_one(from, rows, same, &row, err);
+    if (rc == 0) {
+        const struct gm_store_copy copy = {.from = from,
+                                           .to = to,
+                                           .key = row->key,
+                                           .size = row->size,
+                                           .sha256 = row->has_sha256 ? row->sha256 : NULL,
+                                           .scratch = scratch,
+                                           .guard = guard};
+        rc = gm_store_copy(&copy, err);
+    }
+    outputs->next += rc == 0 ? same : 0;
+    return rc;
+}
+
+struct strike {
+    struct gm_outputs *outputs;
+    size_t at,
+        kept; /* rows before `kept` stay, those from it to `at` were struck off or moved up */
+};
+
+static void keep_to(struct strike *s, size_t end)
+{
+    struct gm_output *rows = s->outputs->rows;
+    for (; s->at < end; s->at++) {
+        struct gm_output row = rows[s->at];
+        rows[s->at].key = NULL;
+        rows[s->kept++] = row;
+    }
+}
+
+static int strike_one(const char *key, uint64_t size, void *arg)
+{
+    struct strike *s = arg;
+    const struct gm_outputs *outputs = s->outputs;
+    size_t end = s->at;
+    while (end < outputs->count && strcmp(outputs->rows[end].key, key) < 0) {
+        end++;
+    }
+    keep_to(s, end);
+    bool whole = false;
+    for (; end < outputs->count && strcmp(outputs->rows[end].key, key) == 0; end++) {
+        whole = whole || outputs->rows[end].size == size;
+    }
+    for (; whole && s->at < end; s->at++) {
+        free(outputs->rows[s->at].key);
+        outputs->rows[s->at].key = NULL;
+    }
+    return s->at == outputs->count ? 1 : 0;
+}
+
+int gm_outputs_strike(struct gm_outputs *outputs, struct gm_store *store, const char *prefix,
+                      struct gm_err *err)
+{
+    struct strike s = {.outputs = outputs};
+    int rc = outputs->count == 0 ? 0 : gm_store_list(store, prefix, strike_one, &s, err);
+    keep_to(&s, outputs->count);
+    outputs->count = s.kept;
+    outputs->next = 0;
+    return rc < 0 ? rc : 0;
+}
+
+uint64_t gm_outputs_left(const struct gm_outputs *outputs)
+{
+    struct gm_outputs at = *outputs;
+    uint64_t left = 0;
+    for (; at.next < at.count; at.next += gm_outputs_same(&at)) {
+        left++;
+    }
+    return left;
 }
 
 void gm_outputs_fini(struct gm_outputs *outputs)

@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_OUTPUTS_H
 #define GM_SCHEDULER_OUTPUTS_H
 
+#include "common/hash.h"
 #include "scheduler/core/view.h"
 #include "storage/store.h"
 
@@ -9,6 +10,8 @@
 struct gm_output {
     char *key; /* owned; below the destination */
     uint64_t size;
+    bool has_sha256;
+    uint8_t sha256[GM_SHA256_SIZE];
 };
 /* Rows that follow each other with one key are the sizes that it may have. */
 struct gm_outputs {
@@ -34,6 +37,22 @@ int gm_outputs_check(struct gm_outputs *outputs, struct gm_store *store, size_t 
  * Thread, errors: as gm_outputs_check, but it finds nothing wrong itself */
 int gm_outputs_skim(struct gm_outputs *outputs, struct gm_store *store, const char *prefix,
                     struct gm_err *err) GM_MUST_CHECK;
+/* Strikes off those that a list of the store's keys with this prefix shows as they should be;
+ * `next` begins anew. What a list that is behind does not show stays, too.
+ *
+ * Thread: any, one at a time per list. Errors: those of gm_store_list; some may be gone then */
+int gm_outputs_strike(struct gm_outputs *outputs, struct gm_store *store, const char *prefix,
+                      struct gm_err *err) GM_MUST_CHECK;
+/* Copies the next key's body, of one of its sizes and with the hash that goes with it, from the
+ * destination to another store; `next` is behind it then. scratch, guard: as of gm_store_copy.
+ * Thread: any, one at a time per list. Errors: those of gm_outputs_check and gm_store_copy */
+int gm_outputs_copy(struct gm_outputs *outputs, struct gm_store *from, struct gm_store *to,
+                    const char *scratch, const struct gm_put_guard *guard,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* How many rows from `next` on are of its key; `next` is below `count`. */
+size_t gm_outputs_same(const struct gm_outputs *outputs);
+/* Keys from `next` on. */
+uint64_t gm_outputs_left(const struct gm_outputs *outputs);
 void gm_outputs_fini(struct gm_outputs *outputs);
 
 #endif

@@ -84,6 +84,28 @@ int gm_replaced_note(struct gm_store *store, const char *job_id, const char *pub
     return rc;
 }
 
+int gm_replaced_leave(struct gm_store *store, const char *publication, int64_t now_unix_ms,
+                      bool *out_noted, struct gm_err *err)
+{
+    char prefix[GM_HOLD_NAME + 4];
+    struct gm_standing standing;
+    bool any = false;
+    if (!is_name(publication)) {
+        return 0;
+    }
+    (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, publication);
+    int rc = gm_store_list(store, prefix, one_is_there, &any, err);
+    rc = rc < 0 || !any ? rc : gm_standing_read(store, "", &standing, err);
+    if (rc < 0 || !any) {
+        return rc < 0 ? rc : 0;
+    }
+    bool stands = gm_standing_has(&standing, publication);
+    gm_standing_fini(&standing);
+    rc = stands ? 0 : put_note(store, publication, now_unix_ms, err);
+    *out_noted = rc == 0 && !stands;
+    return rc;
+}
+
 /* ---- what may go */
 
 struct names {

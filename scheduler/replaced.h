@@ -19,6 +19,11 @@
 int gm_replaced_note(struct gm_store *store, const char *job_id, const char *publication,
                      int64_t until_unix_ms, bool *out_any, struct gm_err *err) GM_MUST_CHECK;
 
+/* What was copied below a publication that comes to nothing may go now: a note says so, where
+ * anything lies below it and it does not stand there. *out_noted: one was written. */
+int gm_replaced_leave(struct gm_store *store, const char *publication, int64_t now_unix_ms,
+                      bool *out_noted, struct gm_err *err) GM_MUST_CHECK;
+
 struct gm_replaced {
     char (*due)[GM_HOLD_NAME]; /* owned; publications that may go */
     size_t count;

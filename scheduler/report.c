@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/hash.h"
 #include "scheduler/metas.h"
+#include "scheduler/report_backup.h"
 #include "scheduler/report_chain.h"
 #include "scheduler/report_colour.h"
 #include "scheduler/report_cost.h"
@@ -241,6 +242,7 @@ static int build(const struct report *r, json_t **out, struct gm_err *err)
     if (j != NULL &&
         (json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0 ||
          json_object_set_new(j, "images", gm_report_images(&r->metas)) < 0 ||
+         json_object_set_new(j, "backup", gm_report_backup(&r->job)) < 0 ||
          json_object_set_new(j, "encoding", gm_report_encoding(r->core, &r->job)) < 0)) {
         json_decref(j);
         j = NULL;
@@ -277,6 +279,12 @@ static int open_report(const struct gm_core *core, const char *job_id, bool fina
     }
     rc = gm_metas_read(core, job_id, true, &r->metas, err);
     if (rc < 0) {
+        gm_view_job_fini(&r->job);
+        return rc;
+    }
+    rc = gm_report_backup_warn(&r->job, r->metas.warnings, err);
+    if (rc < 0) {
+        gm_metas_fini(&r->metas);
         gm_view_job_fini(&r->job);
         return rc;
     }

@@ -71,6 +71,10 @@ void gm_retire_start(struct gm_daemon *d)
             destination[0] != '\0') {
             gm_retire_note(d, destination, 1);
         }
+        const char *backup = gm_view_backup_url(d->core, id);
+        if (backup != NULL) {
+            gm_retire_note(d, backup, 1);
+        }
     }
 }
 

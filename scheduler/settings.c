@@ -79,6 +79,8 @@ static const struct gm_option OPTIONS[] = {
      "A job that waits so long has a run of a lower class end at its next chunk; 0: never."},
     {"publish_grace_s", GM_OPT_INT, OPT(publish_grace_s), "86400", 0, 315360000,
      "What a publication took the place of is deleted so long after it, for who still plays it."},
+    {"backup_retry_s", GM_OPT_INT, OPT(backup_retry_s), "86400", 1, 315360000,
+     "A result's backup that fails is tried again for so long."},
     {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,
      "Accepted and unfinished jobs; more are refused."},
     {"keep_jobs", GM_OPT_INT, OPT(keep_jobs), "1000", 1, 10000,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "common/log.h"
 #include "scheduler/store/state.h"
 
@@ -37,6 +38,11 @@ int gm_shelf_open(const char *where, struct gm_shelf **out, struct gm_err *err)
     return 0;
 }
 
+const char *gm_shelf_folder(const struct gm_shelf *shelf)
+{
+    return shelf->folder;
+}
+
 void gm_shelf_close(struct gm_shelf **shelf)
 {
     struct gm_shelf *s = *shelf;
@@ -48,26 +54,6 @@ void gm_shelf_close(struct gm_shelf **shelf)
     }
     free(s);
     *shelf = NULL;
-}
-
-/* O_TMPFILE is not every file system's: then a name, for as long as that takes. */
-static int make_file(const char *folder)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-    char *path = NULL;
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)) {
-        return fd;
-    }
-    if (asprintf(&path, "%s/shelf-XXXXXX", folder) < 0) {
-        errno = ENOMEM;
-        return -1;
-    }
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0) {
-        (void)unlink(path);
-    }
-    free(path);
-    return fd;
 }
 
 static int write_all(int fd, const uint8_t *data, size_t size, uint64_t at)
@@ -89,14 +75,14 @@ static int put(void *arg, uint64_t at, const void *data, size_t size)
 {
     struct gm_shelf *s = arg;
     struct gm_err err = {0};
-    if (s->fd < 0) {
-        s->fd = make_file(s->folder);
-    }
-    if (s->fd >= 0 && write_all(s->fd, data, size, at) == 0) {
+    bool open = s->fd >= 0 || gm_fs_nameless(s->folder, &s->fd, &err) == 0;
+    if (open && write_all(s->fd, data, size, at) == 0) {
         s->refused = false;
         return 0;
     }
-    (void)gm_err_sys(&err, errno, "could not put part of the queue aside in %s", s->folder);
+    if (open) {
+        (void)gm_err_sys(&err, errno, "could not put part of the queue aside in %s", s->folder);
+    }
     if (!s->refused) {
         gm_log_err(GM_LOG_WARN, "queue_stays_in_memory", &err, "bytes=%zu", size);
     }

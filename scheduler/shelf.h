@@ -14,6 +14,8 @@ struct gm_shelf; /* opaque */
 int gm_shelf_open(const char *where, struct gm_shelf **out, struct gm_err *err) GM_MUST_CHECK;
 /* After the core that has its ops. NULL is fine. */
 void gm_shelf_close(struct gm_shelf **shelf);
+/* Where it makes its file: there is room for files of others, too. Borrowed. */
+const char *gm_shelf_folder(const struct gm_shelf *shelf);
 /* For gm_core_params; borrows the shelf. */
 struct gm_core_shelf gm_shelf_ops(struct gm_shelf *shelf);
 

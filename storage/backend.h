@@ -16,6 +16,9 @@ struct gm_store_ops {
                struct gm_err *err);
     int (*get)(struct gm_store *store, const char *key, uint64_t offset, void *out, size_t length,
                size_t *out_read, struct gm_err *err);
+    /* The body as a file, whose own it is; NULL: the backend has none. */
+    int (*open)(struct gm_store *store, const char *key, int *out_fd, uint64_t *out_size,
+                struct gm_err *err);
     int (*head)(struct gm_store *store, const char *key, struct gm_store_stat *out,
                 struct gm_err *err);
     int (*list)(struct gm_store *store, const char *prefix,

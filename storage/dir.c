@@ -216,6 +216,13 @@ static int dir_get(struct gm_store *store, const char *key, uint64_t offset, voi
     return rc < 0 ? gm_dir_error(err, (int)cause.native, "reading", key) : 0;
 }
 
+static int dir_open_body(struct gm_store *store, const char *key, int *out_fd, uint64_t *out_size,
+                         struct gm_err *err)
+{
+    const struct gm_dir_store *d = (const struct gm_dir_store *)store;
+    return gm_dir_open_object(d->root, key, out_fd, out_size, err);
+}
+
 static int dir_head(struct gm_store *store, const char *key, struct gm_store_stat *out,
                     struct gm_err *err)
 {
@@ -314,6 +321,7 @@ static const struct gm_store_ops DIR_OPS = {.close = dir_close,
                                             .settle = dir_settle,
                                             .put = gm_dir_put,
                                             .get = dir_get,
+                                            .open = dir_open_body,
                                             .head = dir_head,
                                             .list = gm_dir_list,
                                             .delete = gm_dir_delete};

@@ -71,6 +71,19 @@ int gm_store_put_bytes(struct gm_store *store, const char *key, const void *data
 /* length bytes from offset into out; short only at the end. *out_read bytes were read. */
 int gm_store_get(struct gm_store *store, const char *key, uint64_t offset, void *out, size_t length,
                  size_t *out_read, struct gm_err *err) GM_MUST_CHECK;
+/* A body that `from` has is put into `to`, under the same key and in its place where one is there:
+ * from the file that it is, or by a file without a name in `scratch`, so a few MiB of memory and,
+ * there, room for the body are needed. size, sha256: what it must be, as of gm_store_put. Errors:
+ * also those of gm_store_get; SYS: the scratch folder. */
+struct gm_store_copy {
+    struct gm_store *from, *to;
+    const char *key;
+    uint64_t size;
+    const uint8_t *sha256;            /* 32 bytes or NULL */
+    const char *scratch;              /* a folder */
+    const struct gm_put_guard *guard; /* borrowed; NULL: none. Asked before each read, too */
+};
+int gm_store_copy(const struct gm_store_copy *copy, struct gm_err *err) GM_MUST_CHECK;
 int gm_store_head(struct gm_store *store, const char *key, struct gm_store_stat *out,
                   struct gm_err *err) GM_MUST_CHECK;
 /* Calls fn for each key that starts with prefix, in byte order; a non-zero answer stops and is

@@ -1,11 +1,13 @@
 /* Jobs that write to one destination: whose an output is where several have one publication.
  *
+ * A job whose backup lies there, or is to, counts as one that writes there.
  * One that is unfinished may come to need whatever lies below its publication. One that has ended,
  * and whose outputs stay, keeps what its committed items and results name, and nothing else. See:
  * docs/adr/0002-publication-is-named-by-the-plan.md.
  */
 #include <string.h>
 
+#include "scheduler/core/backup.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/view.h"
@@ -24,6 +26,27 @@ static bool lives(const struct gm_cjob *job)
     return !job->plan_only && (!failed || job->publish_tried);
 }
 
+static bool backs_up_to(const struct gm_cjob *job, const char *url)
+{
+    enum gm_backup_state state = gm_core_backup_state(job);
+    return (state == GM_BACKUP_WAITING || state == GM_BACKUP_DONE) &&
+           strcmp(job->backup.url, url) == 0;
+}
+
+/* Its outputs lie there, or may. */
+static bool writes_to(const struct gm_cjob *job, const char *url)
+{
+    return strcmp(job->destination_url, url) == 0 || backs_up_to(job, url);
+}
+
+/* It is not through with that: neither making them nor their backup. */
+static bool works_at(const struct gm_cjob *job, const char *url)
+{
+    return !job->plan_only &&
+           (gm_job_state_is_final(job->state) ? gm_core_backup_waits(job) && backs_up_to(job, url)
+                                              : writes_to(job, url));
+}
+
 bool gm_core_object_is_below(const Gm__Object *object, const char *publication)
 {
     return object->store == GM__OBJECT_STORE__STORE_OUT && is_below(object->key, publication);
@@ -33,7 +56,7 @@ bool gm_core_object_is_shared(const struct gm_core *core, const struct gm_cjob *
                               const Gm__Object *object)
 {
     for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
-        if (o != job && lives(o) && strcmp(o->destination_url, job->destination_url) == 0 &&
+        if (o != job && lives(o) && writes_to(o, job->destination_url) &&
             gm_core_object_is_below(object, o->publication)) {
             return true;
         }
@@ -61,7 +84,7 @@ bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_i
     HASH_FIND_STR(core->jobs, job_id, job);
     for (const struct gm_cjob *o = core->jobs; job && publication[0] && o; o = o->hh.next) {
         if (o != job && lives(o) && strcmp(o->publication, publication) == 0 &&
-            strcmp(o->destination_url, job->destination_url) == 0) {
+            writes_to(o, job->destination_url)) {
             return true;
         }
     }
@@ -74,9 +97,8 @@ bool gm_view_is_publication_made(const struct gm_core *core, const char *job_id,
     const struct gm_cjob *job = NULL;
     HASH_FIND_STR(core->jobs, job_id, job);
     for (const struct gm_cjob *o = core->jobs; job && publication[0] && o; o = o->hh.next) {
-        if (o != job && !o->plan_only && !gm_job_state_is_final(o->state) &&
-            strcmp(o->publication, publication) == 0 &&
-            strcmp(o->destination_url, job->destination_url) == 0) {
+        if (o != job && strcmp(o->publication, publication) == 0 &&
+            works_at(o, job->destination_url)) {
             return true;
         }
     }
@@ -87,9 +109,7 @@ bool gm_view_is_made_at(const struct gm_core *core, const char *destination_url,
                         const char *publication)
 {
     for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
-        if (!o->plan_only && !gm_job_state_is_final(o->state) &&
-            strcmp(o->publication, publication) == 0 &&
-            strcmp(o->destination_url, destination_url) == 0) {
+        if (strcmp(o->publication, publication) == 0 && works_at(o, destination_url)) {
             return true;
         }
     }
@@ -100,7 +120,7 @@ bool gm_core_job_is_beside(const struct gm_cjob *job, const struct gm_cjob *othe
 {
     return other != job && lives(other) && gm_job_state_is_final(other->state) &&
            job->publication[0] && strcmp(other->publication, job->publication) == 0 &&
-           strcmp(other->destination_url, job->destination_url) == 0;
+           writes_to(other, job->destination_url);
 }
 
 bool gm_view_is_beside(const struct gm_core *core, const char *job_id, const char *other_id)
@@ -128,7 +148,7 @@ bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, co
     const struct gm_cjob *job = NULL;
     HASH_FIND_STR(core->jobs, job_id, job);
     for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
-        if (o == job || !lives(o) || strcmp(o->destination_url, job->destination_url) != 0) {
+        if (o == job || !lives(o) || !writes_to(o, job->destination_url)) {
             continue;
         }
         const struct gm_granted *g = gm_core_granted_find(o, GM__OBJECT_STORE__STORE_OUT, key);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/backup.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
@@ -45,6 +46,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->params.device_wait_ms = or_default(params->device_wait_ms, 10000);
     core->params.max_jobs = or_default(params->max_jobs, 10000);
     core->params.max_attempts = or_default(params->max_attempts, 8);
+    core->params.backup_retry_s = or_default(params->backup_retry_s, 86400);
     core->params.keep_finished = or_default(params->keep_finished, GM_CORE_KEEP_FINISHED);
     core->lease_time = core->params.lease_ms * GM_MS;
     core->heartbeat_time = core->params.heartbeat_ms * GM_MS;
@@ -126,13 +128,25 @@ static bool is_same_pipeline(const Gm__Pipeline *a, const Gm__Pipeline *b)
     return same;
 }
 
+static bool is_one_place(const char *a, const char *b)
+{
+    return a && b && a[0] != '\0' && strcmp(a, b) == 0;
+}
+
+static bool share_a_place(const struct gm_cjob *job, const struct gm_submit *s)
+{
+    return strcmp(job->destination_url, s->destination_url) == 0 ||
+           is_one_place(job->destination_url, s->backup_url) ||
+           is_one_place(job->backup.url, s->destination_url) ||
+           is_one_place(job->backup.url, s->backup_url);
+}
+
 /* The unfinished job that makes something else in the same folder, or NULL: the manifests there
  * would be of both. The same asked for twice is one result. */
 static const struct gm_cjob *find_rival(const struct gm_core *core, const struct gm_submit *s)
 {
     for (const struct gm_cjob *job = core->jobs; job && !s->plan_only; job = job->hh.next) {
-        if (!gm_job_state_is_final(job->state) && !job->plan_only &&
-            strcmp(job->destination_url, s->destination_url) == 0 &&
+        if (!gm_job_state_is_final(job->state) && !job->plan_only && share_a_place(job, s) &&
             (strcmp(job->source_url, s->source_url) != 0 || job->source_size != s->source_size ||
              job->source_version != s->source_version ||
              strcmp(job->source_etag, s->source_etag ? s->source_etag : "") != 0 ||
@@ -166,10 +180,11 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
     }
     const struct gm_cjob *rival = find_rival(core, s);
     if (rival) {
-        return gm_err_set(err, GM_E_CONFLICT, 0,
-                          "job %s makes something else in that destination: wait until it has "
-                          "ended, or choose another folder",
-                          rival->id);
+        return gm_err_set(
+            err, GM_E_CONFLICT, 0,
+            "job %s makes something else in that destination or backup: wait until it has "
+            "ended, or choose another folder",
+            rival->id);
     }
     if (core->unfinished >= core->params.max_jobs) {
         return gm_err_set(err, GM_E_BUSY, 0, "%u jobs are waiting or running already",
@@ -201,6 +216,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_version = s->source_version;
     job->source_etag = gm_mem_strdup(s->source_etag ? s->source_etag : "");
     gm_source_parts_set(&job->source_parts, s->source_part_count, s->source_parts);
+    gm_core_backup_set(&job->backup, s->backup_url, s->backup_mark);
     job->priority = s->priority;
     job->deadline_unix_ms = s->deadline_unix_ms;
     job->keeps_title = s->keeps_title;
@@ -253,6 +269,7 @@ static void tick_jobs(struct gm_core *core)
             if (job->cleanup_at != 0 && job->cleanup_at <= core->now) {
                 gm_core_job_clean_again(core, job);
             }
+            gm_core_backup_tick(core, job);
             continue;
         }
         if (job->wake_at != 0 && job->wake_at <= core->now) {
@@ -308,6 +325,8 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     }
     if (event->type == GM_EV_PUBLISHED) {
         gm_core_job_published(core, job, &event->failure, event->manifests);
+    } else if (event->type == GM_EV_BACKED_UP) {
+        gm_core_backup_ended(core, job, &event->failure, event->lacking);
     } else {
         gm_core_job_cleaned(core, job, &event->failure, event->passed_over);
     }
@@ -371,6 +390,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     case GM_EV_CANCEL:
     case GM_EV_PUBLISHED:
     case GM_EV_CLEANED:
+    case GM_EV_BACKED_UP:
         return handle_job_event(core, event, err);
     case GM_EV_TICK:
         handle_tick(core);

@@ -11,10 +11,10 @@
  * randomness. The daemon (scheduler/daemon.c) and the tests drive the same code.
  *
  * Effects are applied in this order: `rows` and `job_events` go into one transaction; `sends`
- * marked durable, `publishes` and the caller's answer leave after it is on disk. Rows are the
- * state: recovery hands every row to gm_core_load and needs nothing else. Running out of memory
- * inside a step ends the process: half of a transition could not be taken back, and a restart goes
- * on from the last commit.
+ * marked durable, `publishes`, `backups` and the caller's answer leave after it is on disk. Rows
+ * are the state: recovery hands every row to gm_core_load and needs nothing else. Running out of
+ * memory inside a step ends the process: half of a transition could not be taken back, and a
+ * restart goes on from the last commit.
  */
 struct gm_core; /* opaque; see view.h for read-only views */
 
@@ -56,6 +56,7 @@ struct gm_core_params {
     uint32_t preempt_ms;     /* a job waits so long for runs of lower classes; 0: for ever */
     uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
+    uint32_t backup_retry_s; /* a backup is tried for so long; default 86400 */
     uint32_t keep_finished;  /* jobs that ended and whose rows stay; default 1000 */
     bool urls;               /* jobs may need nodes that know URLs: others are refused */
     int64_t loaded_unix_ms; /* wall clock at recovery, which says what is left of the pauses between
@@ -101,6 +102,12 @@ struct gm_cleanup {
     bool last;    /* it is not asked for again: what can't be deleted stays, say what that is */
 };
 
+/* The job is done and its result is to lie at its backup, too: copy what lacks there; answer with
+ * BACKED_UP. */
+struct gm_backup {
+    char *job_id; /* owned */
+};
+
 struct gm_effects {
     struct gm_row *rows;
     size_t row_count;
@@ -112,6 +119,8 @@ struct gm_effects {
     size_t publish_count;
     struct gm_cleanup *cleanups;
     size_t cleanup_count;
+    struct gm_backup *backups;
+    size_t backup_count;
     uint64_t *ended; /* epochs of leases that ended: no send is about them any more */
     size_t ended_count;
     struct gm_pool pool; /* sends, events and `ended`, with all that is in them, are in it */
@@ -131,6 +140,8 @@ struct gm_submit {                /* borrowed; copied */
     const char *destination_url; /* store of the outputs */
     /* gm_store_mark of that store and of the work store; NULL or "": not known */
     const char *destination_mark, *work_mark;
+    const char *backup_url;   /* store of a copy of them; NULL or "": none */
+    const char *backup_mark;  /* as destination_mark */
     int32_t priority;         /* 0..100, default 50 */
     const char *tenant;       /* NULL or "": "default" */
     int64_t deadline_unix_ms; /* it should be done by then; 0: none */
@@ -148,6 +159,8 @@ enum gm_event_type {
     GM_EV_PUBLISHED, /* job_id; failure.code 0: report and manifests are in place */
     GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again for a
                         day */
+    GM_EV_BACKED_UP, /* job_id, lacking; failure.code 0: the result lies at the backup, too; else
+                        tried again until params.backup_retry_s are over */
     GM_EV_DRAIN,     /* node_id, resume; device: only what is held against that one is lifted */
     GM_EV_RESTART,   /* node_id, force: gm_core_node_restart */
     GM_EV_UNSENT, /* node_id, envelope: the Failed that an Assign or Feed comes to which could not
@@ -166,6 +179,8 @@ struct gm_event {
     const Gm__Envelope *envelope;
     const struct gm_submit *submit;
     struct gm_err failure;
+    uint64_t lacking; /* BACKED_UP with a failure: objects that do not lie there; or that many
+                         were known to */
     bool manifests;   /* PUBLISHED with a failure: one may stand */
     bool passed_over; /* CLEANED: of the outputs some stay, for another job had them too then */
     bool resume;

@@ -23,9 +23,13 @@ void gm_effects_fini(struct gm_effects *fx)
     for (size_t i = 0; i < fx->cleanup_count; i++) {
         free(fx->cleanups[i].job_id);
     }
+    for (size_t i = 0; i < fx->backup_count; i++) {
+        free(fx->backups[i].job_id);
+    }
     free(fx->rows);
     free(fx->publishes);
     free(fx->cleanups);
+    free(fx->backups);
     gm_pool_fini(&fx->pool);
     memset(fx, 0, sizeof(*fx));
 }
@@ -195,6 +199,13 @@ void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job)
     fx->cleanups[fx->cleanup_count++] = (struct gm_cleanup){
         .job_id = gm_mem_strdup(job->id),
         .last = !job->cleanup_extra && job->cleanup_failures + 1 >= GM_CORE_CLEANUP_TRIES};
+}
+
+void gm_core_fx_backup(struct gm_core *core, const struct gm_cjob *job)
+{
+    struct gm_effects *fx = core->fx;
+    fx->backups = grow(fx->backups, fx->backup_count, sizeof(*fx->backups));
+    fx->backups[fx->backup_count++] = (struct gm_backup){.job_id = gm_mem_strdup(job->id)};
 }
 
 void gm_core_fx_ended(struct gm_core *core, uint64_t epoch)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "scheduler/core/backup.h"
 #include "scheduler/core/builds.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
@@ -70,6 +71,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     free(job->source_etag);
     gm_source_parts_fini(&job->source_parts);
     free(job->work_mark);
+    gm_core_backup_fini(&job->backup);
     free(job->external_id);
     free(job->publication);
     if (job->chain) {

@@ -4,6 +4,7 @@
 
 #include "proto/envelope.h"
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/backup.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/node.h"
@@ -338,6 +339,7 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
     }
     if (over) {
         gm_core_job_move(core, job, GM_JOB_EV_REPORTED);
+        gm_core_backup_begin(core, job);
         start_cleanup(core, job);
     }
 }
@@ -456,7 +458,8 @@ void gm_core_job_prune(struct gm_core *core)
         if (core->finished <= core->params.keep_finished) {
             return;
         }
-        bool over = gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases;
+        bool over = gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases &&
+                    !gm_core_backup_waits(job);
         bool newest = job->seq + 1 == core->next_seq; /* a restart counts on from it */
         if (over && !newest) {
             gm_core_row_job_delete(core, job);

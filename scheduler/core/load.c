@@ -9,6 +9,7 @@
 #include "proto/envelope.h"
 #include "proto/scan.h"
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/backup.h"
 #include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
@@ -166,6 +167,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->destination_mark = gm_mem_strdup(row->destination_mark);
     job->work_mark = gm_mem_strdup(row->work_mark);
     job->external_id = gm_mem_strdup(row->external_id);
+    gm_core_backup_load(&job->backup, row->backup);
     free(job->publication);
     job->publication = gm_mem_strdup(row->publication);
     job->source_size = row->source_size;
@@ -477,6 +479,7 @@ static void resume_job(struct gm_core *core, struct gm_cjob *job)
     } else if (job->cleanup_pending) {
         gm_core_job_clean_resume(core, job);
     }
+    gm_core_backup_begin(core, job);
 }
 
 int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out, struct gm_err *err)

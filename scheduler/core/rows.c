@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "proto/envelope.h"
+#include "scheduler/core/backup.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 
@@ -36,7 +37,8 @@ static struct gm_key key_object(const struct gm_cjob *job, const Gm__Object *obj
 }
 
 struct job_parts {
-    Gm__Error error, why[GM_CORE_MAX_CHAINS];
+    Gm__Error error, why[GM_CORE_MAX_CHAINS], backup_error;
+    Gm__BackupRow backup;
     Gm__LostChain lost[GM_CORE_MAX_CHAINS];
     Gm__LostChain *list[GM_CORE_MAX_CHAINS];
 };
@@ -61,6 +63,7 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.destination_mark = job->destination_mark;
     row.work_mark = job->work_mark;
     row.external_id = job->external_id;
+    row.backup = gm_core_backup_row(&job->backup, &parts->backup, &parts->backup_error);
     row.priority = job->priority;
     row.tenant = job->tenant ? job->tenant->name : (char *)protobuf_c_empty_string;
     row.deadline_unix_ms = job->deadline_unix_ms;

@@ -216,6 +216,18 @@ struct gm_local {
     const struct gm_attempt *reader; /* borrowed; reads the source; NULL: nobody did */
     struct gm_maker makers[GM_MAKERS];
 };
+/* Of a job's result, at a second place: backup.c. */
+struct gm_cbackup {
+    char *url;  /* owned; "": none is asked for */
+    char *mark; /* owned */
+    enum gm_backup_state state;
+    struct gm_err error; /* of the last try that failed */
+    uint64_t lacking;    /* objects, when that one ended */
+    uint32_t failures;   /* tries */
+    int64_t since_unix_ms;
+    bool busy;  /* a try was asked for */
+    gm_time at; /* the next one, 0: none is planned */
+};
 #define GM_CORE_SAMPLES 11u /* one a second */
 struct gm_cjob {
     char *id;                 /* owned */
@@ -259,9 +271,10 @@ struct gm_cjob {
     uint32_t publish_failures;
     uint32_t publish_broken; /* of these the last ones: an output was not as it was written */
     uint32_t cleanup_failures;
-    bool cleanup_extra;     /* the try that runs is that of a restart, and does not count */
-    gm_time publish_at;     /* next try, 0: none is planned */
-    gm_time cleanup_at;     /* the same */
+    bool cleanup_extra; /* the try that runs is that of a restart, and does not count */
+    gm_time publish_at; /* next try, 0: none is planned */
+    gm_time cleanup_at; /* the same */
+    struct gm_cbackup backup;
     struct gm_ctask *tasks; /* owned */
     uint32_t task_count;
     struct gm_ctask *inspect, *plan, *split, *encode; /* borrowed; encode may be NULL */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/backup.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/task.h"
@@ -211,6 +212,13 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .destination_url = job->destination_url,
                             .destination_mark = job->destination_mark,
                             .work_mark = job->work_mark,
+                            .backup = {.url = job->backup.url,
+                                       .mark = job->backup.mark,
+                                       .state = gm_core_backup_state(job),
+                                       .error = job->backup.error,
+                                       .lacking = job->backup.lacking,
+                                       .failures = job->backup.failures,
+                                       .since_unix_ms = job->backup.since_unix_ms},
                             .external_id = job->external_id,
                             .publication = job->publication,
                             .chain = job->chain ? job->chain->name : "",

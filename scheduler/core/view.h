@@ -28,6 +28,16 @@ const char *gm_job_state_name(enum gm_job_state state);
 /* done, failed or cancelled: nothing changes any more */
 bool gm_job_state_is_final(enum gm_job_state state);
 
+/* Of a job's result at a second place. */
+enum gm_backup_state {
+    GM_BACKUP_NONE,    /* none is asked for, or the job ended without a result */
+    GM_BACKUP_WAITING, /* for the job's end, or for the next try; or one runs */
+    GM_BACKUP_DONE,
+    GM_BACKUP_FAILED, /* given up: docs/operations.md says when */
+    GM_BACKUP_STATES
+};
+const char *gm_backup_state_name(enum gm_backup_state state); /* "none" "waiting" ... */
+
 enum gm_task_state {
     GM_TASK_BLOCKED, /* an ordinary edge waits for another task */
     GM_TASK_READY,   /* may be assigned when a node has room */
@@ -76,6 +86,15 @@ struct gm_job_view {
     const char *destination_url;
     const char *destination_mark; /* of the store there; "": not known */
     const char *work_mark;        /* of the work store; the same */
+    struct gm_backup_view {
+        const char *url; /* "": none is asked for */
+        const char *mark;
+        enum gm_backup_state state;
+        struct gm_err error;   /* of the last try that failed; code 0: none has */
+        uint64_t lacking;      /* objects, when that one ended */
+        uint32_t failures;     /* tries */
+        int64_t since_unix_ms; /* the first one */
+    } backup;
     const char *external_id;
     const char *publication; /* "" until plan is done */
     /* What pictures are encoded with: "" until plan is done. And what the job gave up. */
@@ -131,6 +150,8 @@ const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id);
  * borrowed until the next step. Errors: NOTFOUND. */
 int gm_view_job_urls(const struct gm_core *core, const char *job_id, const char **out_source,
                      const char **out_destination, struct gm_err *err) GM_MUST_CHECK;
+/* Where a done job's backup is, or may come to be; NULL: nowhere. Borrowed until the next step. */
+const char *gm_view_backup_url(const struct gm_core *core, const char *job_id);
 /* The job after `after` (NULL: the first) in creation order, or reversed; NULL: no more, or `after`
  * is unknown. Borrowed. */
 const char *gm_view_next_job(const struct gm_core *core, const char *after, bool newest_first);

@@ -27,7 +27,8 @@ struct submit {
     Gm__PartRun **parts;    /* the same */
     size_t part_count;
     char *destination; /* owned */
-    char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE];
+    char *backup;      /* owned; NULL: none */
+    char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE], backup_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
     const char *tenant;      /* the same, or from the request; NULL: the default */
     bool paced;              /* it counted among what its tenant may submit */
@@ -51,6 +52,7 @@ static void submit_destroy(struct submit *s)
     free(s->part_runs);
     free(s->parts);
     free(s->destination);
+    free(s->backup);
     free(s);
 }
 
@@ -182,6 +184,40 @@ static int check_place(const struct gm_settings *settings, const char *url, stru
     return gm_err_set(err, GM_E_STORE_DENIED, 0, "`%.120s` lies in the place of uploads", url);
 }
 
+static bool is_below(const char *url, const char *folder)
+{
+    size_t n = strlen(folder);
+    return strncmp(url, folder, n) == 0 && strchr("/", url[n]) != NULL;
+}
+
+/* A folder is made, as one of results is; of a bucket nothing is asked: one that is away is waited
+ * for when the job is done. */
+static int read_backup(struct submit *s, struct gm_err *err)
+{
+    const struct gm_settings *settings = gm_daemon_settings(s->r->http->d);
+    struct gm_stores *stores = gm_daemon_stores(s->r->http->d);
+    const json_t *backup = json_object_get(s->body, "backup");
+    if (backup == NULL) {
+        return 0;
+    }
+    if (!json_is_string(backup) || s->destination[0] == '\0') {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "`backup` is the URL of a folder, of a job with a `destination`");
+    }
+    int rc = check_place(settings, json_string_value(backup), err);
+    rc = rc < 0 ? rc
+                : gm_access_destination(stores, json_string_value(backup),
+                                        settings->allow_destinations, &s->backup, err);
+    if (rc == 0 && (is_below(s->backup, s->destination) || is_below(s->destination, s->backup))) {
+        rc = gm_err_set(err, GM_E_INVAL, 0,
+                        "the place lies in the destination, or that in it: take another one");
+    }
+    if (rc == 0 && !s->plan_only && !gm_s3_is_url(s->backup)) {
+        rc = gm_access_make_destination(stores, s->backup, s->backup_mark, err);
+    }
+    return gm_err_wrap(err, rc, "backup: ");
+}
+
 static int read_places(struct submit *s, struct gm_err *err)
 {
     const struct gm_settings *settings = gm_daemon_settings(s->r->http->d);
@@ -220,6 +256,7 @@ static int read_places(struct submit *s, struct gm_err *err)
     }
     rc = gm_access_destination(gm_daemon_stores(s->r->http->d), json_string_value(destination),
                                settings->allow_destinations, &s->destination, err);
+    rc = rc < 0 ? rc : read_backup(s, err);
     if (rc < 0 || s->plan_only) {
         return rc;
     }
@@ -270,7 +307,7 @@ static int prepare(struct submit *s, struct gm_err *err)
 {
     static const char *const known[] = {"pipeline",    "source",    "destination", "priority",
                                         "external_id", "plan_only", "tenant",      "deadline",
-                                        "id",          "replace",   NULL};
+                                        "id",          "replace",   "backup",      NULL};
     int rc = gm_request_object(s->r, &s->body, err);
     if (rc == 0) {
         rc = gm_json_check_keys(s->body, known, err);
@@ -397,6 +434,8 @@ static void done(void *arg)
                                 .destination_url = s->destination,
                                 .destination_mark = s->destination_mark,
                                 .work_mark = s->work_mark,
+                                .backup_url = s->backup,
+                                .backup_mark = s->backup_mark,
                                 .priority = s->priority,
                                 .tenant = s->tenant,
                                 .deadline_unix_ms = s->deadline_unix_ms,

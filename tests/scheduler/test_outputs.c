@@ -43,28 +43,61 @@ static void each_output_must_be_there_with_its_size(void **state)
         const char *text;
     } rows[] = {
         {{{0}}, 0, 0, GM_OK, ""},
-        {{{"a", 1}, {"b", 2}, {"c", 3}, {"f/x", 0}}, 4, 4, GM_OK, ""},
-        {{{"a", 1}, {"aa", 5}, {"c", 3}},
+        {{{.key = "a", .size = 1},
+          {.key = "b", .size = 2},
+          {.key = "c", .size = 3},
+          {.key = "f/x", .size = 0}},
+         4,
+         4,
+         GM_OK,
+         ""},
+        {{{.key = "a", .size = 1}, {.key = "aa", .size = 5}, {.key = "c", .size = 3}},
          3,
          1,
          GM_E_STORE_CORRUPT,
          "aa was no longer in the destination, with 5 bytes"},
-        {{{"a", 1}, {"b", 3}},
+        {{{.key = "a", .size = 1}, {.key = "b", .size = 3}},
          2,
          1,
          GM_E_STORE_CORRUPT,
          "b had 2 bytes in the destination instead of 3"},
-        {{{"c", 2}, {"nothing", 2}},
+        {{{.key = "c", .size = 2}, {.key = "nothing", .size = 2}},
          2,
          0,
          GM_E_STORE_CORRUPT,
          "c had 3 bytes in the destination instead of 2"},
-        {{{"f", 0}}, 1, 0, GM_E_STORE_CORRUPT, "f was no longer"},     /* a folder */
-        {{{"a/y", 1}}, 1, 0, GM_E_STORE_CORRUPT, "a/y was no longer"}, /* below an object */
-        {{{"a", 1}, {"p", 0}}, 2, 1, GM_E_STORE_DENIED, "p"},        /* not the NOTFOUND of users */
-        {{{"a", 1}, {"b", 7}, {"b", 2}, {"c", 3}}, 4, 4, GM_OK, ""}, /* another job's size */
-        {{{"a", 1}, {"b", 7}, {"b", 8}, {"c", 3}}, 4, 1, GM_E_STORE_CORRUPT, "b had 2 bytes"},
-        {{{"b", 2}, {"c", 2}}, 2, 1, GM_E_STORE_CORRUPT, "c had 3 bytes"}, /* not its neighbour's */
+        {{{.key = "f", .size = 0}}, 1, 0, GM_E_STORE_CORRUPT, "f was no longer"}, /* a folder */
+        {{{.key = "a/y", .size = 1}},
+         1,
+         0,
+         GM_E_STORE_CORRUPT,
+         "a/y was no longer"}, /* below an object */
+        {{{.key = "a", .size = 1}, {.key = "p", .size = 0}},
+         2,
+         1,
+         GM_E_STORE_DENIED,
+         "p"}, /* not the NOTFOUND of users */
+        {{{.key = "a", .size = 1},
+          {.key = "b", .size = 7},
+          {.key = "b", .size = 2},
+          {.key = "c", .size = 3}},
+         4,
+         4,
+         GM_OK,
+         ""}, /* another job's size */
+        {{{.key = "a", .size = 1},
+          {.key = "b", .size = 7},
+          {.key = "b", .size = 8},
+          {.key = "c", .size = 3}},
+         4,
+         1,
+         GM_E_STORE_CORRUPT,
+         "b had 2 bytes"},
+        {{{.key = "b", .size = 2}, {.key = "c", .size = 2}},
+         2,
+         1,
+         GM_E_STORE_CORRUPT,
+         "c had 3 bytes"}, /* not its neighbour's */
     };
     (void)state;
     struct scratch s;
@@ -89,7 +122,11 @@ static void a_batch_ends_behind_as_many_keys(void **state)
     (void)state;
     struct scratch s;
     struct gm_store *store = fill(&s);
-    struct gm_output rows[] = {{"a", 9}, {"a", 1}, {"b", 2}, {"c", 3}, {"missing", 1}};
+    struct gm_output rows[] = {{.key = "a", .size = 9},
+                               {.key = "a", .size = 1},
+                               {.key = "b", .size = 2},
+                               {.key = "c", .size = 3},
+                               {.key = "missing", .size = 1}};
     struct gm_outputs outputs = {.rows = rows, .count = 5};
     assert_int_equal(gm_outputs_check(&outputs, store, 2, &err), 0);
     assert_int_equal(outputs.next, 3);
@@ -105,7 +142,10 @@ static void a_list_shows_what_need_not_be_asked_for(void **state)
     (void)state;
     struct scratch s;
     struct gm_store *store = fill(&s);
-    struct gm_output rows[] = {{"b", 9}, {"b", 2}, {"c", 3}, {"f/x", 0}};
+    struct gm_output rows[] = {{.key = "b", .size = 9},
+                               {.key = "b", .size = 2},
+                               {.key = "c", .size = 3},
+                               {.key = "f/x", .size = 0}};
     struct gm_outputs outputs = {.rows = rows, .count = 4};
     assert_int_equal(gm_outputs_skim(&outputs, store, "", &err), 0);
     assert_int_equal(outputs.next, 4);
@@ -121,12 +161,83 @@ static void a_list_shows_what_need_not_be_asked_for(void **state)
     scratch_remove(&s);
 }
 
+/* Owned, as a list that is struck off frees its keys. */
+static struct gm_outputs owned(const struct gm_output *rows, size_t count)
+{
+    struct gm_outputs outputs = {.rows = calloc(count, sizeof(*rows)), .count = count};
+    assert_non_null(outputs.rows);
+    for (size_t i = 0; i < count; i++) {
+        outputs.rows[i] = rows[i];
+        outputs.rows[i].key = strdup(rows[i].key);
+        assert_non_null(outputs.rows[i].key);
+    }
+    return outputs;
+}
+
+static void what_a_list_shows_is_struck_off(void **state)
+{
+    (void)state;
+    struct scratch s;
+    struct gm_store *store = fill(&s);
+    const struct gm_output rows[] = {{.key = "a", .size = 9},   {.key = "a", .size = 1},
+                                     {.key = "aa", .size = 1},  {.key = "b", .size = 3},
+                                     {.key = "b", .size = 4},   {.key = "c", .size = 3},
+                                     {.key = "f/x", .size = 0}, {.key = "z", .size = 2}};
+    struct gm_outputs outputs = owned(rows, 8);
+    outputs.next = 2;
+    assert_int_equal(gm_outputs_strike(&outputs, store, "", &err), 0);
+    assert_true(outputs.count == 4 && outputs.next == 0);
+    assert_string_equal(outputs.rows[0].key, "aa");
+    assert_string_equal(outputs.rows[1].key, "b");
+    assert_int_equal(outputs.rows[2].size, 4);
+    assert_string_equal(outputs.rows[3].key, "z");
+    assert_int_equal(gm_outputs_left(&outputs), 3);
+    gm_outputs_fini(&outputs);
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
+static void a_body_is_copied_with_the_hash_of_its_size(void **state)
+{
+    (void)state;
+    struct scratch s, other;
+    char url[160];
+    struct gm_store *store = fill(&s), *to = NULL;
+    struct gm_output rows[] = {{.key = "b", .size = 9, .has_sha256 = true},
+                               {.key = "b", .size = 2, .has_sha256 = true},
+                               {.key = "c", .size = 3, .has_sha256 = true},
+                               {.key = "f/x", .size = 1}};
+    struct gm_outputs outputs = {.rows = rows, .count = 4};
+    gm_sha256("12", 2, rows[1].sha256);
+    scratch_make(&other);
+    snprintf(url, sizeof(url), "file://%s", other.path);
+    assert_int_equal(gm_store_open(url, false, &to, &err), 0);
+    assert_int_equal(gm_outputs_copy(&outputs, store, to, other.path, NULL, &err), 0);
+    assert_int_equal(outputs.next, 2);
+    /* of other bytes than it was stored with; then of another size */
+    assert_int_equal(gm_outputs_copy(&outputs, store, to, other.path, NULL, &err),
+                     -GM_E_STORE_CORRUPT);
+    assert_int_equal(outputs.next, 2);
+    outputs.next = 3;
+    assert_int_equal(gm_outputs_copy(&outputs, store, to, other.path, NULL, &err),
+                     -GM_E_STORE_CORRUPT);
+    outputs.next = 0;
+    outputs.count = 2;
+    assert_int_equal(gm_outputs_check(&outputs, to, 9, &err), 0);
+    gm_store_close(&store);
+    gm_store_close(&to);
+    scratch_remove(&s);
+    scratch_remove(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_output_must_be_there_with_its_size),
         cmocka_unit_test(a_batch_ends_behind_as_many_keys),
         cmocka_unit_test(a_list_shows_what_need_not_be_asked_for),
+        cmocka_unit_test(what_a_list_shows_is_struck_off),
+        cmocka_unit_test(a_body_is_copied_with_the_hash_of_its_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,9 +157,33 @@ static void what_is_published_meanwhile_stays(void **state)
     scratch_remove(&s);
 }
 
+static void what_came_to_nothing_is_noted_where_anything_is(void **state)
+{
+    (void)state;
+    struct scratch s;
+    struct gm_store *store = open_store(&s);
+    struct gm_replaced r = {0};
+    bool noted = false;
+    assert_int_equal(gm_replaced_leave(store, NEW, 1000, &noted, &err), 0);
+    assert_false(noted || has(store, "replaced/" NEW)); /* nothing is there */
+    put(store, "v/" NEW "/a", "a");
+    stands(store, "a", NEW);
+    assert_int_equal(gm_replaced_leave(store, NEW, 1000, &noted, &err), 0);
+    assert_false(noted || has(store, "replaced/" NEW)); /* it stands there */
+    stands(store, "a", OLD);
+    assert_int_equal(gm_replaced_leave(store, NEW, 1000, &noted, &err), 0);
+    assert_true(noted);
+    assert_int_equal(gm_replaced_read(store, 1000, &r, &err), 0);
+    assert_int_equal(r.count, 1);
+    gm_replaced_fini(&r);
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_came_to_nothing_is_noted_where_anything_is),
         cmocka_unit_test(what_stands_of_another_is_noted_once),
         cmocka_unit_test(what_stands_again_stays),
         cmocka_unit_test(it_is_deleted_in_parts_its_note_last),

@@ -157,6 +157,7 @@ static void load(struct sim *sim)
                                     .tenant_count = sim->params.tenant_count,
                                     .loaded_unix_ms =
                                         SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
+                                    .backup_retry_s = sim->params.backup_retry_s,
                                     .keep_finished = sim->params.keep_finished,
                                     .work_is_remote = sim->params.remote,
                                     .shelf = sim_shelf_open(sim)};
@@ -318,6 +319,7 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
                                    .destination_url = destination,
                                    .destination_mark = "of out",
                                    .work_mark = "of work",
+                                   .backup_url = sim->params.backup,
                                    .priority = priority,
                                    .tenant = sim->tenant,
                                    .deadline_unix_ms = deadline,

@@ -41,6 +41,8 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t preempt_ms;     /* 0: never */
     uint32_t max_attempts;
     uint32_t keep_finished;
+    uint32_t backup_retry_s;
+    const char *backup;  /* where jobs have their results copied to; NULL: nowhere */
     uint32_t loss;       /* a message vanishes */
     uint32_t twice;      /* a message to the scheduler comes twice */
     uint32_t task_fails; /* with a random code that is worth another try */
@@ -302,6 +304,7 @@ struct sim {
     uint64_t pairs;                             /* of these: told that both go on */
     bool hold_commits;                          /* nothing is committed: a slow disk */
     gm_time killed_at;                          /* told to stop; 0: not */
+    uint32_t backups;                           /* asked for; a test answers */
     bool hold_publish;                          /* nothing is done in stores for the core */
     struct sim_op *ops[SIM_JOBS];               /* owned */
     size_t op_count;

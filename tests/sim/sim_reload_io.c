@@ -71,6 +71,7 @@ static struct gm_core *load(struct sim *sim, const struct overlay *rows, struct 
                                     .max_attempts = sim->params.max_attempts,
                                     .loaded_unix_ms =
                                         SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
+                                    .backup_retry_s = sim->params.backup_retry_s,
                                     .keep_finished = sim->params.keep_finished};
     struct gm_core *core = NULL;
     struct gm_err err = {.code = GM_OK};
