@@ -233,6 +233,25 @@ static void print_encoding(FILE *file, const json_t *encoding)
     }
 }
 
+static void print_backup(FILE *file, const json_t *backup)
+{
+    const json_t *error = json_object_get(backup, "error");
+    if (!json_is_object(backup)) {
+        return;
+    }
+    fputs("backup       ", file);
+    gm_print_text(file, gm_job_text(backup, "url"), 0);
+    fputs(": ", file);
+    gm_print_text(file, gm_job_text(backup, "state"), 0);
+    if (json_is_object(error)) {
+        fprintf(file, ", %" PRId64 " objects lack: ", gm_job_number(backup, "lacking"));
+        gm_print_text(file, gm_job_text(error, "code"), 0);
+        fputs(": ", file);
+        gm_print_text(file, gm_job_text(error, "text"), 0);
+    }
+    fputc('\n', file);
+}
+
 void gm_print_job(FILE *file, const json_t *job)
 {
     static const char *const keys[] = {
@@ -250,6 +269,7 @@ void gm_print_job(FILE *file, const json_t *job)
     gm_print_row(file, "progress", gm_progress_line(&progress, line, sizeof(line)));
     print_tasks(file, json_object_get(job, "tasks"));
     print_encoding(file, json_object_get(job, "encoding"));
+    print_backup(file, json_object_get(job, "backup"));
     const json_t *error = json_object_get(job, "error");
     if (json_is_object(error)) {
         fputs("error        ", file);

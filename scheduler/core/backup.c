@@ -69,8 +69,8 @@ bool gm_core_backup_waits(const struct gm_cjob *job)
 
 enum gm_backup_state gm_core_backup_state(const struct gm_cjob *job)
 {
-    bool without =
-        job->plan_only || (gm_job_state_is_final(job->state) && job->state != GM_JOB_DONE);
+    bool without = job->plan_only || job->state == GM_JOB_FAILING || job->state == GM_JOB_FAILED ||
+                   job->state == GM_JOB_CANCELLING || job->state == GM_JOB_CANCELLED;
     return without ? GM_BACKUP_NONE : job->backup.state;
 }
 
