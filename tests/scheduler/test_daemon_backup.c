@@ -42,20 +42,20 @@ static void what_was_published_lies_there_too(void **state)
     struct node n;
     char id[64];
     begin(&f, &n, *state);
-    submit(&f, "second", id);
-    assert_true(farm_has(&f, "second/.gm-store"));
+    submit(&f, "out/second", id);
+    assert_true(farm_has(&f, "out/second/.gm-store"));
     node_work(&n, 5);
     wait_for(&f, id, "job.done");
     expect_backup(&f, id, "done", "");
-    expect_file(&f, "second/" SEGMENT, "a segment");
-    expect_file(&f, "second/master.m3u8", "master");
+    expect_file(&f, "out/second/" SEGMENT, "a segment");
+    expect_file(&f, "out/second/master.m3u8", "master");
 
-    write_file(*state, "second/report.json", over, strlen(over));
-    submit(&f, "second", id);
+    write_file(*state, "out/second/report.json", over, strlen(over));
+    submit(&f, "out/second", id);
     node_work(&n, 5);
     wait_for(&f, id, "job.done"); /* another title stands there, and stays */
     expect_backup(&f, id, "failed", "storage.title_exists");
-    expect_file(&f, "second/report.json", over);
+    expect_file(&f, "out/second/report.json", over);
     farm_stop(&f);
     node_close(&n);
 }
