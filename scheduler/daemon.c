@@ -290,6 +290,7 @@ static void on_tick(uv_timer_t *timer)
     gm_commit_tick(d->commit);
     gm_retire_tick(d);
     gm_sweep_tick(d);
+    gm_http_tick(d->http);
 }
 
 /* Of those that were told to stop. */

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
 #include "scheduler/core/order.h"
+#include "scheduler/core/view_nodes.h"
 
 static void add_speed(const struct gm_cjob *job, struct gm_farm_view *out)
 {
@@ -74,6 +76,49 @@ void gm_view_farm_fini(struct gm_farm_view *view)
 {
     free(view->failed);
     memset(view, 0, sizeof(*view));
+}
+
+/* ---- nodes, in short */
+
+/* FNV-1a. */
+static uint64_t sign_add(uint64_t sign, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < size; i++) {
+        sign = (sign ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return sign;
+}
+
+static uint64_t sign_of(const struct gm_core *core, const struct gm_cnode *node,
+                        const struct gm_brief_view *brief)
+{
+    uint64_t sign = UINT64_C(0xcbf29ce484222325);
+    sign = sign_add(sign, brief->state, strlen(brief->state));
+    sign = sign_add(sign, &brief->connected, sizeof brief->connected);
+    sign = sign_add(sign, &node->instance, sizeof node->instance);
+    for (size_t i = 0; i < node->device_count; i++) {
+        const struct gm_cdevice *d = &node->devices[i];
+        uint64_t slots[] = {gm_core_usable(d).slots, d->used.slots};
+        const char *held = gm_core_held(core, node, d);
+        sign = sign_add(sign, d->id, strlen(d->id));
+        sign = sign_add(sign, slots, sizeof slots);
+        sign = sign_add(sign, held, strlen(held));
+    }
+    return sign;
+}
+
+void gm_view_briefs(const struct gm_core *core, void (*fn)(const struct gm_brief_view *, void *arg),
+                    void *arg)
+{
+    for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
+        struct gm_brief_view brief = {.id = node->id,
+                                      .state = gm_core_node_state(core, node),
+                                      .connected = node->connected,
+                                      .draining = node->draining};
+        brief.sign = sign_of(core, node, &brief);
+        fn(&brief, arg);
+    }
 }
 
 /* ---- what hangs together */

@@ -31,6 +31,17 @@ int gm_view_farm(const struct gm_core *core, gm_time now, struct gm_farm_view *o
                  struct gm_err *err) GM_MUST_CHECK;
 void gm_view_farm_fini(struct gm_farm_view *view);
 
+/* What changes of a node while it works; made without memory. */
+struct gm_brief_view {
+    const char *id;
+    const char *state; /* as of gm_node_view */
+    bool connected;
+    bool draining;
+    uint64_t sign; /* another one (but for chance) when one of these, or of its devices, changes */
+};
+void gm_view_briefs(const struct gm_core *core, void (*fn)(const struct gm_brief_view *, void *arg),
+                    void *arg);
+
 enum gm_link_kind {
     GM_LINK_NEED,   /* it begins when `other`, a task, is done */
     GM_LINK_STREAM, /* it takes items of `other`, a task, while that still makes them */

@@ -8,6 +8,7 @@
 #include "scheduler/core/node.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/times.h"
+#include "scheduler/core/view_nodes.h"
 #include "scheduler/core/watch.h"
 
 const char *gm_view_lease_job(const struct gm_core *core, uint64_t epoch)
@@ -68,6 +69,20 @@ static struct gm_capacity left_of(const struct gm_cdevice *d)
     return left;
 }
 
+const char *gm_core_held(const struct gm_core *core, const struct gm_cnode *node,
+                         const struct gm_cdevice *device)
+{
+    return fill_quarantine(core, node, device).state;
+}
+
+const char *gm_core_node_state(const struct gm_core *core, const struct gm_cnode *node)
+{
+    return gm_core_is_restarting(core, node) ? "restarting"
+           : node->draining                  ? "draining"
+           : node->connected                 ? "connected"
+                                             : "gone";
+}
+
 static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                      struct gm_node_view *out)
 {
@@ -76,10 +91,7 @@ static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                                  .hostname = node->hostname,
                                  .build = node->build,
                                  .protocol = node->protocol,
-                                 .state = restarting        ? "restarting"
-                                          : node->draining  ? "draining"
-                                          : node->connected ? "connected"
-                                                            : "gone",
+                                 .state = gm_core_node_state(core, node),
                                  .connected = node->connected,
                                  .draining = node->draining,
                                  .restarts = node->restarts,

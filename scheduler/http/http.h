@@ -17,6 +17,8 @@ const char *gm_http_address(const struct gm_http *http);
 /* Something happened to a job; seq 0: not stored. http NULL is fine. */
 void gm_http_event(struct gm_http *http, const char *job_id, const char *type, const char *json,
                    int64_t seq);
+/* Now and then, at least each 100 ms. http NULL is fine. */
+void gm_http_tick(struct gm_http *http);
 /* No new connections; event streams end. */
 void gm_http_stop(struct gm_http *http);
 void gm_http_close(struct gm_http **http);

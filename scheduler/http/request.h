@@ -84,6 +84,7 @@ struct gm_http {
     struct gm_unstored *unstored; /* jobs of the core that are not on disk yet: submit.c */
     struct gm_stream *streams;
     size_t stream_count;
+    struct gm_farm_stream *farm; /* owned: sse_farm.c */
     size_t file_count;
 };
 
@@ -196,7 +197,8 @@ enum MHD_Result gm_web_queue(struct gm_request *r);
 /* handle_sweep.c */
 void gm_handle_sweep(struct gm_request *r);
 
-/* sse.c */
+/* sse.c; the farm's: sse_farm.c */
+void gm_handle_farm_events(struct gm_request *r);
 void gm_handle_events(struct gm_request *r);
 enum MHD_Result gm_stream_queue(struct gm_request *r);
 void gm_streams_event(struct gm_http *http, const char *job_id, const char *type, const char *json,

@@ -14,7 +14,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
-#include "scheduler/http/request.h"
+#include "scheduler/http/sse.h"
 #include "scheduler/overload.h"
 #include "scheduler/report.h"
 
@@ -419,7 +419,8 @@ int gm_http_open(struct gm_daemon *d, const char *address, struct gm_http **out,
     }
     http->d = d;
     http->started_unix_ms = gm_time_unix_ms();
-    int rc = gm_tls_init(gm_daemon_settings(d), &http->tls, err);
+    int rc = gm_farm_open(http, err);
+    rc = rc < 0 ? rc : gm_tls_init(gm_daemon_settings(d), &http->tls, err);
     if (rc == 0) {
         rc = gm_http_listen(address, http->tls.flags != 0, &fd, &http->address, &http->socket_path,
                             err);
@@ -452,6 +453,13 @@ void gm_http_event(struct gm_http *http, const char *job_id, const char *type, c
 {
     if (http != NULL) {
         gm_streams_event(http, job_id, type, json, seq);
+    }
+}
+
+void gm_http_tick(struct gm_http *http)
+{
+    if (http != NULL && !http->stopping) {
+        gm_farm_tick(http, gm_time_now());
     }
 }
 
@@ -493,6 +501,7 @@ void gm_http_close(struct gm_http **server)
         MHD_stop_daemon(http->mhd);
         http->mhd = NULL;
     }
+    gm_farm_close(http);
     if (http->socket_path != NULL) {
         (void)unlink(http->socket_path);
     }

@@ -1,4 +1,5 @@
-/* Event streams of jobs. See: https://html.spec.whatwg.org/multipage/server-sent-events.html
+/* Event streams; here those of jobs, in sse_farm.c those of the farm. See:
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html
  *
  * A stream begins with `job` (the document), then what is stored after Last-Event-ID, then what
  * happens. Its connection is suspended while it has nothing to say. What a slow reader has not
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/http/request.h"
+#include "scheduler/http/sse.h"
 #include "scheduler/report.h"
 
 #define STREAMS_MAX 512
@@ -16,19 +17,6 @@
 #define SOFT_BYTES ((size_t)64 * 1024)   /* progress is left out beyond this */
 #define HARD_BYTES ((size_t)1024 * 1024) /* the stream ends */
 #define REPLAY_EVENTS 2000
-
-struct gm_stream {
-    struct gm_stream *next;
-    struct gm_http *http; /* borrowed */
-    struct MHD_Connection *connection;
-    char job_id[GM_HTTP_ID_BYTES];
-    int64_t last_seq;
-    int64_t until_unix_ms; /* its token's end */
-    struct gm_buf out;
-    size_t taken; /* of out */
-    bool ended;   /* after what is in out */
-    bool suspended;
-};
 
 static bool is_final(const char *type)
 {
@@ -50,21 +38,21 @@ static void wake(struct gm_stream *s)
     }
 }
 
-static void end(struct gm_stream *s)
+void gm_stream_end(struct gm_stream *s)
 {
     s->ended = true;
     wake(s);
 }
 
-static void say(struct gm_stream *s, const char *type, const char *data, int64_t seq)
+void gm_stream_say(struct gm_stream *s, const char *type, const char *data, int64_t seq)
 {
     size_t waiting = s->out.size - s->taken;
     if (s->ended || (seq != 0 && seq <= s->last_seq) ||
-        (waiting > SOFT_BYTES && is_progress(type))) {
+        (waiting > SOFT_BYTES && (is_progress(type) || strcmp(type, "farm") == 0))) {
         return;
     }
     if (waiting > HARD_BYTES) {
-        end(s);
+        gm_stream_end(s);
         return;
     }
     if (seq != 0) {
@@ -77,7 +65,7 @@ static void say(struct gm_stream *s, const char *type, const char *data, int64_t
     gm_buf_str(&s->out, data);
     gm_buf_str(&s->out, "\n\n");
     if (s->out.failed) {
-        end(s);
+        gm_stream_end(s);
         return;
     }
     wake(s);
@@ -109,6 +97,7 @@ void gm_streams_event(struct gm_http *http, const char *job_id, const char *type
     struct gm_buf data = {0};
     struct gm_err err = {0};
     bool made = false;
+    gm_farm_event(http, job_id, type, json, seq);
     for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
         if (s->ended || strcmp(s->job_id, job_id) != 0) {
             continue;
@@ -117,9 +106,9 @@ void gm_streams_event(struct gm_http *http, const char *job_id, const char *type
             break;
         }
         made = true;
-        say(s, is_progress(type) ? "progress" : type, (const char *)data.data, seq);
+        gm_stream_say(s, is_progress(type) ? "progress" : type, (const char *)data.data, seq);
         if (is_final(type)) {
-            end(s);
+            gm_stream_end(s);
         }
     }
     gm_buf_fini(&data);
@@ -130,7 +119,7 @@ void gm_streams_heartbeat(struct gm_http *http)
     int64_t now = gm_time_unix_ms();
     for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
         if (!s->ended && now >= s->until_unix_ms) {
-            end(s);
+            gm_stream_end(s);
         } else if (!s->ended && s->out.size == s->taken) {
             gm_buf_str(&s->out, ": still here\n\n");
             wake(s);
@@ -141,7 +130,7 @@ void gm_streams_heartbeat(struct gm_http *http)
 void gm_streams_end(struct gm_http *http)
 {
     for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
-        end(s);
+        gm_stream_end(s);
     }
 }
 
@@ -157,7 +146,7 @@ static void replay_one(const struct gm_state_event *e, void *arg)
     struct replay *r = arg;
     r->count++;
     if (!is_final(e->type)) { /* that comes with a fresh document, last */
-        say(r->s, e->type, e->json, e->seq);
+        gm_stream_say(r->s, e->type, e->json, e->seq);
     } else {
         r->s->last_seq = e->seq;
     }
@@ -183,7 +172,7 @@ static int begin(struct gm_stream *s, const char *last_id, struct gm_err *err)
         return rc;
     }
     gm_buf_str(&s->out, "retry: 1000\n\n");
-    say(s, "job", (const char *)data.data, 0);
+    gm_stream_say(s, "job", (const char *)data.data, 0);
     if (last_id != NULL) {
         s->last_seq = strtoll(last_id, NULL, 10);
         s->last_seq = s->last_seq < 0 ? 0 : s->last_seq;
@@ -197,45 +186,56 @@ static int begin(struct gm_stream *s, const char *last_id, struct gm_err *err)
         if (s->last_seq > 0) {
             gm_buf_printf(&s->out, "id: %lld\n", (long long)s->last_seq);
         }
-        say(s, type, (const char *)data.data, 0);
-        end(s);
+        gm_stream_say(s, type, (const char *)data.data, 0);
+        gm_stream_end(s);
     }
     gm_buf_fini(&data);
     return rc;
+}
+
+int gm_stream_create(struct gm_request *r, struct gm_stream **out, struct gm_err *err)
+{
+    if (r->http->stream_count >= STREAMS_MAX) {
+        return gm_err_set(err, GM_E_BUSY, 0, "too many event streams are open");
+    }
+    struct gm_stream *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return gm_err_nomem(err);
+    }
+    s->http = r->http;
+    s->connection = r->connection;
+    memcpy(s->job_id, r->id, sizeof s->job_id);
+    s->until_unix_ms = r->caller.until_unix_ms;
+    s->next = r->http->streams;
+    r->http->streams = s;
+    r->http->stream_count++;
+    *out = s;
+    return 0;
+}
+
+void gm_stream_answer(struct gm_request *r, struct gm_stream *s)
+{
+    r->stream = s;
+    gm_request_answered(r);
 }
 
 void gm_handle_events(struct gm_request *r)
 {
     struct gm_err err = {0};
     struct gm_stream *s = NULL;
-    int rc = 0;
-    if (r->http->stream_count >= STREAMS_MAX) {
-        rc = gm_err_set(&err, GM_E_BUSY, 0, "too many event streams are open");
-    } else {
-        s = calloc(1, sizeof *s);
-        rc = s == NULL ? gm_err_nomem(&err) : 0;
-    }
+    int rc = gm_stream_create(r, &s, &err);
     if (rc == 0) {
-        s->http = r->http;
-        s->connection = r->connection;
-        memcpy(s->job_id, r->id, sizeof s->job_id);
-        s->until_unix_ms = r->caller.until_unix_ms;
         rc = begin(s, MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Last-Event-ID"),
                    &err);
     }
     if (rc < 0) {
         if (s != NULL) {
-            gm_buf_fini(&s->out);
-            free(s);
+            gm_stream_destroy(s);
         }
         gm_request_fail(r, &err);
         return;
     }
-    s->next = r->http->streams;
-    r->http->streams = s;
-    r->http->stream_count++;
-    r->stream = s;
-    gm_request_answered(r);
+    gm_stream_answer(r, s);
 }
 
 /* ---- microhttpd's side */
@@ -268,6 +268,7 @@ void gm_stream_destroy(struct gm_stream *s)
         if (*p == s) {
             *p = s->next;
             s->http->stream_count--;
+            gm_farm_left(s->http, s);
             break;
         }
     }

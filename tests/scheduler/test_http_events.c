@@ -1,0 +1,92 @@
+/* The farm's event stream. */
+#include "tests/scheduler/daemon_story.h"
+
+static int open_stream(const struct farm *f, const char *last_id)
+{
+    char request[256];
+    int fd = farm_connect(f);
+    int n = snprintf(request, sizeof request, "GET /v1/events HTTP/1.1\r\nHost: x\r\n%s%s%s\r\n",
+                     last_id != NULL ? "Last-Event-ID: " : "", last_id != NULL ? last_id : "",
+                     last_id != NULL ? "\r\n" : "");
+    farm_send(fd, request, (size_t)n);
+    return fd;
+}
+
+static void expect(int fd, const char *text, char **all)
+{
+    if (!farm_read_until(fd, text, all)) {
+        fail_msg("%s did not come: %s", text, *all);
+    }
+}
+
+/* Number of the first event of that type. */
+static long number_of(const char *all, const char *type)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "event: %s\n", type);
+    const char *at = strstr(all, text);
+    long n = 0;
+    assert_non_null(at);
+    for (at--; at > all && at[-1] != '\n'; at--) {
+    }
+    assert_int_equal(sscanf(at, "id: %ld", &n), 1);
+    return n;
+}
+
+static void all_jobs_and_nodes_are_told_of(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64], text[160], last[32];
+    char *all = NULL, *again = NULL;
+    farm_start(&f, *state);
+    node_open(&n, &f);
+    int fd = open_stream(&f, NULL);
+    expect(fd, "event: farm\ndata: {", &all);
+    farm_submit(&f, PIPELINE, "", id);
+    (void)snprintf(text, sizeof text,
+                   "event: job.state\ndata: {\"id\":\"%s\",\"state\":\"queued\",\"progress\":{",
+                   id);
+    expect(fd, text, &all);
+    node_hello(&n);
+    n.lost = "video/seg-other.m4s";
+    node_work(&n, 6);
+    expect(fd, "event: task.retry\n", &all);
+    (void)snprintf(text, sizeof text, "event: job.done\ndata: {\"id\":\"%s\",\"state\":\"done\"",
+                   id);
+    expect(fd, text, &all);
+    expect(fd, "event: node\ndata: {\"id\":\"node-1\",\"state\":\"connected\"", &all);
+    expect(fd, "\"jobs\":{\"queued\":0,\"running\":0,\"publishing\":0,\"done\":1", &all);
+    assert_null(strstr(all, "event: reset"));
+    assert_null(strstr(all, "event: progress"));
+    (void)snprintf(last, sizeof last, "%ld", number_of(all, "job.state"));
+    int other = open_stream(&f, last); /* what came behind that */
+    expect(other, "event: farm\n", &again);
+    assert_null(strstr(again, "\"queued\"}"));
+    assert_non_null(strstr(again, "\"state\":\"running\"}"));
+    assert_int_equal(number_of(again, "job.done"), number_of(all, "job.done"));
+    (void)close(other);
+    free(again);
+    again = NULL;
+    other = open_stream(&f, "999999"); /* nobody knows what that was */
+    expect(other, "event: farm\n", &again);
+    assert_int_equal(number_of(again, "reset"), number_of(all, "job.done"));
+    (void)close(other);
+    free(again);
+    farm_expect(&f, "POST", "/v1/nodes/node-1:drain", NULL, 202, NULL);
+    expect(fd, "event: node\ndata: {\"id\":\"node-1\",\"state\":\"draining\"", &all);
+    farm_expect(&f, "GET", "/v1/events?job=x", NULL, 400, "usage.invalid");
+    farm_stop(&f);
+    assert_false(farm_read_until(fd, "no such thing", &all)); /* it ended */
+    (void)close(fd);
+    free(all);
+    node_close(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(all_jobs_and_nodes_are_told_of, make_folder, remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
