@@ -12,6 +12,8 @@ static const struct gm_code_info CODES[] = {
 #define GM_CODE(number, name, id, retry, blame, http, meaning, remedy)                             \
     {GM_E_##name, id, GM_RETRY_##retry, GM_BLAME_##blame, http, meaning, remedy},
 #include "common/catalogue.def"
+
+#define TOKEN_DIGITS 24 /* more than names have behind that word */
 #undef GM_CODE
 };
 
@@ -92,6 +94,22 @@ static void mark_cut(char *text, size_t size)
     memcpy(text + size - 4, "...", 4);
 }
 
+/* A token of the HTTP API that stood where something else belongs (common/tokens.h) is told to
+ * nobody, whole or cut. */
+static void hide_tokens(char *text)
+{
+    static const char prefix[] = "gopmill_";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (char *at = strstr(text, prefix); at != NULL; at = strstr(at, prefix)) {
+        at += sizeof prefix - 1;
+        size_t size = strspn(at, digits);
+        if (size >= TOKEN_DIGITS) {
+            memcpy(at, "***", 3);
+            memmove(at + 3, at + size, strlen(at + size) + 1);
+        }
+    }
+}
+
 GM_PRINTF(4, 0)
 static int set_text(struct gm_err *err, enum gm_code code, int64_t native, const char *fmt,
                     va_list args)
@@ -108,6 +126,7 @@ static int set_text(struct gm_err *err, enum gm_code code, int64_t native, const
             mark_cut(err->text, sizeof(err->text));
         }
         gm_utf8_clean(err->text);
+        hide_tokens(err->text);
     }
     return -(int)code;
 }

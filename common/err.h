@@ -72,7 +72,7 @@ static inline int gm_err_failed(int rc)
     return rc;
 }
 
-/* Fills *err (NULL is fine) and returns -code. */
+/* Fills *err (NULL is fine), returns -code. What looks like an API token is left out of it. */
 int gm_err_set(struct gm_err *err, enum gm_code code, int64_t native, const char *fmt, ...)
     GM_PRINTF(4, 5);
 #define gm_err_set(...) gm_err_failed((gm_err_set)(__VA_ARGS__))

@@ -83,17 +83,20 @@ bool gm_token_is(const char *text)
            text[GM_TOKEN_SIZE - 1] == '\0';
 }
 
-/* A file that its owner alone may read; *out owned, without a NUL in it. */
-static int read_private(const char *path, uint8_t **out, size_t *out_size, struct gm_err *err)
+/* A file that its owner alone may read; *out owned. waits: it may be a pipe. */
+static int read_private(const char *path, bool waits, uint8_t **out, size_t *out_size,
+                        struct gm_err *err)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (waits ? 0 : O_NONBLOCK));
     int rc = 0;
     if (fd < 0 || fstat(fd, &st) < 0) {
         rc = gm_err_sys(err, errno, "%.150s can't be read", path);
     } else if ((st.st_mode & 077) != 0) {
         rc = gm_err_set(err, GM_E_CONFIG, 0,
                         "%.150s can be read by others than its owner: chmod 0600", path);
+    } else if (!waits && !S_ISREG(st.st_mode)) {
+        rc = gm_err_set(err, GM_E_CONFIG, 0, "%.150s is no file", path);
     } else {
         rc = gm_fs_read_fd(fd, FILE_MAX_BYTES, out, out_size, err);
     }
@@ -107,7 +110,7 @@ int gm_token_read(const char *path, char out[GM_TOKEN_SIZE], struct gm_err *err)
 {
     uint8_t *text = NULL;
     size_t size = 0;
-    int rc = read_private(path, &text, &size, err);
+    int rc = read_private(path, true, &text, &size, err);
     if (rc < 0) {
         return rc;
     }
@@ -288,7 +291,7 @@ int gm_tokens_load(const char *path, struct gm_tokens *out, struct gm_err *err)
 {
     uint8_t *text = NULL;
     size_t size = 0;
-    int rc = read_private(path, &text, &size, err);
+    int rc = read_private(path, false, &text, &size, err);
     if (rc == 0) {
         rc = gm_tokens_parse(path, (const char *)text, size, out, err);
     }

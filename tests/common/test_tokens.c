@@ -122,6 +122,9 @@ static void files_are_their_owners_alone(void **state)
     gm_tokens_fini(&list);
     assert_int_equal(chmod(path, 0640), 0);
     assert_int_equal(gm_tokens_load(path, &list, &err), -GM_E_CONFIG);
+    const char *pipe = scratch_path(&s, "pipe"); /* who looks at it must not wait */
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(gm_tokens_load(pipe, &list, &err), -GM_E_CONFIG);
 
     path = scratch_path(&s, "token");
     assert_int_equal(gm_token_make(token, &err), 0);
@@ -133,6 +136,10 @@ static void files_are_their_owners_alone(void **state)
     assert_int_equal(gm_fs_write_private(path, text, strlen(text), &err), 0);
     assert_int_equal(gm_token_read(path, back, &err), -GM_E_CONFIG);
     assert_null(strstr(err.text, token));
+    assert_int_equal(gm_token_read(token, back, &err), -GM_E_SYS); /* in place of a path */
+    assert_null(strstr(err.text, token));
+    assert_int_equal(gm_err_set(&err, GM_E_INVAL, 0, "%.40s and %s x", token, token), -GM_E_INVAL);
+    assert_string_equal(err.text, "gopmill_*** and gopmill_*** x");
     assert_int_equal(chmod(path, 0644), 0);
     assert_int_equal(gm_token_read(path, back, &err), -GM_E_CONFIG);
     scratch_remove(&s);
