@@ -162,12 +162,13 @@ int gm_gate_check(struct gm_gate *gate, const char *authorization, unsigned coun
 static int family_of(int fd, struct sockaddr_storage *out)
 {
     socklen_t size = sizeof *out;
+    *out = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
     return getsockname(fd, (struct sockaddr *)out, &size) == 0 ? out->ss_family : AF_UNSPEC;
 }
 
 bool gm_gate_is_local(int fd)
 {
-    struct sockaddr_storage at = {0};
+    struct sockaddr_storage at;
     switch (family_of(fd, &at)) {
     case AF_UNIX:
         return true;
@@ -211,7 +212,7 @@ static void say_what_is_open(const struct gm_settings *settings, const struct gm
 int gm_gate_open(const struct gm_settings *settings, int fd, struct gm_gate **out,
                  struct gm_err *err)
 {
-    struct sockaddr_storage at = {0};
+    struct sockaddr_storage at;
     struct gm_gate *gate = calloc(1, sizeof *gate);
     int rc = gate == NULL ? gm_err_nomem(err) : 0;
     if (rc == 0 && settings->http_tokens[0] != '\0' && family_of(fd, &at) != AF_UNIX) {

@@ -47,6 +47,7 @@ answers() { # status code args of ask...
 }
 check "life needs none" answers 200 "" "" GET /livez
 check "nor readiness" answers 200 "" "" GET /readyz
+check "nor the page" answers 200 "" "" GET /
 check "all else does" answers 401 auth.missing "" GET /v1/jobs
 check "and says how" grep -qi '^www-authenticate: Bearer' "$work/head"
 check "also what is no route" answers 401 auth.missing "" GET /v2
