@@ -96,8 +96,10 @@ export function mountFarm(root) {
   }
 
   const soon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(load, 400);
+    timer ??= setTimeout(() => {
+      timer = null;
+      load();
+    }, 400);
   };
   const ends = watchJobs((type) => type !== 'task.retry' && soon());
   const every = setInterval(() => !document.hidden && state.connection !== 'down' && load(), REFRESH_MS);

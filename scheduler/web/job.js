@@ -11,7 +11,7 @@ import { Gantt } from './gantt.js';
 import { Log } from './log.js';
 import { Result } from './player.js';
 import { outcome } from './report.js';
-import { act, bar, chip, codeDetails, copy, empty, facts, failure, loading, section, time } from './ui.js';
+import { act, bar, chip, codeDetails, copy, empty, facts, failure, loading, section, time, toast } from './ui.js';
 
 const REFRESH_MS = 3000;
 const PHASES = ['inspect', 'plan', 'split', 'analyze', 'encode', 'audio', 'package', 'publish'];
@@ -146,8 +146,10 @@ export function mountJob(root, id) {
     }
   }
   function soon() {
-    clearTimeout(timer);
-    timer = setTimeout(load, 350);
+    timer ??= setTimeout(() => {
+      timer = null;
+      load();
+    }, 350);
   }
 
   function buttons() {
@@ -211,13 +213,14 @@ export function mountJob(root, id) {
     drawHead();
     drawTop();
     drawTimeline();
-    if (job.state === 'done' && !job.plan_only && report) {
+    if (job.state === 'done' && !job.plan_only && report?.job.state === 'done') { // one of before names no outputs
       player ??= new Result(result, job);
       player.show(report);
     }
     render(rest, h('div', { class: 'columns wide-left' }, h('div', { class: 'column' }, outcome(report, job)),
       h('div', { class: 'column' }, log.panel(load), section('Job', {}, facts([['source', job.source], ['destination', job.destination], ['publication', job.publication], ['priority', `${job.priority} (${job.class})`],
-        ['started', time(job.started)], ['finished', time(job.finished)], ['encodes', job.encoding?.resolved?.chain ?? null]]),
+        ['started', time(job.started)], ['finished', time(job.finished)], ['encodes', job.encoding?.resolved?.chain ?? null],
+        job.backup ? ['backup', [chip(job.backup.state), ` ${job.backup.url}`, job.backup.error ? h('div', { class: 'muted' }, job.backup.error.text ?? '') : null]] : null]),
       h('p', { class: 'links' }, h('a', { href: `/v1/jobs/${id}/report`, target: '_blank', rel: 'noreferrer' }, 'report.json'))))));
   }
 
@@ -229,6 +232,9 @@ export function mountJob(root, id) {
     } else {
       if (type.startsWith('job.') && FINAL.includes(type.slice(4))) {
         close(); // nothing follows, and the stream would be asked for again
+        if (job && !isFinal(job)) {
+          toast(`${f.name(job.source)}: ${type.slice(4)}`, type === 'job.done' ? 'good' : 'bad');
+        }
       }
       soon();
     }

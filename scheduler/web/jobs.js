@@ -175,8 +175,10 @@ export function mountJobs(root, startQuery) {
   window.addEventListener('resize', onScroll);
   const ends = watchJobs((type) => {
     if (type !== 'task.retry') {
-      clearTimeout(refresh);
-      refresh = setTimeout(update, 500);
+      refresh ??= setTimeout(() => {
+        refresh = null;
+        update();
+      }, 500);
     }
   });
   const every = setInterval(() => !document.hidden && state.connection !== 'down' && jobs.some((j) => j.state === 'running') && update(), REFRESH_MS);

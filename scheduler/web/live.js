@@ -110,6 +110,9 @@ function onEvent(type, document) {
   } else if (type === 'node') {
     nodesSoon();
   } else {
+    if (type === 'reset') { // something was missed for good
+      nodesSoon();
+    }
     for (const fn of jobListeners) {
       fn(type, document);
     }

@@ -20,6 +20,9 @@ export class Log {
   }
 
   async load(signal) {
+    if (this.error?.status === 404) {
+      return;
+    }
     try {
       let more = true;
       while (more) {

@@ -16,6 +16,8 @@ export function nodeState(node) {
   return node.draining ? 'draining' : node.state in { connected: 1, draining: 1, silent: 1, gone: 1, quarantined: 1 } ? node.state : 'connected';
 }
 
+const path = (node, verb) => `/v1/nodes/${encodeURIComponent(node.id)}:${verb}`;
+
 const leasesOf = (node, device) => node.leases.filter((l) => l.device === device.id);
 
 function leaseTitle(l) {
@@ -42,8 +44,11 @@ function use(label, used, total, show) {
   return total > 0 ? h('div', { class: 'use', key: label }, h('span', null, label), bar(used, total, { label: `${label} in use`, kind: used / total > 0.9 ? 'warn' : 'busy' }), h('span', { class: 'num' }, `${show(used)} of ${show(total)}`)) : null;
 }
 
-function quarantine(q) {
-  return q ? h('p', { class: 'why' }, chip(q.state), h('span', null, q.why, h('span', { class: 'muted' }, ` (by the ${q.by}, `, time(q.since), ')'))) : null;
+function quarantine(node, d, isLong) {
+  const q = d.quarantine;
+  const lift = () => act(() => post(path(node, 'resume'), { device: d.id }), `${d.id} of ${node.id} is tried again`);
+  return q ? h('div', { class: 'why' }, chip(q.state), h('span', { class: 'grow' }, q.why, h('span', { class: 'muted' }, ` (by the ${q.by}, `, time(q.since), ')')),
+    isLong ? h('button', { type: 'button', class: 'small', 'aria-label': `Lift the quarantine of ${d.id}`, onclick: lift }, 'Lift') : null) : null;
 }
 
 function device(node, d, isLong) {
@@ -51,7 +56,7 @@ function device(node, d, isLong) {
   return h('div', { class: 'device', key: d.id },
     h('div', { class: 'device-head' }, h('span', { class: 'kind' }, d.kind), h('span', { class: 'device-name', title: d.id }, d.description || d.id),
       h('span', { class: 'num' }, c.slots > 0 ? `${d.used.slots}/${c.slots}` : 'takes no tasks')),
-    quarantine(d.quarantine),
+    quarantine(node, d, isLong),
     c.slots > 0 ? slots(node, d) : null,
     c.slots > 0 || isLong ? h('div', { class: 'uses' },
       use('processor', d.used.cpus, c.cpus, (v) => f.number(v, v % 1 ? 1 : 0)),
@@ -82,8 +87,6 @@ export function nodeCard(node, { limit = 6, long = false } = {}) {
     long ? longPart(node) : null);
 }
 
-const path = (node, verb) => `/v1/nodes/${encodeURIComponent(node.id)}:${verb}`;
-
 function measured(d) {
   return d.measured ? h('details', { key: `m-${d.id}` }, h('summary', null, `measured ${f.ago(d.measured.at)}: ${d.kind}`),
     h('table', { class: 'small' }, h('thead', null, h('tr', null, ['what', 'by', 'of', 'one stream', 'all'].map((t) => h('th', { scope: 'col' }, t)))),
@@ -98,10 +101,10 @@ function longPart(node) {
     facts([['build', node.build], ['protocol', f.number(node.protocol)], ['connected', time(node.connected_at)], ['seen', time(node.seen_at)]]),
     node.devices.map(measured),
     h('div', { class: 'buttons' },
-      node.draining
+      node.draining || node.restarting
         ? h('button', { type: 'button', key: 'resume', onclick: () => act(() => post(path(node, 'resume')), `${node.id} takes work again`) }, 'Resume')
         : h('button', { type: 'button', key: 'drain', onclick: () => act(() => post(path(node, 'drain')), `${node.id} finishes what it has`) }, 'Drain'),
-      node.restarts ? h('button', { type: 'button', key: 'restart', onclick: () => confirmation(`Restart ${node.id}?`, 'It finishes what it has, ends, and is started anew by what runs it.', 'Restart', () => act(() => post(path(node, 'restart'), {}), `${node.id} restarts when it is done`)) }, 'Restart') : null,
+      node.restarts && node.connected ? h('button', { type: 'button', key: 'restart', onclick: () => confirmation(`Restart ${node.id}?`, 'It finishes what it has, ends, and is started anew by what runs it.', 'Restart', () => act(() => post(path(node, 'restart'), {}), `${node.id} restarts when it is done`)) }, 'Restart') : null,
       h('button', { type: 'button', key: 'quarantine', onclick: () => askReason(`Quarantine ${node.id}`, (reason) => act(() => post(path(node, 'quarantine'), { reason }), `${node.id} is in quarantine`)) }, 'Quarantine …')));
 }
 

@@ -41,6 +41,7 @@ const LOOKS = {
   ready: ['idle', 'waiting'],
   backoff: ['warn', 'retry'],
   ended: ['off', 'gone'],
+  none: ['off', 'gone'],
   lost: ['warn', 'gone'],
   connected: ['good', 'done'],
   draining: ['warn', 'paused', 'draining'],
