@@ -44,40 +44,60 @@ static json_t *tasks_json(const struct gm_job_view *v)
     return tasks;
 }
 
-int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_t **out,
-               struct gm_err *err)
+int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out, struct gm_err *err)
 {
     struct gm_job_view v;
-    struct gm_metas metas;
     int rc = gm_view_job(core, job_id, &v, err);
     if (rc < 0) {
         return rc;
     }
-    rc = gm_metas_read(core, job_id, !light, &metas, err);
-    if (rc == 0 && (rc = gm_report_backup_warn(&v, metas.warnings, err)) < 0) {
-        gm_metas_fini(&metas);
-    }
-    if (rc < 0) {
-        gm_view_job_fini(&v);
-        return rc;
-    }
     json_t *j = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
-        "s:o, s:o, s:o, s:O, s:b, s:o}",
+        "s:o, s:b, s:o}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_url(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "class", gm_job_class_name(v.class_), "tenant", v.tenant, "deadline",
         gm_json_time(v.deadline_unix_ms), "external_id", gm_json_string(v.external_id), "created",
         gm_json_time(v.created_unix_ms), "started", gm_json_time(v.started_unix_ms), "finished",
         gm_json_time(v.finished_unix_ms), "eta", gm_json_time(v.end_unix_ms), "plan_only",
-        (int)v.plan_only, "publication", v.publication, "progress", progress_json(&v), "tasks",
-        tasks_json(&v), "encoding", gm_report_encoding(core, &v), "error",
-        v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings,
-        "replace", (int)!v.keeps_title, "backup", gm_report_backup(&v));
-    gm_metas_fini(&metas);
+        (int)v.plan_only, "publication", v.publication, "progress", progress_json(&v), "error",
+        v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "replace", (int)!v.keeps_title,
+        "backup", gm_report_backup(&v));
     gm_view_job_fini(&v);
     if (j == NULL) {
         return gm_err_nomem(err);
+    }
+    *out = j;
+    return 0;
+}
+
+int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_t **out,
+               struct gm_err *err)
+{
+    struct gm_job_view v = {0};
+    struct gm_metas metas;
+    json_t *j = NULL;
+    int rc = gm_doc_job_row(core, job_id, &j, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = gm_metas_read(core, job_id, !light, &metas, err);
+    if (rc < 0) {
+        json_decref(j);
+        return rc;
+    }
+    rc = gm_view_job(core, job_id, &v, err);
+    rc = rc < 0 ? rc : gm_report_backup_warn(&v, metas.warnings, err);
+    if (rc == 0 && (json_object_set_new(j, "tasks", tasks_json(&v)) != 0 ||
+                    json_object_set_new(j, "encoding", gm_report_encoding(core, &v)) != 0 ||
+                    json_object_set(j, "warnings", metas.warnings) != 0)) {
+        rc = gm_err_nomem(err);
+    }
+    gm_metas_fini(&metas);
+    gm_view_job_fini(&v);
+    if (rc < 0) {
+        json_decref(j);
+        return rc;
     }
     *out = j;
     return 0;

@@ -15,6 +15,9 @@
 /* light: without what needs every item's meta read (warnings counted while encoding). Owned. */
 int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_t **out,
                struct gm_err *err) GM_MUST_CHECK;
+/* The same without tasks, warnings and encoding, which cost what the job is large. */
+int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
+                   struct gm_err *err) GM_MUST_CHECK;
 int gm_doc_progress(const struct gm_core *core, const char *job_id, json_t **out,
                     struct gm_err *err) GM_MUST_CHECK;
 int gm_doc_explain(const struct gm_core *core, const char *job_id, gm_time now, json_t **out,

@@ -323,6 +323,9 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     if (event->type == GM_EV_CANCEL) {
         return gm_core_job_cancel(core, job, err);
     }
+    if (event->type == GM_EV_PRIORITY) {
+        return gm_core_job_set_priority(core, job, event->priority, err);
+    }
     if (event->type == GM_EV_PUBLISHED) {
         gm_core_job_published(core, job, &event->failure, event->manifests);
     } else if (event->type == GM_EV_BACKED_UP) {
@@ -388,6 +391,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
         }
         return handle_submit(core, event->submit, err);
     case GM_EV_CANCEL:
+    case GM_EV_PRIORITY:
     case GM_EV_PUBLISHED:
     case GM_EV_CLEANED:
     case GM_EV_BACKED_UP:

@@ -168,6 +168,7 @@ enum gm_event_type {
     GM_EV_TICK,   /* time went on; at least every 100 ms */
     GM_EV_QUARANTINE, /* node_id, reason; device: that one alone */
     GM_EV_STOP,       /* this scheduler ends: nothing is assigned any more, what runs goes on */
+    GM_EV_PRIORITY,   /* job_id, priority: 0..100; what runs goes on */
 };
 struct gm_event {
     enum gm_event_type type;
@@ -183,6 +184,7 @@ struct gm_event {
                          were known to */
     bool manifests;   /* PUBLISHED with a failure: one may stand */
     bool passed_over; /* CLEANED: of the outputs some stay, for another job had them too then */
+    int32_t priority;
     bool resume;
     bool told;
     bool force;

@@ -39,6 +39,9 @@ struct gm_inst *gm_core_job_find_inst(struct gm_cjob *job, const char *task, uin
 uint64_t gm_core_job_frames_done(const struct gm_cjob *job);
 /* Its deadline is near, or not any more: the class follows. */
 void gm_core_job_hurry(struct gm_core *core, struct gm_cjob *job);
+/* Errors: CONFLICT (it has ended), INVAL. */
+int gm_core_job_set_priority(struct gm_core *core, struct gm_cjob *job, int32_t priority,
+                             struct gm_err *err) GM_MUST_CHECK;
 void gm_core_job_sample(struct gm_cjob *job, gm_time now);
 
 /* beside.c: an output of that publication; "" has none. */

@@ -134,6 +134,13 @@ void gm_core_order_class(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
+void gm_core_order_priority(struct gm_core *core, struct gm_cjob *job, int32_t priority)
+{
+    job->priority = priority;
+    gm_heap_move(&job_lane(job)->jobs, &job->turn.line, job_before);
+    gm_core_order_class(core, job);
+}
+
 struct gm_cjob *gm_core_order_first(const struct gm_core *core, enum gm_job_class class_)
 {
     const struct gm_heap_node *node = gm_heap_first(&core->order.lanes[class_]);

@@ -98,6 +98,8 @@ void gm_core_order_enter(struct gm_core *core, struct gm_cjob *job);
 void gm_core_order_leave(struct gm_core *core, struct gm_cjob *job);
 /* Its class follows its priority and its deadline. */
 void gm_core_order_class(struct gm_core *core, struct gm_cjob *job);
+/* It has another priority from now on. */
+void gm_core_order_priority(struct gm_core *core, struct gm_cjob *job, int32_t priority);
 
 /* Whose turn it is; NULL: nobody waits that may have more. */
 struct gm_cjob *gm_core_order_next(struct gm_core *core);

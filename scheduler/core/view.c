@@ -193,6 +193,22 @@ const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id)
     return find_job(core, job_id, &job, &unused) == 0 ? job->tenant->name : NULL;
 }
 
+bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card_view *out)
+{
+    struct gm_cjob *job;
+    struct gm_err unused;
+    if (find_job(core, job_id, &job, &unused) < 0) {
+        return false;
+    }
+    *out = (struct gm_card_view){.state = job->state,
+                                 .id = job->id,
+                                 .tenant = job->tenant->name,
+                                 .pipeline_name = job->pipeline->name,
+                                 .external_id = job->external_id,
+                                 .source_name = job->source_name};
+    return true;
+}
+
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err)
 {

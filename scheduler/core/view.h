@@ -146,6 +146,12 @@ void gm_view_job_fini(struct gm_job_view *view);
 bool gm_view_job_state(const struct gm_core *core, const char *job_id, enum gm_job_state *out);
 /* Whose job it is: borrowed until the next step. NULL: there is no such job. */
 const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id);
+/* What lists of jobs are sifted by, at no cost that grows with the job. False: there is none. */
+struct gm_card_view {
+    enum gm_job_state state;
+    const char *id, *tenant, *pipeline_name, *external_id, *source_name;
+};
+bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card_view *out);
 /* Where a job reads and writes, at no cost that grows with it: asked for each assignment. Both
  * borrowed until the next step. Errors: NOTFOUND. */
 int gm_view_job_urls(const struct gm_core *core, const char *job_id, const char **out_source,

@@ -110,6 +110,14 @@ void gm_http_kick(struct gm_http *http);
 void gm_route(struct gm_request *r);
 /* Shows a job by r->id, when what the core knows of its beginning and its end is on disk. */
 void gm_request_show_stored(struct gm_request *r, void (*show)(struct gm_request *r));
+/* Calls show, with r->settled, when all that the core knows now is on disk. */
+void gm_request_show_settled(struct gm_request *r, void (*show)(struct gm_request *r));
+
+/* handle_jobs.c */
+void gm_handle_jobs(struct gm_request *r);
+
+/* handle_priority.c */
+void gm_handle_priority(struct gm_request *r);
 
 /* file.c: an answer of a file's bytes, in parts that the pool reads. Each struct takes no more
  * memory than a part. */

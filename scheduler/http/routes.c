@@ -7,9 +7,6 @@
 #include "scheduler/json.h"
 #include "scheduler/report.h"
 
-#define LIST_DEFAULT 50
-#define LIST_MAX 500
-
 /* ---- helpers */
 
 static void not_found(struct gm_request *r, enum gm_code code)
@@ -101,79 +98,6 @@ static void handle_ready(struct gm_request *r)
                               (json_int_t)t.slots_used));
 }
 
-static int parse_limit(const struct gm_request *r, size_t *out, struct gm_err *err)
-{
-    const char *text = gm_request_query(r, "limit");
-    char *end = NULL;
-    if (text == NULL) {
-        *out = LIST_DEFAULT;
-        return 0;
-    }
-    unsigned long v = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || v < 1 || v > LIST_MAX) {
-        return gm_err_set(err, GM_E_INVAL, 0, "limit is a number from 1 to %d", LIST_MAX);
-    }
-    *out = v;
-    return 0;
-}
-
-static int parse_state(const struct gm_request *r, const char **out, struct gm_err *err)
-{
-    const char *text = gm_request_query(r, "state");
-    *out = text;
-    for (int s = 0; text != NULL && s < GM_JOB_STATES; s++) {
-        if (strcmp(gm_job_state_name((enum gm_job_state)s), text) == 0) {
-            return 0;
-        }
-    }
-    return text == NULL ? 0 : gm_err_set(err, GM_E_INVAL, 0, "there is no such job state");
-}
-
-static bool has_state(const struct gm_core *core, const char *id, const char *state)
-{
-    enum gm_job_state own;
-    return state == NULL ||
-           (gm_view_job_state(core, id, &own) && strcmp(gm_job_state_name(own), state) == 0);
-}
-
-/* *out_ending: of one of them the end is not on disk yet. */
-static int list_jobs(const struct gm_request *r, json_t *list, const char **out_next,
-                     bool *out_ending, struct gm_err *err)
-{
-    const struct gm_core *core = core_of(r);
-    const char *state = NULL;
-    size_t limit = 0;
-    const char *last = NULL;
-    int rc = parse_limit(r, &limit, err);
-    rc = rc < 0 ? rc : parse_state(r, &state, err);
-    if (rc < 0) {
-        return rc;
-    }
-    const char *id = gm_view_next_job(core, gm_request_query(r, "cursor"), true);
-    for (; id != NULL; id = gm_view_next_job(core, id, true)) {
-        json_t *doc = NULL;
-        if (!has_state(core, id, state) || gm_submit_is_unstored(r->http, id) ||
-            !gm_caller_may_see(&r->caller, gm_view_job_tenant(core, id))) {
-            continue;
-        }
-        if (json_array_size(list) == limit) {
-            *out_next = last;
-            return 0;
-        }
-        *out_ending = *out_ending || gm_daemon_is_ending(r->http->d, id);
-        rc = gm_doc_job(core, id, true, &doc, err);
-        if (rc < 0) {
-            return rc;
-        }
-        if (json_array_append_new(list, doc) != 0) {
-            return gm_err_nomem(err);
-        }
-        last = id;
-    }
-    *out_next = NULL;
-    return 0;
-}
-
 static void on_settled(int rc, const struct gm_err *error, void *arg)
 {
     struct gm_request *r = arg;
@@ -185,7 +109,7 @@ static void on_settled(int rc, const struct gm_err *error, void *arg)
     }
 }
 
-static void show_settled(struct gm_request *r, void (*show)(struct gm_request *r))
+void gm_request_show_settled(struct gm_request *r, void (*show)(struct gm_request *r))
 {
     struct gm_err err = {0};
     r->show = show;
@@ -194,30 +118,11 @@ static void show_settled(struct gm_request *r, void (*show)(struct gm_request *r
     }
 }
 
-/* Waits once: where jobs end all the time it would never come to an end. */
-static void handle_jobs(struct gm_request *r)
-{
-    struct gm_err err = {0};
-    const char *next = NULL;
-    bool ending = false;
-    json_t *list = json_array();
-    int rc = list == NULL ? gm_err_nomem(&err) : list_jobs(r, list, &next, &ending, &err);
-    if (rc < 0) {
-        json_decref(list);
-        gm_request_fail(r, &err);
-    } else if (ending && !r->settled) {
-        json_decref(list);
-        show_settled(r, handle_jobs);
-    } else {
-        gm_request_json(r, MHD_HTTP_OK, json_pack("{s:o, s:s?}", "jobs", list, "next", next));
-    }
-}
-
 /* Nobody is told of a job, or of its end, that may not outlive this scheduler. */
 void gm_request_show_stored(struct gm_request *r, void (*show)(struct gm_request *r))
 {
     if (gm_submit_is_unstored(r->http, r->id) || gm_daemon_is_ending(r->http->d, r->id)) {
-        show_settled(r, show);
+        gm_request_show_settled(r, show);
     } else {
         show(r);
     }
@@ -458,10 +363,11 @@ static const struct route ROUTES[] = {
     {"GET", "/readyz", NULL, OPEN, handle_ready},
     {"GET", "/v1/events", NULL, OPERATE, gm_handle_farm_events},
     {"GET", "/v1/farm", NULL, OPERATE, gm_handle_farm},
-    {"GET", "/v1/jobs", NULL, SUBMIT, handle_jobs},
+    {"GET", "/v1/jobs", NULL, SUBMIT, gm_handle_jobs},
     {"POST", "/v1/jobs", NULL, SUBMIT, gm_handle_submit},
     {"GET", "/v1/jobs/", "", SUBMIT, handle_job},
     {"POST", "/v1/jobs/", ":cancel", SUBMIT, handle_cancel},
+    {"POST", "/v1/jobs/", ":priority", SUBMIT, gm_handle_priority},
     {"GET", "/v1/jobs/", ":explain", SUBMIT, handle_explain},
     {"GET", "/v1/jobs/", "/report", SUBMIT, handle_report},
     {"GET", "/v1/jobs/", "/events", SUBMIT, handle_events},

@@ -129,6 +129,9 @@ static void a_job_is_looked_at_from_its_queue_to_its_end(void **state)
     node_work(&n, 3);
     wait_for(&f, id, "job.done");
     look_back(&f, id);
+    char change[96];
+    (void)snprintf(change, sizeof change, "/v1/jobs/%s:priority", id);
+    farm_expect(&f, "POST", change, "{\"priority\":1}", 409, "api.conflict");
     farm_expect(&f, "GET", "/v1/jobs/nosuch/tasks", NULL, 404, "api.not_found");
     farm_expect(&f, "GET", "/v1/jobs/nosuch/attempts", NULL, 404, "api.not_found");
     farm_expect(&f, "GET", "/v1/farm?x=1", NULL, 400, "usage.invalid");
@@ -143,11 +146,76 @@ static void a_job_is_looked_at_from_its_queue_to_its_end(void **state)
     node_close(&n);
 }
 
+static size_t found(const struct farm *f, const char *query, const char *first)
+{
+    char path[256];
+    json_t *j = NULL;
+    (void)snprintf(path, sizeof path, "/v1/jobs?%s", query);
+    assert_int_equal(farm_call(f, "GET", path, NULL, &j), 200);
+    size_t n = json_array_size(at(j, "jobs"));
+    if (n > 0) {
+        expect_text(j, "jobs/0/id", first);
+        assert_true((at(j, "jobs/0/tasks") == NULL) == (strstr(query, "light=1") != NULL));
+    }
+    json_decref(j);
+    return n;
+}
+
+static void lists_are_sifted(void **state)
+{
+    struct farm f;
+    char a[64], b[64], query[128];
+    farm_start(&f, *state);
+    farm_submit(&f, PIPELINE, ",\"external_id\":\"Film 1\"", a);
+    farm_submit(&f, PIPELINE, ",\"tenant\":\"few\"", b);
+    assert_int_equal(found(&f, "light=1", b), 2);
+    assert_int_equal(found(&f, "q=CLIP", b), 2);
+    assert_int_equal(found(&f, "q=film", a), 1);
+    (void)snprintf(query, sizeof query, "light=1&q=%s", a + 3);
+    assert_int_equal(found(&f, query, a), 1);
+    assert_int_equal(found(&f, "external_id=Film%201&state=queued", a), 1);
+    assert_int_equal(found(&f, "external_id=Film", NULL), 0);
+    assert_int_equal(found(&f, "tenant=few&pipeline=x", b), 1);
+    assert_int_equal(found(&f, "tenant=few&state=done", NULL), 0);
+    assert_int_equal(found(&f, "pipeline=y", NULL), 0);
+    farm_expect(&f, "GET", "/v1/jobs?tennant=few", NULL, 400, "usage.invalid");
+    farm_expect(&f, "GET", "/v1/jobs?light=2", NULL, 400, "usage.invalid");
+    farm_stop(&f);
+}
+
+static void a_priority_is_changed_for_good(void **state)
+{
+    struct farm f;
+    char id[64], path[128];
+    json_t *j = NULL;
+    farm_start(&f, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:priority", id);
+    assert_int_equal(farm_call(&f, "POST", path, "{\"priority\":90}", &j), 202);
+    expect_number(j, "priority", 90);
+    expect_text(j, "class", "high");
+    json_decref(j);
+    farm_expect(&f, "POST", path, "{\"priority\":101}", 400, "usage.invalid");
+    farm_expect(&f, "POST", path, "{\"priority\":\"1\"}", 400, "usage.invalid");
+    farm_expect(&f, "POST", path, "{}", 400, "usage.invalid");
+    farm_expect(&f, "POST", path, "{\"priority\":1,\"x\":1}", 400, "usage.invalid");
+    farm_expect(&f, "POST", "/v1/jobs/nosuch:priority", "{\"priority\":1}", 404, "api.not_found");
+    farm_kill(&f);
+    farm_start(&f, *state);
+    j = get(&f, id, "");
+    expect_number(j, "priority", 90);
+    expect_text(j, "class", "high");
+    json_decref(j);
+    farm_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_is_looked_at_from_its_queue_to_its_end, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(lists_are_sifted, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_priority_is_changed_for_good, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

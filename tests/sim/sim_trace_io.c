@@ -74,7 +74,8 @@ void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc)
         [GM_EV_PUBLISHED] = "published", [GM_EV_CLEANED] = "cleaned",
         [GM_EV_RESTART] = "restart",     [GM_EV_DRAIN] = "drain",
         [GM_EV_UNSENT] = "unsent",       [GM_EV_TICK] = "tick",
-        [GM_EV_STOP] = "stop",           [GM_EV_QUARANTINE] = "quarantine"};
+        [GM_EV_STOP] = "stop",           [GM_EV_QUARANTINE] = "quarantine",
+        [GM_EV_PRIORITY] = "priority"};
     if (rc < 0) {
         return; /* an answer to its author, and no more */
     }

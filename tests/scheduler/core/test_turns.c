@@ -54,6 +54,39 @@ static void classes_go_first_and_then_who_came_first(void **arg)
     sim_destroy(sim);
 }
 
+static void set_priority(struct sim *sim, const char *job, int32_t priority, int rc)
+{
+    struct gm_event event = {.type = GM_EV_PRIORITY, .job_id = job, .priority = priority};
+    struct gm_err err;
+    assert_int_equal(sim_event(sim, &event, NULL), rc);
+    assert_int_equal(gm_core_check(sim->core, &err), 0);
+}
+
+static void another_priority_is_another_place(void **arg)
+{
+    (void)arg;
+    static const char *const names[] = {"one", "two", "three", "four", "five"};
+    struct sim *sim = waiting_farm(1, 1, NULL, 0);
+    for (size_t i = 0; i < 5; i++) {
+        (void)sim_submit(sim, names[i], 1, 0, 50);
+    }
+    set_priority(sim, "one", 49, 0);
+    set_priority(sim, "two", 24, 0);
+    set_priority(sim, "three", 60, 0);
+    set_priority(sim, "five", 90, 0);
+    set_priority(sim, "four", 101, -GM_E_INVAL);
+    set_priority(sim, "four", -1, -GM_E_INVAL);
+    set_priority(sim, "nobody", 1, -GM_E_NOTFOUND);
+    farm_starts(sim);
+    sim_until(sim, sim_all_final, 300);
+    assert_true(first_of(sim, "five") < first_of(sim, "three"));
+    assert_true(first_of(sim, "three") < first_of(sim, "four"));
+    assert_true(first_of(sim, "four") < first_of(sim, "one"));
+    assert_true(first_of(sim, "one") < first_of(sim, "two"));
+    set_priority(sim, "one", 50, -GM_E_CONFLICT);
+    sim_destroy(sim);
+}
+
 static uint32_t count_of(const char *from, const char *to, const char *word)
 {
     uint32_t n = 0;
@@ -720,6 +753,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_go_first_and_then_who_came_first),
+        cmocka_unit_test(another_priority_is_another_place),
         cmocka_unit_test(a_film_does_not_hold_up_clips),
         cmocka_unit_test(a_tenant_waits_at_its_limit_and_is_told_so),
         cmocka_unit_test(more_jobs_than_a_tenant_may_have_are_refused),

@@ -1,0 +1,122 @@
+/* GET /v1/jobs: jobs, newest first, sifted. */
+#include <string.h>
+
+#include "scheduler/http/gate.h"
+#include "scheduler/http/request.h"
+#include "scheduler/report.h"
+
+#define LIST_DEFAULT 50
+#define LIST_MAX 500
+/* Of those that do not fit so many are passed over in an answer, which then has a `next`. */
+#define LOOK_MAX 2000
+
+struct sieve {
+    const char *state, *tenant, *pipeline, *external_id, *part; /* borrowed; NULL: any */
+    bool light;
+    uint64_t limit;
+};
+
+static int check_state(const char *text, struct gm_err *err)
+{
+    for (int s = 0; s < GM_JOB_STATES; s++) {
+        if (text == NULL || strcmp(gm_job_state_name((enum gm_job_state)s), text) == 0) {
+            return 0;
+        }
+    }
+    return gm_err_set(err, GM_E_INVAL, 0, "there is no such job state");
+}
+
+static int read_sieve(const struct gm_request *r, struct sieve *out, struct gm_err *err)
+{
+    static const char *const known[] = {"state", "tenant", "pipeline", "external_id", "q",
+                                        "limit", "cursor", "light",    NULL};
+    uint64_t light = 0;
+    *out = (struct sieve){.state = gm_request_query(r, "state"),
+                          .tenant = gm_request_query(r, "tenant"),
+                          .pipeline = gm_request_query(r, "pipeline"),
+                          .external_id = gm_request_query(r, "external_id"),
+                          .part = gm_request_query(r, "q"),
+                          .limit = LIST_DEFAULT};
+    int rc = gm_request_check_query(r, known, err);
+    rc = rc < 0 ? rc : gm_request_number(r, "limit", 1, LIST_MAX, &out->limit, err);
+    rc = rc < 0 ? rc : gm_request_number(r, "light", 0, 1, &light, err);
+    out->light = light != 0;
+    return rc < 0 ? rc : check_state(out->state, err);
+}
+
+static bool is(const char *wanted, const char *value)
+{
+    return wanted == NULL || strcmp(wanted, value) == 0;
+}
+
+static bool passes(const struct sieve *s, const struct gm_card_view *card)
+{
+    return is(s->state, gm_job_state_name(card->state)) && is(s->tenant, card->tenant) &&
+           is(s->pipeline, card->pipeline_name) && is(s->external_id, card->external_id) &&
+           (s->part == NULL || strcasestr(card->id, s->part) != NULL ||
+            strcasestr(card->external_id, s->part) != NULL ||
+            strcasestr(card->source_name, s->part) != NULL);
+}
+
+static bool is_listed(const struct gm_request *r, const struct sieve *sieve, const char *id)
+{
+    struct gm_card_view card;
+    return gm_view_card(gm_daemon_core(r->http->d), id, &card) && passes(sieve, &card) &&
+           gm_caller_may_see(&r->caller, card.tenant) && !gm_submit_is_unstored(r->http, id);
+}
+
+/* *out_ending: of one of them the end is not on disk yet. */
+static int list_jobs(const struct gm_request *r, json_t *list, const char **out_next,
+                     bool *out_ending, struct gm_err *err)
+{
+    const struct gm_core *core = gm_daemon_core(r->http->d);
+    struct sieve sieve;
+    const char *last = NULL;
+    int rc = read_sieve(r, &sieve, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const char *id = gm_view_next_job(core, gm_request_query(r, "cursor"), true);
+    for (size_t looked = 0; id != NULL; id = gm_view_next_job(core, id, true), looked++) {
+        json_t *doc = NULL;
+        bool listed = is_listed(r, &sieve, id);
+        if (looked == LOOK_MAX || (listed && json_array_size(list) == sieve.limit)) {
+            *out_next = last;
+            return 0;
+        }
+        last = id;
+        if (!listed) {
+            continue;
+        }
+        *out_ending = *out_ending || gm_daemon_is_ending(r->http->d, id);
+        rc = sieve.light ? gm_doc_job_row(core, id, &doc, err)
+                         : gm_doc_job(core, id, true, &doc, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (json_array_append_new(list, doc) != 0) {
+            return gm_err_nomem(err);
+        }
+    }
+    *out_next = NULL;
+    return 0;
+}
+
+/* Waits once: where jobs end all the time it would never come to an end. */
+void gm_handle_jobs(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    const char *next = NULL;
+    bool ending = false;
+    json_t *list = json_array();
+    int rc = list == NULL ? gm_err_nomem(&err) : list_jobs(r, list, &next, &ending, &err);
+    if (rc < 0) {
+        json_decref(list);
+        gm_request_fail(r, &err);
+    } else if (ending && !r->settled) {
+        json_decref(list);
+        gm_request_show_settled(r, gm_handle_jobs);
+    } else {
+        gm_request_json(r, MHD_HTTP_OK, json_pack("{s:o, s:s?}", "jobs", list, "next", next));
+    }
+}
