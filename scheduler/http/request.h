@@ -174,6 +174,7 @@ const char *gm_admit_challenge(enum gm_code code);
 
 /* submit.c, pipelines.c */
 void gm_handle_submit(struct gm_request *r);
+void gm_handle_retry(struct gm_request *r);
 /* The core has taken the job; a scheduler that starts anew may not know of it. */
 bool gm_submit_is_unstored(const struct gm_http *http, const char *job_id);
 void gm_handle_pipelines(struct gm_request *r);

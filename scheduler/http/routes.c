@@ -368,6 +368,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/jobs/", "", SUBMIT, handle_job},
     {"POST", "/v1/jobs/", ":cancel", SUBMIT, handle_cancel},
     {"POST", "/v1/jobs/", ":priority", SUBMIT, gm_handle_priority},
+    {"POST", "/v1/jobs/", ":retry", SUBMIT, gm_handle_retry},
     {"GET", "/v1/jobs/", ":explain", SUBMIT, handle_explain},
     {"GET", "/v1/jobs/", "/report", SUBMIT, handle_report},
     {"GET", "/v1/jobs/", "/events", SUBMIT, handle_events},

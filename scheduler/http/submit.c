@@ -6,6 +6,7 @@
 #include "common/crash.h"
 #include "common/id.h"
 #include "common/time.h"
+#include "proto/envelope.h"
 #include "scheduler/access.h"
 #include "scheduler/http/request.h"
 #include "scheduler/overload.h"
@@ -36,6 +37,7 @@ struct submit {
     int32_t priority;
     bool plan_only;
     bool replace;
+    bool again; /* body and pipeline are those of the request's job */
     char job_id[GM_ID_SIZE];
     struct gm_unstored unstored; /* of the server's list from the step to the disk */
     int rc;
@@ -308,7 +310,7 @@ static int prepare(struct submit *s, struct gm_err *err)
     static const char *const known[] = {"pipeline",    "source",    "destination", "priority",
                                         "external_id", "plan_only", "tenant",      "deadline",
                                         "id",          "replace",   "backup",      NULL};
-    int rc = gm_request_object(s->r, &s->body, err);
+    int rc = s->body == NULL ? gm_request_object(s->r, &s->body, err) : 0;
     if (rc == 0) {
         rc = gm_json_check_keys(s->body, known, err);
     }
@@ -318,7 +320,7 @@ static int prepare(struct submit *s, struct gm_err *err)
     if (rc == 0) {
         rc = read_id(s, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && s->pipeline == NULL) {
         rc = read_pipeline(s, err);
     }
     if (rc == 0) { /* anew for each: it may have been mounted since */
@@ -385,6 +387,9 @@ static void on_stored(int rc, const struct gm_err *error, void *arg)
     } else if (gm_doc_job(gm_daemon_core(s->r->http->d), s->job_id, true, &doc, &err) < 0) {
         gm_request_fail(s->r, &err);
     } else {
+        if (s->again) {
+            (void)json_object_set_new(doc, "retry_of", json_string(s->r->id));
+        }
         gm_request_json(s->r, MHD_HTTP_CREATED, doc);
     }
     submit_destroy(s);
@@ -458,33 +463,122 @@ static void done(void *arg)
     submit_destroy(s);
 }
 
-void gm_handle_submit(struct gm_request *r)
+/* Whether jobs are taken now; false: it is answered. */
+static bool is_open(struct gm_request *r)
 {
     struct gm_err err = {0};
     if (r->http->stopping) {
         GM_IGNORE(gm_err_set(&err, GM_E_BUSY, 0, "the scheduler is stopping"), "answered");
         gm_request_fail_status(r, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
-        return;
+        return false;
     }
     if (gm_daemon_is_full(r->http->d, &r->retry_s)) {
         GM_IGNORE(gm_err_set(&err, GM_E_BUSY, 0, "more than %zu MiB wait for the scheduler's disk",
                              GM_DAEMON_FULL_BYTES >> 20),
                   "answered");
         gm_request_fail(r, &err);
-        return;
+        return false;
     }
     r->retry_s = GM_RETRY_UNKNOWN_S;
+    return true;
+}
+
+/* Takes body and pipeline, NULL where the request has them. */
+static void start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
+{
+    struct gm_err err = {0};
     struct submit *s = calloc(1, sizeof *s);
     if (s == NULL) {
+        json_decref(body);
+        if (pipeline != NULL) {
+            gm__pipeline__free_unpacked(pipeline, NULL);
+        }
         GM_IGNORE(gm_err_nomem(&err), "answered");
         gm_request_fail(r, &err);
         return;
     }
     s->r = r;
+    s->body = body;
+    s->pipeline = pipeline;
+    s->again = body != NULL;
     int rc = r->caller.tenant[0] != '\0' ? take_turn(s, r->caller.tenant, &err) : 0;
     rc = rc < 0 ? rc : gm_daemon_work(r->http->d, work, done, s, &err);
     if (rc < 0) {
         gm_request_fail(r, &err);
         submit_destroy(s);
+    }
+}
+
+void gm_handle_submit(struct gm_request *r)
+{
+    if (is_open(r)) {
+        start(r, NULL, NULL);
+    }
+}
+
+/* ---- again */
+
+static int read_job(const struct gm_core *core, const char *job_id, json_t **out_body,
+                    Gm__Pipeline **out_pipeline, struct gm_err *err)
+{
+    struct gm_job_view v;
+    int rc = gm_view_job(core, job_id, &v, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (v.state != GM_JOB_FAILED && v.state != GM_JOB_CANCELLED) {
+        rc = gm_err_set(err, GM_E_CONFLICT, 0,
+                        "job %s is %s: what failed or was cancelled is made again", v.id,
+                        gm_job_state_name(v.state));
+        gm_view_job_fini(&v);
+        return rc;
+    }
+    const char *backup = gm_view_backup_url(core, job_id);
+    json_t *body = json_pack("{s:s, s:i, s:s, s:s, s:b, s:b}", "source", v.source_url, "priority",
+                             (int)v.priority, "tenant", v.tenant, "external_id", v.external_id,
+                             "plan_only", (int)v.plan_only, "replace", (int)!v.keeps_title);
+    if (body != NULL && v.destination_url[0] != '\0') {
+        rc = json_object_set_new(body, "destination", json_string(v.destination_url));
+    }
+    if (body != NULL && rc == 0 && backup != NULL && backup[0] != '\0') {
+        rc = json_object_set_new(body, "backup", json_string(backup));
+    }
+    *out_pipeline = (Gm__Pipeline *)gm_message_dup(&v.pipeline->base);
+    gm_view_job_fini(&v);
+    if (body == NULL || rc != 0 || *out_pipeline == NULL) {
+        json_decref(body);
+        if (*out_pipeline != NULL) {
+            gm__pipeline__free_unpacked(*out_pipeline, NULL);
+        }
+        return gm_err_nomem(err);
+    }
+    *out_body = body;
+    return 0;
+}
+
+static void show_again(struct gm_request *r)
+{
+    static const char *const known[] = {NULL};
+    struct gm_err err = {0};
+    json_t *sent = NULL, *body = NULL;
+    Gm__Pipeline *pipeline = NULL;
+    int rc = 0;
+    if (r->body.size > 0) {
+        rc = gm_request_object(r, &sent, &err);
+        rc = rc < 0 ? rc : gm_json_check_keys(sent, known, &err);
+        json_decref(sent);
+    }
+    rc = rc < 0 ? rc : read_job(gm_daemon_core(r->http->d), r->id, &body, &pipeline, &err);
+    if (rc < 0) {
+        gm_request_fail(r, &err);
+    } else {
+        start(r, body, pipeline);
+    }
+}
+
+void gm_handle_retry(struct gm_request *r)
+{
+    if (is_open(r)) {
+        gm_request_show_stored(r, show_again);
     }
 }

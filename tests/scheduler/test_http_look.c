@@ -209,6 +209,35 @@ static void a_priority_is_changed_for_good(void **state)
     farm_stop(&f);
 }
 
+static void what_was_cancelled_is_made_again(void **state)
+{
+    struct farm f;
+    char id[64], path[128], text[64];
+    json_t *j = NULL;
+    farm_start(&f, *state);
+    farm_submit(&f, PIPELINE, ",\"external_id\":\"e\",\"priority\":7", id);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:retry", id);
+    farm_expect(&f, "POST", path, NULL, 409, "api.conflict");
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel", id);
+    farm_expect(&f, "POST", path, NULL, 202, NULL);
+    wait_for(&f, id, "job.cancelled");
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:retry", id);
+    farm_expect(&f, "POST", path, "{\"x\":1}", 400, "usage.invalid");
+    assert_int_equal(farm_call(&f, "POST", path, NULL, &j), 201);
+    expect_text(j, "retry_of", id);
+    expect_text(j, "external_id", "e");
+    expect_text(j, "pipeline", "x");
+    expect_text(j, "source", f.source);
+    expect_text(j, "destination", f.destination);
+    expect_number(j, "priority", 7);
+    expect_text(j, "state", "queued");
+    (void)snprintf(text, sizeof text, "%s", json_string_value(at(j, "id")));
+    assert_string_not_equal(text, id);
+    json_decref(j);
+    farm_expect(&f, "POST", "/v1/jobs/nosuch:retry", NULL, 404, "api.not_found");
+    farm_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +245,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(lists_are_sifted, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_priority_is_changed_for_good, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_cancelled_is_made_again, make_folder,
+                                        remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
