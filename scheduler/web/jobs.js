@@ -69,6 +69,9 @@ export function mountJobs(root, startQuery) {
     }
     if (mine === run) {
       isLoading = false;
+      if (next !== null && !error && jobs.length < 60) { // a page may have few of many that were sifted
+        load(false);
+      }
       draw();
     }
   }
@@ -145,7 +148,7 @@ export function mountJobs(root, startQuery) {
 
   function draw() {
     const isFiltered = filters.state || filters.tenant || filters.pipeline || filters.q;
-    const isNothing = jobs.length === 0 && !isLoading && !error;
+    const isNothing = jobs.length === 0 && !isLoading && !error && next === null;
     render(root, h('div', { class: 'head' }, h('h1', null, 'Jobs'), h('span', { class: 'muted', 'aria-live': 'polite' }, jobs.length > 0 ? `${f.number(jobs.length)}${isWhole ? '' : '+'} shown` : '')),
       filterBar(),
       isNothing ? (isFiltered ? empty('No job is like that', 'Take a filter back, or search for less. Of jobs that ended the scheduler knows the newest alone.')
