@@ -20,6 +20,8 @@
 #define FILES_MAX 4096
 #define ITEMS_MAX 16 /* a worker waits when 4 are not stored: more is a breach */
 #define TRIES_MAX 5
+#define DENIALS 2
+#define HTTP_FORBIDDEN 403
 
 static void close_files(struct gm_item *item)
 {
@@ -360,6 +362,19 @@ bool gm_item_try_later(struct gm_item *item, const struct gm_err *why)
     return true;
 }
 
+bool gm_item_was_denied(struct gm_item *item, const struct gm_err *why)
+{
+    if (why->code != GM_E_STORE_DENIED || why->native != HTTP_FORBIDDEN ||
+        item->denials >= DENIALS) {
+        return false;
+    }
+    gm_log_err(GM_LOG_WARN, "grant-denied", why, "job=%s task=%s", item->task->spec->job_id,
+               item->task->spec->task);
+    item->state = GM_ITEM_GRANT;
+    item->not_before = gm_time_now() + gm_agent_backoff(item->denials++);
+    return true;
+}
+
 void gm_item_put_ended(struct gm_item *item)
 {
     if (!settle(item)) {
@@ -377,7 +392,7 @@ void gm_item_put_ended(struct gm_item *item)
         item->task->agent->renew_due = 0; /* that tells the scheduler's clock */
         item->state = GM_ITEM_GRANT;      /* another one is asked for then */
         item->not_before = gm_time_now() + gm_agent_backoff(item->late_grants++);
-    } else if (!gm_item_try_later(item, &item->err)) {
+    } else if (!gm_item_was_denied(item, &item->err) && !gm_item_try_later(item, &item->err)) {
         gm_item_failed(item, &item->err);
     }
 }

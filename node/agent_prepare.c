@@ -136,7 +136,9 @@ static void on_begun(enum gm_upload_end end, const struct gm_err *err, void *arg
         item->state = GM_ITEM_GRANT;
         item->not_before = gm_time_now() + gm_agent_backoff(item->late_grants++);
     } else if (end != GM_UPLOAD_DONE) {
-        fail(item, err);
+        if (!gm_item_was_denied(item, err)) {
+            fail(item, err);
+        }
     } else {
         begin_uploads(item);
     }

@@ -338,6 +338,7 @@ struct gm_item {
     gm_time not_before;   /* the next try of what failed */
     uint32_t tries;
     uint32_t late_grants; /* whose time was over */
+    uint32_t denials;     /* of URLs whose time is not over by our clock */
 };
 
 /* --- agent.c */
@@ -543,6 +544,9 @@ void gm_item_failed(struct gm_item *item, const struct gm_err *why);
 void gm_item_tick(struct gm_item *item, gm_time now);
 /* After such a failure it will be: item->not_before says when. False: never. */
 bool gm_item_try_later(struct gm_item *item, const struct gm_err *why);
+/* A store that refused its URL says as little where the URL's time is over by another clock, or
+ * keys are new to one of its servers: another grant is asked for, DENIALS times. False: no more. */
+bool gm_item_was_denied(struct gm_item *item, const struct gm_err *why);
 void gm_item_put_ended(struct gm_item *item); /* item->err says how; may free it */
 /* --- agent_grant.c */
 void gm_item_ask(struct gm_item *item); /* its files may be put when the answer comes */

@@ -168,12 +168,25 @@ static void what_a_store_refuses_fails_its_task(void **state)
 {
     struct farm *farm = *state;
     struct story story = {.grants = 0};
-    const char *const answers[] = {BAD("403 No", "AccessDenied"), NULL};
+    const char *const denied = BAD("403 No", "AccessDenied");
+    const char *const answers[] = {denied, denied, denied, NULL};
     begin(farm, &story, SIGNED, answers);
     farm_expect_failed(farm, farm_assign(farm, "pieces", "1"), GM_E_STORE_DENIED, 403);
+    assert_int_equal(story.grants, 3);
     free(script_stop(&story.server));
     farm->grant = NULL;
     farm_expect_healthy(farm);
+}
+
+static void a_url_that_is_refused_is_asked_for_anew(void **state)
+{
+    struct farm *farm = *state;
+    struct story story = {.grants = 0};
+    const char *const answers[] = {BAD("403 No", "AccessDenied"), OK, NULL};
+    begin(farm, &story, SIGNED, answers);
+    expect_piece(farm, farm_assign(farm, "pieces", "1"));
+    assert_int_equal(story.grants, 2);
+    free(script_stop(&story.server));
 }
 
 static uint32_t next_leases(struct farm *farm)
@@ -362,6 +375,7 @@ int main(void)
         WITH(PLAIN, what_was_written_to_since_is_not_put),
         WITH(CLOCK, a_grant_whose_time_was_over_is_asked_for_anew),
         WITH(PLAIN, what_a_store_refuses_fails_its_task),
+        WITH(PLAIN, a_url_that_is_refused_is_asked_for_anew),
         WITH(SHORT, a_put_ends_with_its_lease),
         WITH(SHORT, what_may_yet_be_stored_is_its_lease_s),
         WITH(PLAIN, an_object_is_fetched_once),
