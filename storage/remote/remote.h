@@ -25,6 +25,7 @@ struct gm_key_file {
 struct gm_connection;
 
 #define GM_TRIED_MAX 32
+#define GM_LEFT_MAX 16 /* tries that could not be deleted: names of them that are kept */
 
 /* A line of the configuration. */
 struct gm_remote {
@@ -44,6 +45,7 @@ struct gm_remote {
     enum gm_hash_way way;
     char *tried[GM_TRIED_MAX];  /* owned: stores that were written to; "bucket/prefix" */
     size_t tried_next;          /* where the next one goes */
+    char *left[GM_LEFT_MAX];    /* owned: "bucket/key" of tries that could not be deleted */
     struct gm_connection *idle; /* owned */
     size_t idle_count;
     atomic_bool stops; /* nothing is waited for any more; of no lock */
@@ -85,6 +87,7 @@ int gm_remote_ask_all(struct gm_remote *remote, struct gm_ask *asks, size_t coun
 int gm_remote_ask(struct gm_remote *remote, struct gm_ask *ask, struct gm_err *err) GM_MUST_CHECK;
 /* s3_probe.c; under the lock */
 void gm_remote_forget_tried(struct gm_remote *remote);
+void gm_remote_forget_left(struct gm_remote *remote);
 void gm_remote_close_idle(struct gm_remote *remote);
 
 /* s3_store.c */

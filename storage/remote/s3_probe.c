@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <openssl/evp.h>
+#include <uv.h>
 
 #include "common/log.h"
 #include "common/time.h"
@@ -14,6 +15,8 @@
 #define PROBE_SIZE 16
 #define PROBE_EXPIRES_S 300
 #define TRIES 3u
+#define DROP_TRIES 8u
+#define PAUSE_MS 100u /* before the second try of a body that is to be refused; then double */
 #define NAME ".gm-try"
 
 /* How an endpoint took a body by URL. */
@@ -31,7 +34,8 @@ static bool is_refusal(int status)
 }
 
 static int send_body(const struct gm_url_target *t, const struct gm_url_body *body, const char *url,
-                     const uint8_t sent[PROBE_SIZE], struct taken *out, struct gm_err *err)
+                     const uint8_t sent[PROBE_SIZE], unsigned tries, struct taken *out,
+                     struct gm_err *err)
 {
     char md5[GM_MD5_TEXT], hex[65];
     struct gm_s3_field header;
@@ -47,7 +51,7 @@ static int send_body(const struct gm_url_target *t, const struct gm_url_body *bo
                                   .header_count = 1,
                                   .body = sent,
                                   .body_size = PROBE_SIZE,
-                                  .max_tries = TRIES}};
+                                  .max_tries = tries}};
     rc = gm_remote_ask(t->remote, &ask, err);
     out->refused = rc < 0 && is_refusal(ask.result.status);
     if (out->refused) {
@@ -58,7 +62,8 @@ static int send_body(const struct gm_url_target *t, const struct gm_url_body *bo
 
 /* Puts `sent` by a URL that was signed for `granted`. */
 static int put_by_url(const struct gm_url_target *t, const uint8_t granted[PROBE_SIZE],
-                      const uint8_t sent[PROBE_SIZE], struct taken *out, struct gm_err *err)
+                      const uint8_t sent[PROBE_SIZE], unsigned tries, struct taken *out,
+                      struct gm_err *err)
 {
     uint8_t sha256[GM_SHA256_SIZE], md5[MD5_SIZE];
     char *url = NULL;
@@ -72,9 +77,23 @@ static int put_by_url(const struct gm_url_target *t, const uint8_t granted[PROBE
     }
     rc = gm_url_sign_body(t, &body, &url, err);
     if (rc == 0) {
-        rc = send_body(t, &body, url, sent, out, err);
+        rc = send_body(t, &body, url, sent, tries, out, err);
     }
     free(url);
+    return rc;
+}
+
+/* Puts `other` by a URL that was signed for `granted`, by tries of its own: the client would take
+ * the refusal for a body that was spoilt on its way, and a failure of its next try for the end. */
+static int put_other(const struct gm_url_target *t, const uint8_t granted[PROBE_SIZE],
+                     const uint8_t other[PROBE_SIZE], struct taken *out, struct gm_err *err)
+{
+    int rc = put_by_url(t, granted, other, 1, out, err);
+
+    for (unsigned i = 0; rc < 0 && i + 1 < TRIES; i++) {
+        uv_sleep(PAUSE_MS << i);
+        rc = put_by_url(t, granted, other, 1, out, err);
+    }
     return rc;
 }
 
@@ -84,13 +103,13 @@ static int try_way(const struct gm_url_target *t, bool *out, struct taken *right
 {
     uint8_t granted[PROBE_SIZE] = "gopmill tries 1", other[PROBE_SIZE] = "gopmill tries 2";
     struct taken wrong = {.refused = false};
-    int rc = put_by_url(t, granted, granted, right, err);
+    int rc = put_by_url(t, granted, granted, TRIES, right, err);
 
     *out = false;
     if (rc < 0 || right->refused) {
         return rc;
     }
-    rc = put_by_url(t, granted, other, &wrong, err);
+    rc = put_other(t, granted, other, &wrong, err);
     *out = rc == 0 && wrong.refused;
     return rc;
 }
@@ -114,18 +133,6 @@ static int put_signed(const struct gm_url_target *t, struct gm_err *err)
                                   .max_tries = TRIES}};
 
     return no_bucket(t, gm_remote_ask(t->remote, &ask, err), err);
-}
-
-static void drop(const struct gm_url_target *t)
-{
-    struct gm_ask ask = {
-        .call = {.method = "DELETE", .bucket = t->bucket, .key = t->key, .max_tries = TRIES}};
-    struct gm_err err = {0};
-    int rc = gm_remote_ask(t->remote, &ask, &err);
-
-    if (rc < 0 && rc != -GM_E_NOTFOUND) {
-        gm_log_err(GM_LOG_WARN, "try_left", &err, "bucket=%s key=%s", t->bucket, t->key);
-    }
 }
 
 /* None of the ways held. Where the right bytes were never taken, the server's words tell more. */
@@ -226,6 +233,66 @@ static void settle(struct gm_url_target *t, char *name, unsigned generation)
     free(name);
 }
 
+/* ---- what is left of tries */
+
+void gm_remote_forget_left(struct gm_remote *remote)
+{
+    for (size_t i = 0; i < GM_LEFT_MAX; i++) {
+        free(remote->left[i]);
+        remote->left[i] = NULL;
+    }
+}
+
+/* The next probe deletes it; where there are too many, somebody reads the log. */
+static void keep_left(struct gm_url_target *t)
+{
+    struct gm_remote *remote = t->remote;
+    char *name = name_of(t);
+
+    uv_mutex_lock(&remote->lock);
+    for (size_t i = 0; name != NULL && i < GM_LEFT_MAX; i++) {
+        if (remote->left[i] == NULL) {
+            remote->left[i] = name;
+            name = NULL;
+        }
+    }
+    uv_mutex_unlock(&remote->lock);
+    free(name);
+}
+
+static void drop(struct gm_url_target *t, unsigned tries)
+{
+    struct gm_ask ask = {
+        .call = {.method = "DELETE", .bucket = t->bucket, .key = t->key, .max_tries = tries}};
+    struct gm_err err = {0};
+    int rc = gm_remote_ask(t->remote, &ask, &err);
+
+    if (rc < 0 && rc != -GM_E_NOTFOUND) {
+        gm_log_err(GM_LOG_WARN, "try_left", &err, "bucket=%s key=%s", t->bucket, t->key);
+        keep_left(t);
+    }
+}
+
+static void drop_left(struct gm_remote *remote)
+{
+    for (size_t i = 0; i < GM_LEFT_MAX; i++) {
+        uv_mutex_lock(&remote->lock);
+        char *name = remote->left[i];
+
+        remote->left[i] = NULL;
+        uv_mutex_unlock(&remote->lock);
+        char *key = name == NULL ? NULL : strchr(name, '/');
+
+        if (key != NULL) {
+            struct gm_url_target t = {.remote = remote, .bucket = name, .key = key + 1};
+
+            *key = '\0';
+            drop(&t, 1);
+        }
+        free(name);
+    }
+}
+
 static int ask_bucket(const struct gm_url_target *t, struct gm_err *err)
 {
     struct gm_ask ask = {.call = {.method = "HEAD", .bucket = t->bucket, .max_tries = TRIES}};
@@ -243,7 +310,7 @@ static int write_to(struct gm_url_target *t, struct gm_err *err)
     if (t->way == GM_HASH_UNKNOWN) {
         rc = find_way(t, err);
     }
-    drop(t);
+    drop(t, DROP_TRIES);
     return rc;
 }
 
@@ -267,6 +334,7 @@ static int probe(struct gm_url_target *t, struct gm_err *err)
     }
     rc = write_to(t, err);
     if (rc == 0) {
+        drop_left(remote);
         settle(t, name, generation);
     } else {
         free(name);

@@ -9,6 +9,7 @@ static void remote_fini(struct gm_remote *r)
 {
     gm_remote_close_idle(r);
     gm_remote_forget_tried(r);
+    gm_remote_forget_left(r);
     gm_s3_signer_destroy(&r->signer);
     gm_key_file_wipe(&r->keys);
     if (r->has_lock) {

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "storage/remote/remote.h"
+#include "tests/storage/transfer/script_server.h"
 
 struct fixture {
     char folder[64], keys[96];
@@ -256,6 +257,47 @@ static void what_is_not_waited_for_ends(void **state)
     close(fd);
 }
 
+/* The other body is refused in its second try, and not asked for again. */
+static void a_probe_outlasts_a_lost_refusal(void **state)
+{
+    const char *const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    const char *const refused = "HTTP/1.1 400 No\r\nConnection: close\r\n\r\n<Error><Code>"
+                                "XAmzContentSHA256Mismatch</Code></Error>";
+    const char *const answers[] = {ok, ok, "", refused, ok, NULL};
+    struct script_server server;
+    struct gm_stores *stores = NULL;
+    char line[160];
+
+    script_start(&server, answers);
+    snprintf(line, sizeof(line), "s3://* endpoint=%s keys=KEYS", server.url);
+    assert_int_equal(create(*state, line, &stores), 0);
+    assert_int_equal(gm_stores_probe(stores, "s3://out/p", &err), 0);
+    gm_stores_destroy(&stores);
+    free(script_stop(&server));
+}
+
+/* What could not be deleted is deleted by the next try that can. */
+static void what_a_probe_left_goes_with_the_next(void **state)
+{
+    const char *const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    const char *const no = "HTTP/1.1 400 No\r\nConnection: close\r\n\r\n";
+    const char *const denied = "HTTP/1.1 403 No\r\nConnection: close\r\n\r\n";
+    const char *const answers[] = {ok, ok, no, denied, denied, ok, ok, ok, NULL};
+    struct script_server server;
+    struct gm_stores *stores = NULL;
+    char line[160];
+
+    script_start(&server, answers);
+    snprintf(line, sizeof(line), "s3://* endpoint=%s keys=KEYS", server.url);
+    assert_int_equal(create(*state, line, &stores), 0);
+    assert_int_equal(gm_stores_probe(stores, "s3://out/p", &err), 0);
+    assert_string_equal(stores->remotes[0].left[0], "out/p/.gm-try");
+    assert_int_equal(gm_stores_probe(stores, "s3://out/q", &err), 0);
+    assert_null(stores->remotes[0].left[0]);
+    gm_stores_destroy(&stores);
+    free(script_stop(&server));
+}
+
 /* Answers one request with a list of all that it has. */
 static void *list_all(void *arg)
 {
@@ -333,6 +375,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_url_that_no_node_would_read_is_not_signed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_not_waited_for_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_probe_outlasts_a_lost_refusal, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_probe_left_goes_with_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_that_were_not_asked_for_are_passed_over, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_prefix_leaves_room_for_keys, setup, teardown),
