@@ -7,7 +7,7 @@
 seconds=${1:-90} rate=${2:-1000000} rounds=${3:-3}
 
 need_built tcp_fault
-need_s3 ceph
+need_s3
 export XDG_STATE_HOME=$work/state no_proxy="127.0.0.1,localhost"
 make_clip "$work/film.mp4" "$seconds" 1280x720 25 -g 50 -b:v 4M -minrate 4M -maxrate 4M -bufsize 4M -x264-params nal-hrd=cbr -movflags +faststart
 small_pipeline "$work/p.yaml" "720, 360"

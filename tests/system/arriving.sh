@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/s3_lib.sh"
 
-need_s3 ceph
+need_s3
 for b in incoming work; do s3_bucket $b; done
 s3_keys_file "$work/s3.keys"
 farm_options="storage: [\"s3://* endpoint=$s3_endpoint region=$s3_region style=path keys=$work/s3.keys\"]

@@ -5,7 +5,7 @@
 . "$here/s3_lib.sh"
 
 need_built s3_fault
-need_s3 ceph
+need_s3
 make_clip "$work/both.mp4" 24 320x240 24
 small_pipeline "$work/small.yaml" 240
 for b in work dest; do s3_bucket $b; done

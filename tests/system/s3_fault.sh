@@ -1,10 +1,38 @@
 #!/usr/bin/env bash
-# A farm whose S3 server fails: s3_fault.c stands before a real one, and what it does follows from a seed. s3_fault.sh [SEEDS [FIRST]].
+# A farm whose S3 server fails: s3_fault.c stands before a real one, and what it does follows from a seed. s3_fault.sh [SEEDS [FIRST]]. For each seed it
+# says "result seed= end= seconds= requests= faults= left= doubled=": how the job ended, each fault as KIND/FAULT:TIMES, objects and uploads that nobody
+# needs, objects with two bodies. s3_fault.sh table LOG...: what such runs printed as a table a fault.
+if [ "${1:-}" = table ]; then
+  shift
+  exec awk '$1 == "result" && NF == 8 {
+      split("", of)
+      for (i = 2; i <= NF; i++) { at = index($i, "="); of[substr($i, 1, at - 1)] = substr($i, at + 1) }
+      if (of["seed"] in seen) next
+      seen[of["seed"]] = 1; jobs++; ends[of["end"]]++; requests += of["requests"]; left += of["left"]; doubled += of["doubled"]
+      n = split(of["faults"], list, ",")
+      split("", mine)
+      for (i = 1; i <= n; i++) if (split(list[i], part, /[\/:]/) == 3) {
+        times[part[2]] += part[3]; of_kind[part[2], part[1]] += part[3]; kinds[part[1]] = 1; mine[part[2]] = 1; all += part[3]
+      }
+      for (f in mine) { in_jobs[f]++; failed[f] += of["end"] != "done" }
+    }
+    END {
+      printf "%d jobs, %d requests, %d faults; left: %d; doubled: %d; ended:", jobs, requests, all, left, doubled
+      for (e in ends) printf " %s %d", e, ends[e]
+      print "\n\n| fault | times | at | jobs that met it | of these failed |\n| --- | --- | --- | --- | --- |"
+      fflush()
+      for (f in times) {
+        where = ""
+        for (k in kinds) if ((f, k) in of_kind) where = where (where == "" ? "" : ", ") k " " of_kind[f, k]
+        printf "| %s | %d | %s | %d | %d |\n", f, times[f], where, in_jobs[f], failed[f] | "sort"
+      }
+    }' "$@"
+fi
 . "$(dirname "$0")/lib.sh"
 . "$here/s3_lib.sh"
 
 need_built s3_fault
-need_s3 ceph
+need_s3
 
 # What the faults are worth: each is seen by a client that is not ours, and does to the server what it says.
 head -c 300000 /dev/urandom >"$work/a"
@@ -53,9 +81,15 @@ s3_keys_file "$work/s3.keys"
 lease_ms=15000 work_store=s3://work/farm farm_options="storage: [\"s3://* endpoint=$s3_fault_url region=$s3_region style=path keys=$work/s3.keys\"]" farm faults
 node_options="devices: off"
 node n1
-node n2
+node_options="$node_options
+cache_bytes: 0" node n2 # it reads all from the store
 put_seed() { echo "$1" >"$work/seed.new" && mv "$work/seed.new" "$work/seed"; }
 dropped() { s3_is_empty work && s3_no_upload dest; }
+left() { # of a work store, of uploads, and below the destination of a job that failed: how many; "?" where that can't be told
+  local all
+  all=$(s3_keys work && s3_uploads work && s3_uploads dest && { [ "$2" = 0 ] || s3_keys dest "s$1/" | sed '/\/report.json$/d'; }) || { echo "?"; return; }
+  grep -c . <<<"$all"
+}
 only_the_report() { s3_has_only dest "s$1/" '/report.json$'; }
 doubled() { # what two puts of one name left different, or a body that was spoilt and taken
   awk '($1 == "put" || $1 == "part") && $6 ~ /^2/ {
@@ -67,16 +101,17 @@ ended=0
 for ((seed = first; seed < first + seeds; seed++)); do
   : >"$work/log"
   put_seed "$seed"
-  rc=0
+  rc=0 began=$SECONDS
   timeout 240 "$bin/gopmill" submit s3://source/clip.mp4 --out "s3://dest/s$seed" --pipeline "$work/small.yaml" --watch >/dev/null 2>"$work/stderr" || rc=$?
   for ((i = 0; i < 30; i++)); do # what deletes and lists after a job meets faults too
     ! s3_is_empty work || break
     sleep 0.1
   done
   put_seed 0
-  faults=$(awk '$3 != "-" {print $1 ":" $3}' "$work/log" | sort | uniq -c | awk '{printf "%s%s", $2, ($1 > 1 ? "x" $1 " " : " ")}')
+  took=$((SECONDS - began))
+  requests=$(wc -l <"$work/log")
+  faults=$(awk '$3 != "-" {print $1 "/" $3}' "$work/log" | sort | uniq -c | awk '{printf "%s%s:%s", (NR > 1 ? "," : ""), $2, $1}')
   why=$(grep -m 1 -oE 'error: [a-z]+[.][a-z_]+' "$work/stderr" | cut -d' ' -f2)
-  echo "seed $seed: ${why:-done} ($(wc -l <"$work/log") requests: $faults)"
   if [ "$rc" = 0 ]; then
     ended=$((ended + 1))
     rm -rf "$work/got"
@@ -84,11 +119,15 @@ for ((seed = first; seed < first + seeds; seed++)); do
     tree_hash "$work/got" >"$work/got.sha"
     check "seed $seed: same bytes: $(diff "$work/calm.sha" "$work/got.sha" | head -n 3)" cmp -s "$work/calm.sha" "$work/got.sha"
   else
+    echo "seed $seed: $(grep -m 1 'error: ' "$work/stderr" | head -c 400)"
     check "seed $seed: a code, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test -n "$why" -a "$why" != gopmill.bug
     until_true "seed $seed: nothing but a report is left" only_the_report "$seed"
   fi
   until_true "seed $seed: nothing is left in the work store, no upload is open" dropped || s3_keys work | head -n 3
-  check "seed $seed: nothing is doubled: $(doubled)" test -z "$(doubled)"
+  twice=$(doubled)
+  check "seed $seed: nothing is doubled: $twice" test -z "$twice"
+  [ "$rc" = 0 ] && end=done || end=${why:-unknown}
+  echo "result seed=$seed end=$end seconds=$took requests=$requests faults=$faults left=$(left "$seed" "$rc") doubled=$(grep -c . <<<"$twice")"
 done
 check "most jobs get through: $ended of $seeds" test "$ended" -ge $((seeds / 2))
 check "no signature is in a log" sh -c "! grep -qE 'X-Amz-(Signature|Credential)' '$at'/*.log"

@@ -27,16 +27,24 @@ s3_server() { # program of tests/servers [args...]: starts it; endpoint, key, se
   export GOPMILL_TEST_S3
   read -r s3_endpoint s3_key s3_secret s3_region <<<"$GOPMILL_TEST_S3"
 }
-need_s3() { # the same, or the test is skipped
-  s3_server "$@" || skip "no S3 server: $(tail -n 1 "$work/s3.log")"
+s3_kind=${GOPMILL_TEST_S3_KIND:-memstore} # memstore or bluestore of Ceph's object gateway, swift
+need_s3() { # such a server, or the test is skipped
+  local args
+  case $s3_kind in
+    swift) args=(swift) ;;
+    memstore | bluestore) args=(ceph "$s3_kind") ;;
+    *) fail "GOPMILL_TEST_S3_KIND: $s3_kind is none"; finish ;;
+  esac
+  s3_server "${args[@]}" || skip "no S3 server: $(tail -n 1 "$work/s3.log")"
 }
 
 # A client that is none of ours: curl and its signatures. Queries are to be in order, with '=' behind each name.
 s3_ca= # PEM of who signed the server's certificate
 s3_at= # another port than the server's: a proxy's
 s3_curl() { # bucket/key[?query] [curl's arguments...]: signed by s3_key
-  local at=${s3_at:-$s3_endpoint}
-  curl -s --noproxy '*' -m 60 --path-as-is ${s3_ca:+--cacert "$s3_ca"} --aws-sigv4 "aws:amz:$s3_region:s3" --user "$s3_key:$s3_secret" -H "x-amz-content-sha256: ${s3_hash:-UNSIGNED-PAYLOAD}" "$at/$1" "${@:2}"
+  local at=${s3_at:-$s3_endpoint} who=("--user" "$s3_key:$s3_secret")
+  case $s3_key in *:*) at=${at/:\/\//:\/\/"${s3_key//:/%3A}:$s3_secret@"} who=() ;; esac # Swift's: --user would end it there
+  curl -s --noproxy '*' -m 60 --path-as-is ${s3_ca:+--cacert "$s3_ca"} --aws-sigv4 "aws:amz:$s3_region:s3" "${who[@]}" -H "x-amz-content-sha256: ${s3_hash:-UNSIGNED-PAYLOAD}" "$at/$1" "${@:2}"
 }
 s3_status() { s3_curl "$1" -o /dev/null -w '%{http_code}' "${@:2}"; } # bucket/key...: of HTTP
 s3_bucket() { check "bucket $1" test "$(s3_status "$1" -X PUT)" = 200; }

@@ -5,7 +5,7 @@
 . "$here/s3_lib.sh"
 
 need_built tcp_fault
-need_s3 ceph
+need_s3
 only=${1:-}
 part() { [ -z "$only" ] || [ "$only" = "$1" ]; }
 export XDG_STATE_HOME=$work/state no_proxy="127.0.0.1,localhost"
