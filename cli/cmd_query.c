@@ -11,6 +11,8 @@
 #include "cli/print.h"
 #include "cli/url.h"
 
+#define HTTP_ACCEPTED 202
+
 struct query {
     const char *method;
     char path[1024];
@@ -147,6 +149,31 @@ static int make_query(const struct gm_args *args, struct query *q, struct gm_err
     }
 }
 
+static bool goes_on(const struct gm_args *args, const struct gm_answer *answer)
+{
+    return args->command == GM_CMD_STORAGE_SWEEP && answer->status == HTTP_ACCEPTED;
+}
+
+/* Asks until there is a last answer: a sweep may take as long as it likes. */
+static int ask(struct gm_session *session, const struct gm_args *args, struct gm_term *term,
+               struct query *q, struct gm_answer *answer, struct gm_err *err)
+{
+    int rc = gm_session_call(session, q->method, q->path, q->body, true, answer, err);
+    while (rc == 0 && goes_on(args, answer)) {
+        const json_t *found = json_object_get(answer->body, "found");
+        gm_term_note(term, "the work store is being swept: %.20s, %zu found",
+                     gm_job_text(answer->body, "state"), json_array_size(found));
+        json_t *id = json_object_get(answer->body, "sweep");
+        if (!json_is_integer(id) || json_object_set(q->body, "sweep", id) < 0) {
+            return gm_err_set(err, GM_E_PROTO, 0, "an answer of a sweep has no number");
+        }
+        json_decref(answer->body);
+        *answer = (struct gm_answer){.body = NULL};
+        rc = gm_session_call(session, q->method, q->path, q->body, true, answer, err);
+    }
+    return rc;
+}
+
 /* Who reads no further, as `head`, has what he wants. */
 static int written(bool done, struct gm_err *err)
 {
@@ -168,7 +195,7 @@ enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term)
         rc = gm_command_session(args, &farm, term, &session, &err);
     }
     if (rc == 0) {
-        rc = gm_session_call(session, q.method, q.path, q.body, true, &answer, &err);
+        rc = ask(session, args, term, &q, &answer, &err);
     }
     gm_session_close(&session);
     if (rc == 0 && args->json) {

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "cli/job.h"
 #include "cli/print.h"
@@ -18,7 +19,7 @@ static void put_age(FILE *file, const json_t *row)
 
 void gm_print_swept(FILE *file, const json_t *answer)
 {
-    size_t i;
+    size_t i, deleted = 0;
     const json_t *row;
     const json_t *found = json_object_get(answer, "found");
     if (json_array_size(found) == 0) {
@@ -36,9 +37,13 @@ void gm_print_swept(FILE *file, const json_t *answer)
                 gm_print_bytes(gm_job_real(row, "bytes"), size, sizeof(size)));
         put_age(file, row);
         gm_print_text(file, gm_job_text(row, "why"), 0);
+        deleted += json_is_true(json_object_get(row, "deleted"));
         fputc('\n', file);
     }
     if (json_is_true(json_object_get(answer, "dry_run"))) {
         fprintf(file, "(nothing was deleted)\n");
+    } else if (strcmp(gm_job_text(answer, "state"), "ended") == 0 &&
+               deleted < json_array_size(found)) {
+        fprintf(file, "(%zu of %zu were deleted)\n", deleted, json_array_size(found));
     }
 }

@@ -559,6 +559,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_hold_fini(&d->hold);
     gm_retire_fini(&d->retire);
     gm_backups_fini(&d->backups);
+    gm_sweep_fini(&d->sweep);
     gm_wire_close(d);
     if (d->handles > 0) {
         uv_close((uv_handle_t *)&d->tick, on_closed);

@@ -22,6 +22,7 @@ struct gm_leftover {
     uint64_t uploads; /* in parts that are open; of a folder none */
     int64_t age_ms;   /* by the id, which says when it was made; -1: it does not */
     enum gm_leftover_why why;
+    bool deleted; /* by who sweeps */
 };
 struct gm_leftovers {
     struct gm_leftover *rows; /* owned; in the order of ids */

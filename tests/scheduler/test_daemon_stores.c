@@ -481,7 +481,14 @@ static void a_sweep_deletes_what_nobody_needs(void **state)
     assert_string_equal(json_string_value(json_object_get(row, "job")), id);
     assert_string_equal(json_string_value(json_object_get(row, "why")), "ended");
     assert_int_equal(json_integer_value(json_object_get(row, "bytes")), 4);
+    assert_true(json_is_true(json_object_get(row, "deleted")));
+    assert_int_equal(json_integer_value(json_object_get(j, "sweep")), 2);
     json_decref(j);
+    /* who lost that answer asks for it by its number */
+    assert_int_equal(farm_call(&f, "POST", "/v1/storage:sweep", "{\"sweep\":2}", &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "found")), 2);
+    json_decref(j);
+    farm_expect(&f, "POST", "/v1/storage:sweep", "{\"sweep\":0}", 400, "usage.invalid");
     assert_false(farm_has(&f, late) || farm_has(&f, other[0]));
     assert_true(farm_has(&f, other[1]) && farm_has(&f, needed));
     farm_stop(&f);
