@@ -70,6 +70,8 @@ struct store_job {
     size_t end;                   /* cleanup: where the batch ends in its list */
     bool outputs_stay;            /* cleanup: but for what is loose */
     bool deleting_out;
+    bool noting;      /* cleanup: what is left below the publication, that it goes by and by */
+    int64_t noted_ms; /* cleanup: until when it was noted to stay; 0: it was not */
     bool dropping;    /* cleanup: of a publication with jobs beside: its unfinished uploads */
     bool looked;      /* cleanup: out holds nothing that stands finished */
     bool last;        /* cleanup: it is not tried again */
@@ -605,6 +607,19 @@ static int look(struct store_job *job, struct gm_store *store)
     return rc;
 }
 
+/* What a job beside it published may have been replaced, and its note be gone, while this one
+ * worked: then nobody deletes what was passed over for that job's sake. */
+static void note_left(struct store_job *job, struct gm_store *store)
+{
+    int64_t until_unix_ms = gm_time_unix_ms() + job->d->settings->publish_grace_s * 1000;
+    bool noted = false;
+    job->rc = gm_publish_check_lead(job->d, &job->err);
+    if (job->rc == 0) {
+        job->rc = gm_replaced_note_left(store, job->publication, until_unix_ms, &noted, &job->err);
+    }
+    job->noted_ms = job->rc == 0 && noted ? until_unix_ms : 0;
+}
+
 static void delete_step(struct store_job *job)
 {
     struct gm_store *store = NULL;
@@ -615,6 +630,11 @@ static void delete_step(struct store_job *job)
     if (job->rc == -GM_E_NOTFOUND) { /* no mark is known: nothing there, nothing to delete */
         list->next = list->count;
         job->rc = 0;
+        return;
+    }
+    if (job->rc == 0 && job->deleting_out && job->noting) {
+        note_left(job, store);
+        gm_store_close(&store);
         return;
     }
     if (job->rc == 0 && job->deleting_out && !job->looked && !job->dropping) {
@@ -735,6 +755,19 @@ static bool next_uploads(struct store_job *job)
     return due;
 }
 
+/* Behind those. Once. */
+static bool next_note(struct store_job *job)
+{
+    bool due = job->out_rc == 0 && !job->noting && !job->outputs_stay && job->beside.count > 0 &&
+               !gm_view_is_publication_made(job->d->core, job->job_id, job->publication);
+    if (due) {
+        (void)snprintf(job->batch.publication, sizeof job->batch.publication, "%s",
+                       job->publication);
+        job->noting = true;
+    }
+    return due;
+}
+
 static bool next_work(struct store_job *job)
 {
     size_t left = job->work.count - job->work.next;
@@ -766,7 +799,7 @@ static void delete_next(struct store_job *job)
     if (job->rc < 0 && job->deleting_out) {
         put_off_outputs(job);
     }
-    job->deleting_out = job->rc == 0 && (next_batch(job) || next_uploads(job));
+    job->deleting_out = job->rc == 0 && (next_batch(job) || next_uploads(job) || next_note(job));
     if (job->rc == 0 && (job->deleting_out || next_work(job))) {
         struct gm_err error = {0};
         if (job->deleting_out) {
@@ -800,6 +833,9 @@ static void delete_done(void *arg)
 {
     struct store_job *job = arg;
     end_batch(job); /* the next one asks again whose its outputs are */
+    if (job->deleting_out && job->noting && job->noted_ms > 0) {
+        gm_retire_note(job->d, job->out_url, job->noted_ms);
+    }
     delete_next(job);
 }
 

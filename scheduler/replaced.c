@@ -59,6 +59,48 @@ static int has_notes(struct gm_store *store, bool *out, struct gm_err *err)
     return rc < 0 ? rc : 0;
 }
 
+/* Notes each publication but `own` that a text names: v/<publication>/ where a path may begin. */
+static int note_named(struct gm_store *store, const char *text, size_t size, const char *own,
+                      int64_t until_unix_ms, struct gm_err *err)
+{
+    char last[GM_HOLD_NAME] = "", name[GM_HOLD_NAME];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i + 2 < size; i++) {
+        bool begins = i == 0 || strchr("\n\r\"'> ", text[i - 1]) != NULL;
+        size_t most = size - i - 2 < sizeof name ? size - i - 2 : sizeof name;
+        const char *slash =
+            begins && text[i] == 'v' && text[i + 1] == '/' ? memchr(text + i + 2, '/', most) : NULL;
+        if (slash == NULL) {
+            continue;
+        }
+        (void)snprintf(name, sizeof name, "%.*s", (int)(slash - (text + i + 2)), text + i + 2);
+        if (is_name(name) && strcmp(name, own) != 0 && strcmp(name, last) != 0) {
+            memcpy(last, name, sizeof last);
+            rc = put_note(store, name, until_unix_ms, err);
+        }
+    }
+    return rc;
+}
+
+/* What players are led to, whatever the report says. */
+static int note_standing(struct gm_store *store, const char *publication, int64_t until_unix_ms,
+                         struct gm_err *err)
+{
+    struct gm_standing standing;
+    int rc = gm_standing_read(store, "", &standing, err);
+    if (rc < 0) {
+        return rc == -GM_E_LIMIT ? 0 : rc;
+    }
+    for (size_t i = 0; rc == 0 && i < 2; i++) {
+        rc = standing.manifests[i] == NULL
+                 ? 0
+                 : note_named(store, standing.manifests[i], standing.sizes[i], publication,
+                              until_unix_ms, err);
+    }
+    gm_standing_fini(&standing);
+    return rc;
+}
+
 int gm_replaced_note(struct gm_store *store, const char *job_id, const char *publication,
                      int64_t until_unix_ms, bool *out_any, struct gm_err *err)
 {
@@ -74,6 +116,7 @@ int gm_replaced_note(struct gm_store *store, const char *job_id, const char *pub
     }
     gm_standing_job_fini(&job);
     bool any = false;
+    rc = rc == 0 ? note_standing(store, publication, until_unix_ms, err) : rc;
     rc = rc == 0 ? has_notes(store, &any, err) : rc;
     if (rc == 0 && any && is_name(publication)) {
         rc = drop_note(store, publication, err);
@@ -169,7 +212,8 @@ static int sort_out(struct gm_store *store, int64_t now_unix_ms, struct names *n
     return rc;
 }
 
-/* What stands there is not replaced any more. */
+/* What stands there is not replaced. Its note stays: who replaces it may have written it just now.
+ */
 static int strike_standing(struct gm_store *store, struct names *names, struct gm_err *err)
 {
     struct gm_standing standing;
@@ -178,16 +222,14 @@ static int strike_standing(struct gm_store *store, struct names *names, struct g
     if (rc < 0) {
         return rc;
     }
-    for (size_t i = 0; rc == 0 && i < names->count; i++) {
-        if (gm_standing_has(&standing, names->rows[i])) {
-            rc = drop_note(store, names->rows[i], err);
-        } else {
+    for (size_t i = 0; i < names->count; i++) {
+        if (!gm_standing_has(&standing, names->rows[i])) {
             memmove(names->rows[kept++], names->rows[i], GM_HOLD_NAME);
         }
     }
     names->count = kept;
     gm_standing_fini(&standing);
-    return rc;
+    return 0;
 }
 
 int gm_replaced_read(struct gm_store *store, int64_t now_unix_ms, struct gm_replaced *out,
@@ -230,6 +272,20 @@ int gm_replaced_is_noted(struct gm_store *store, const char *publication, bool *
 int gm_replaced_drop(struct gm_store *store, const char *publication, struct gm_err *err)
 {
     return is_name(publication) ? drop_note(store, publication, err) : 0;
+}
+
+int gm_replaced_note_left(struct gm_store *store, const char *publication, int64_t until_unix_ms,
+                          bool *out, struct gm_err *err)
+{
+    bool noted = false, left = false;
+    int rc = gm_replaced_is_noted(store, publication, &noted, err);
+    if (rc == 0 && !noted) {
+        rc = gm_replaced_leave(store, publication, until_unix_ms, &left, err);
+    }
+    if (rc == 0) {
+        *out = left;
+    }
+    return rc;
 }
 
 /* ---- deleting */

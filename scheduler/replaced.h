@@ -13,9 +13,9 @@
  * Thread: any
  * Errors: those of gm_standing_read, gm_store_list, gm_store_put and gm_store_delete */
 
-/* The job is about to publish: what stands finished there of another job is kept until
- * until_unix_ms and no longer; its own publication is noted no more. *out_any: notes may be there.
- */
+/* The job is about to publish: what stands finished there of another job, and what the playlist and
+ * the manifest there name, is kept until until_unix_ms and no longer; its own publication is noted
+ * no more. *out_any: notes may be there. */
 int gm_replaced_note(struct gm_store *store, const char *job_id, const char *publication,
                      int64_t until_unix_ms, bool *out_any, struct gm_err *err) GM_MUST_CHECK;
 
@@ -23,13 +23,18 @@ int gm_replaced_note(struct gm_store *store, const char *job_id, const char *pub
  * anything lies below it and it does not stand there. *out_noted: one was written. */
 int gm_replaced_leave(struct gm_store *store, const char *publication, int64_t now_unix_ms,
                       bool *out_noted, struct gm_err *err) GM_MUST_CHECK;
+/* The same until a later time, unless a note is there: what lies below it belongs to nobody, but
+ * may still be played. */
+int gm_replaced_note_left(struct gm_store *store, const char *publication, int64_t until_unix_ms,
+                          bool *out, struct gm_err *err) GM_MUST_CHECK;
 
 struct gm_replaced {
     char (*due)[GM_HOLD_NAME]; /* owned; publications that may go */
     size_t count;
     int64_t next_unix_ms; /* when the next one may; 0: there is none */
 };
-/* Reads the notes. Those whose time is over of publications that stand there again are dropped. */
+/* Reads the notes. Publications that stand there are none that may go, whatever was noted: who is
+ * about to replace them notes them first. */
 int gm_replaced_read(struct gm_store *store, int64_t now_unix_ms, struct gm_replaced *out,
                      struct gm_err *err) GM_MUST_CHECK;
 void gm_replaced_fini(struct gm_replaced *replaced);

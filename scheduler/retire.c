@@ -9,17 +9,20 @@
 #include "storage/remote/stores.h"
 
 #define AGAIN_MS INT64_C(600000)
-#define STOP_TIME (20 * GM_SEC) /* a daemon that stops goes on so long */
+#define AGAIN_MOST_MS INT64_C(86400000) /* pauses after failures grow up to that */
+#define STOP_TIME (20 * GM_SEC)         /* a daemon that stops goes on so long */
 
 struct gm_retire_place {
     char *url; /* owned */
     int64_t due_unix_ms;
+    int64_t pause_ms; /* after the failure before; 0: there was none */
     UT_hash_handle hh;
 };
 
 struct look {
     struct gm_daemon *d; /* borrowed */
     char *url;           /* owned */
+    int64_t pause_ms;    /* of the place */
     int64_t now_unix_ms;
     struct gm_replaced replaced; /* owned */
     size_t at;
@@ -27,6 +30,7 @@ struct look {
     int64_t due_unix_ms;        /* the next look; 0: none */
     enum gm_replaced_step step;
     bool looked, held;
+    bool failed; /* something of it did, or nothing could be looked at */
     int rc;
     struct gm_err err;
 };
@@ -38,7 +42,8 @@ static void note_due(struct gm_retire *r, int64_t due_unix_ms)
     }
 }
 
-void gm_retire_note(struct gm_daemon *d, const char *destination_url, int64_t due_unix_ms)
+static void note(struct gm_daemon *d, const char *destination_url, int64_t due_unix_ms,
+                 int64_t pause_ms)
 {
     struct gm_retire *r = &d->retire;
     struct gm_retire_place *place = NULL;
@@ -51,12 +56,18 @@ void gm_retire_note(struct gm_daemon *d, const char *destination_url, int64_t du
             free(url);
             return; /* the next start looks there */
         }
-        *place = (struct gm_retire_place){.url = url, .due_unix_ms = due_unix_ms};
+        *place =
+            (struct gm_retire_place){.url = url, .due_unix_ms = due_unix_ms, .pause_ms = pause_ms};
         HASH_ADD_KEYPTR(hh, r->places, place->url, strlen(place->url), place);
     } else if (due_unix_ms < place->due_unix_ms) {
         place->due_unix_ms = due_unix_ms;
     }
     note_due(r, due_unix_ms);
+}
+
+void gm_retire_note(struct gm_daemon *d, const char *destination_url, int64_t due_unix_ms)
+{
+    note(d, destination_url, due_unix_ms, 0);
 }
 
 void gm_retire_start(struct gm_daemon *d)
@@ -89,8 +100,8 @@ static void look_step(struct look *look)
 {
     struct gm_store *store = NULL;
     look->rc = gm_stores_open(look->d->stores, look->url, false, &store, &look->err);
-    if (look->rc == -GM_E_NOTFOUND) { /* nothing is there */
-        look->looked = true;
+    if (look->rc == -GM_E_NOTFOUND) { /* nothing is there, or it is not mounted just now */
+        look->looked = look->failed = true;
         look->rc = 0;
         return;
     }
@@ -122,10 +133,23 @@ static void look_work(void *arg)
     gm_stores_limit(NULL);
 }
 
+static void look_later(struct look *look, int64_t pause_ms)
+{
+    int64_t due = look->now_unix_ms + pause_ms;
+    look->due_unix_ms = look->due_unix_ms == 0 || look->due_unix_ms > due ? due : look->due_unix_ms;
+}
+
 static void again(struct look *look)
 {
-    int64_t due = look->now_unix_ms + AGAIN_MS;
-    look->due_unix_ms = look->due_unix_ms == 0 || look->due_unix_ms > due ? due : look->due_unix_ms;
+    look_later(look, AGAIN_MS);
+}
+
+static void log_failed(const struct look *look)
+{
+    char where[512];
+    gm_log_err(GM_LOG_WARN, "replaced_not_deleted", &look->err, "destination=%s publication=%s",
+               gm_log_quote(look->url, where, sizeof where),
+               look->held ? look->batch.publication : "-");
 }
 
 /* The next publication that nobody makes. */
@@ -189,12 +213,17 @@ static void look_next(struct look *look)
         return;
     }
     if (look->rc < 0) {
-        gm_log_err(GM_LOG_WARN, "replaced_not_deleted", &look->err, "publication=%s",
-                   look->held ? look->batch.publication : "-");
-        again(look);
+        log_failed(look);
+    }
+    int64_t pause_ms = 0;
+    if (look->rc < 0 || look->failed) {
+        pause_ms = look->pause_ms == 0                  ? AGAIN_MS
+                   : look->pause_ms < AGAIN_MOST_MS / 2 ? 2 * look->pause_ms
+                                                        : AGAIN_MOST_MS;
+        look_later(look, pause_ms);
     }
     if (look->due_unix_ms > 0) {
-        gm_retire_note(d, look->url, look->due_unix_ms);
+        note(d, look->url, look->due_unix_ms, pause_ms);
     }
     d->retire.busy = false;
     look_destroy(look);
@@ -206,7 +235,12 @@ static void look_done(void *arg)
     if (look->held) {
         gm_hold_end(&look->d->hold, &look->batch, leave, look->d);
     }
-    if (look->held && look->rc == 0 && look->step != GM_REPLACED_MORE) {
+    if (look->held && look->rc < 0 && look->rc != -GM_E_NOT_LEADER) {
+        log_failed(look); /* it keeps none of those behind it */
+        look->failed = true;
+        look->rc = 0;
+        look->at++;
+    } else if (look->held && look->rc == 0 && look->step != GM_REPLACED_MORE) {
         look->at++;
         if (look->step == GM_REPLACED_GONE) {
             gm_log(GM_LOG_INFO, "replaced_deleted", "publication=%s", look->batch.publication);
@@ -218,14 +252,14 @@ static void look_done(void *arg)
 }
 
 /* Takes the place's URL. */
-static void look_at(struct gm_daemon *d, char *url, int64_t now_unix_ms)
+static void look_at(struct gm_daemon *d, char *url, int64_t pause_ms, int64_t now_unix_ms)
 {
     struct look *look = calloc(1, sizeof *look);
     if (look == NULL) {
         free(url); /* the next start looks there */
         return;
     }
-    *look = (struct look){.d = d, .url = url, .now_unix_ms = now_unix_ms};
+    *look = (struct look){.d = d, .url = url, .pause_ms = pause_ms, .now_unix_ms = now_unix_ms};
     d->retire.busy = true;
     look_next(look);
 }
@@ -249,9 +283,10 @@ void gm_retire_tick(struct gm_daemon *d)
     }
     if (due != NULL) {
         char *url = due->url;
+        int64_t pause_ms = due->pause_ms;
         HASH_DEL(r->places, due);
         free(due);
-        look_at(d, url, now_unix_ms);
+        look_at(d, url, pause_ms, now_unix_ms);
     }
 }
 

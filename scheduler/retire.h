@@ -8,9 +8,9 @@
 
 /* Deletes older publications when their time is over (scheduler/replaced.h). The destinations to
  * look at are those of the jobs that are done and still known, once at a start, and those that a
- * job publishes to. One is looked at at a time. What can't be deleted is tried again every ten
- * minutes; what an unfinished job of this farm publishes stays until it has ended. Thread: loop
- * only. */
+ * job publishes to. One is looked at at a time. What can't be deleted is tried again after
+ * ten minutes, then after twice as long, up to a day; what an unfinished job of this farm publishes
+ * stays until it has ended. Thread: loop only. */
 struct gm_daemon;
 
 struct gm_retire {                  /* all-zero: empty */

@@ -315,7 +315,8 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
     job->publish_pending = false;
     bool over = failure->code == GM_OK;
     if (!over) {
-        job->manifests = job->manifests || manifests;
+        /* Found before anything was written: what stands there is another's. */
+        job->manifests = failure->code != GM_E_TITLE_EXISTS && (job->manifests || manifests);
         count_failure(job, failure);
         bool passes = gm_code_get((int)failure->code)->retry != GM_RETRY_NEVER;
         uint32_t most = job->state == GM_JOB_PUBLISHING && passes ? GM_CORE_PUBLISH_TRIES

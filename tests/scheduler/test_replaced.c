@@ -83,6 +83,47 @@ static void what_stands_of_another_is_noted_once(void **state)
     scratch_remove(&s);
 }
 
+/* Without a report, and though the report is of a job that failed half-way. */
+static void what_playlist_and_manifest_name_is_noted(void **state)
+{
+    (void)state;
+    struct scratch s;
+    struct gm_store *store = open_store(&s);
+    bool any = false;
+    put(store, "master.m3u8", "#EXTM3U\nv/" NEW "/a.m3u8\nv/" OLD "/b.m3u8\nav/x/y\nv/../y\n");
+    put(store, "manifest.mpd", "<BaseURL>v/other/</BaseURL><A media=\"v/" NEW "/$Number$\"/>v/z");
+    assert_int_equal(gm_replaced_note(store, "c", NEW, 1000, &any, &err), 0);
+    assert_true(any);
+    assert_true(has(store, "replaced/" OLD));
+    assert_true(has(store, "replaced/other"));
+    assert_false(has(store, "replaced/" NEW));
+    assert_false(has(store, "replaced/x"));
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
+static void what_is_left_of_what_does_not_stand_is_noted(void **state)
+{
+    (void)state;
+    struct scratch s;
+    struct gm_store *store = open_store(&s);
+    bool noted = true;
+    assert_int_equal(gm_replaced_note_left(store, OLD, 1000, &noted, &err), 0);
+    assert_false(noted); /* nothing is left */
+    put(store, "v/" OLD "/1", "x");
+    put(store, "master.m3u8", "v/" OLD "/media.m3u8\n");
+    assert_int_equal(gm_replaced_note_left(store, OLD, 1000, &noted, &err), 0);
+    assert_false(noted); /* it stands */
+    put(store, "master.m3u8", "v/" NEW "/media.m3u8\n");
+    assert_int_equal(gm_replaced_note_left(store, OLD, 1000, &noted, &err), 0);
+    assert_true(noted);
+    assert_true(has(store, "replaced/" OLD));
+    assert_int_equal(gm_replaced_note_left(store, OLD, 2000, &noted, &err), 0);
+    assert_false(noted); /* its time stays */
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
 static void what_stands_again_stays(void **state)
 {
     (void)state;
@@ -97,7 +138,7 @@ static void what_stands_again_stays(void **state)
     assert_int_equal(gm_replaced_read(store, 9, &r, &err), 0);
     assert_int_equal(r.count, 1);
     assert_string_equal(r.due[0], NEW);
-    assert_false(has(store, "replaced/" OLD));
+    assert_true(has(store, "replaced/" OLD)); /* who replaces it may have written it just now */
     gm_replaced_fini(&r);
     gm_store_close(&store);
     scratch_remove(&s);
@@ -185,6 +226,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_came_to_nothing_is_noted_where_anything_is),
         cmocka_unit_test(what_stands_of_another_is_noted_once),
+        cmocka_unit_test(what_playlist_and_manifest_name_is_noted),
+        cmocka_unit_test(what_is_left_of_what_does_not_stand_is_noted),
         cmocka_unit_test(what_stands_again_stays),
         cmocka_unit_test(it_is_deleted_in_parts_its_note_last),
         cmocka_unit_test(what_is_published_meanwhile_stays),
