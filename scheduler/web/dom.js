@@ -78,7 +78,9 @@ function update(old, node) {
     }
   }
   for (const [name, value] of Object.entries(node.props)) {
-    if (value !== old.props[name] || (AS_PROPERTY.has(name) && element[name] !== value)) {
+    const isTyped = name === 'value' && element.tagName === 'INPUT'; // what is being typed is the reader's
+    if (isTyped ? value !== old.props[name] && element !== document.activeElement
+      : value !== old.props[name] || (AS_PROPERTY.has(name) && element[name] !== value)) {
       set(element, name, value, old.props[name]);
     }
   }

@@ -72,6 +72,12 @@ try {
   await page.keyboard.press('g');
   await page.keyboard.press('j');
   await sees('the job in the list', `a[href="#/jobs/${id}"]`);
+  await page.keyboard.press('/');
+  await page.keyboard.type('clip.m', { delay: 60 });
+  await until('the address has what was typed', 10, () => page.evaluate(() => location.hash.includes('q=clip.m')));
+  check('the search finds it', (await page.locator('main tr[data-row]').count()) === 1);
+  check('the field keeps what was typed', (await page.locator('main input[type=search]').inputValue()) === 'clip.m');
+  await page.keyboard.press('Escape');
   await accessible('jobs');
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
