@@ -418,6 +418,7 @@ static void stamp_lost(struct gm_core *core)
             struct gm_attempt *a = job->attempts[i];
             if (a->outcome == GM_ATTEMPT_LOST && a->ended_unix_ms == 0) {
                 a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
+                gm_core_note_failed(job, a);
                 gm_core_row_attempt(core, job, a);
             }
         }

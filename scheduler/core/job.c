@@ -57,6 +57,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
         free(job->attempts[i]);
     }
     free(job->attempts);
+    free(job->failed);
     free(job->epochs);
     struct gm_granted *g, *next;
     HASH_ITER(hh, job->objects, g, next)

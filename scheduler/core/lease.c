@@ -213,10 +213,20 @@ void gm_core_lease_resume(struct gm_core *core, const struct gm_assignment *a,
     }
 }
 
+void gm_core_note_failed(struct gm_cjob *job, const struct gm_attempt *attempt)
+{
+    if (attempt->outcome == GM_ATTEMPT_FAILED || attempt->outcome == GM_ATTEMPT_LOST) {
+        job->failed =
+            gm_mem_grow(job->failed, job->failed_count, &job->failed_cap, sizeof(*job->failed));
+        job->failed[job->failed_count++] = attempt;
+    }
+}
+
 void gm_core_count_failed(struct gm_core *core, const struct gm_attempt *attempt)
 {
     int code = (int)attempt->error.code;
     bool failed = attempt->outcome == GM_ATTEMPT_FAILED || attempt->outcome == GM_ATTEMPT_LOST;
+    gm_core_note_failed(attempt->inst->task->job, attempt);
     if (failed && code > 0 && code < (int)GM_CORE_CODES) {
         core->failed[code].count++;
         core->failed[code].last_unix_ms = attempt->ended_unix_ms;

@@ -47,6 +47,7 @@ void gm_core_lease_resume(struct gm_core *core, const struct gm_assignment *a,
 void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
                        enum gm_attempt_outcome outcome, const Gm__Usage *usage);
 /* An attempt has ended: where it failed or was lost it counts, by its code. */
+void gm_core_note_failed(struct gm_cjob *job, const struct gm_attempt *attempt); /* in its job */
 void gm_core_count_failed(struct gm_core *core, const struct gm_attempt *attempt);
 /* Says Cancel; units are given back (no charge) or were dealt with. Capacity stays held until the
  * node confirms or the lease expires. */

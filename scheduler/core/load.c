@@ -406,6 +406,9 @@ static int load_attempt(struct gm_core *core, const struct gm_loading *loading, 
     job->attempts =
         gm_mem_grow(job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
     job->attempts[job->attempt_count++] = a;
+    if (a->ended_unix_ms != 0) { /* else when it is stamped */
+        gm_core_note_failed(job, a);
+    }
     inst->task->attempts++;
     if (a->chunks > 0 && (uint64_t)a->first_chunk < inst->chunk_count) {
         gm_core_run_note(inst, &(struct gm_run){(uint32_t)a->first_chunk, a->chunks});

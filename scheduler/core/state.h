@@ -283,6 +283,8 @@ struct gm_cjob {
     struct gm_attempt **attempts; /* owned */
     size_t attempt_cap;
     size_t attempt_count;
+    const struct gm_attempt **failed; /* owned; those of them that failed or were lost */
+    size_t failed_cap, failed_count;
     uint32_t unheard_count;  /* of these */
     struct gm_epoch *epochs; /* owned; of the first epoch_count of these, by epoch; or NULL */
     size_t epoch_count;

@@ -394,6 +394,27 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
     return gm_view_attempts_page(core, job_id, 0, SIZE_MAX, out, &more, err);
 }
 
+static struct gm_attempt_view view_of_attempt(const struct gm_attempt *a)
+{
+    return (struct gm_attempt_view){.task = a->inst->task->name,
+                                    .type = a->inst->task->type->name,
+                                    .instance = a->inst->number,
+                                    .first_chunk = a->first_chunk,
+                                    .chunks = a->chunks,
+                                    .node_id = a->node_id,
+                                    .device = a->device,
+                                    .chain = a->chain,
+                                    .attempt = a->number,
+                                    .started_unix_ms = a->started_unix_ms,
+                                    .ended_unix_ms = a->ended_unix_ms,
+                                    .outcome = a->outcome,
+                                    .progressed = a->progressed,
+                                    .error_code = a->error.code,
+                                    .error_text = a->error.text,
+                                    .blamed_chunk = a->blamed_chunk,
+                                    .usage = a->usage};
+}
+
 /* They are in order of their numbers. */
 static size_t attempts_until(const struct gm_cjob *job, uint64_t number)
 {
@@ -426,27 +447,44 @@ int gm_view_attempts_page(const struct gm_core *core, const char *job_id, uint64
         return gm_err_nomem(err);
     }
     for (size_t i = 0; i < count; i++) {
-        const struct gm_attempt *a = job->attempts[from + i];
-        rows[i] = (struct gm_attempt_view){.task = a->inst->task->name,
-                                           .type = a->inst->task->type->name,
-                                           .instance = a->inst->number,
-                                           .first_chunk = a->first_chunk,
-                                           .chunks = a->chunks,
-                                           .node_id = a->node_id,
-                                           .device = a->device,
-                                           .chain = a->chain,
-                                           .attempt = a->number,
-                                           .started_unix_ms = a->started_unix_ms,
-                                           .ended_unix_ms = a->ended_unix_ms,
-                                           .outcome = a->outcome,
-                                           .progressed = a->progressed,
-                                           .error_code = a->error.code,
-                                           .error_text = a->error.text,
-                                           .blamed_chunk = a->blamed_chunk,
-                                           .usage = a->usage};
+        rows[i] = view_of_attempt(job->attempts[from + i]);
     }
     *out = (struct gm_attempts_view){.rows = rows, .count = count};
     *out_more = count < left;
+    return 0;
+}
+
+static int by_end(const void *pa, const void *pb)
+{
+    const struct gm_attempt_view *a = pa, *b = pb;
+    if (a->ended_unix_ms != b->ended_unix_ms) {
+        return a->ended_unix_ms < b->ended_unix_ms ? -1 : 1;
+    }
+    return a->attempt < b->attempt ? -1 : a->attempt > b->attempt;
+}
+
+int gm_view_failures(const struct gm_core *core, const char *job_id, int64_t since_unix_ms,
+                     struct gm_attempts_view *out, struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t count = 0;
+    struct gm_attempt_view *rows = array(job->failed_count, sizeof(*rows));
+    if (!rows) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < job->failed_count; i++) {
+        if (job->failed[i]->ended_unix_ms >= since_unix_ms) {
+            rows[count++] = view_of_attempt(job->failed[i]);
+        }
+    }
+    if (count > 1) {
+        qsort(rows, count, sizeof(*rows), by_end);
+    }
+    *out = (struct gm_attempts_view){.rows = rows, .count = count};
     return 0;
 }
 

@@ -235,6 +235,10 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
 int gm_view_attempts_page(const struct gm_core *core, const char *job_id, uint64_t after,
                           size_t limit, struct gm_attempts_view *out, bool *out_more,
                           struct gm_err *err) GM_MUST_CHECK;
+/* Those that failed or were lost and ended at that time or since, in order of their ends. Costs
+ * what there are of them. */
+int gm_view_failures(const struct gm_core *core, const char *job_id, int64_t since_unix_ms,
+                     struct gm_attempts_view *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_view_attempts_fini(struct gm_attempts_view *view);
 
 /* Objects that were granted to the job: what cleanup deletes: WORK always; OUT unless the job is

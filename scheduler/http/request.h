@@ -149,6 +149,9 @@ int gm_http_farm(const struct gm_http *http, json_t **out, struct gm_err *err) G
 void gm_handle_tasks(struct gm_request *r);
 void gm_handle_attempts(struct gm_request *r);
 
+/* handle_logs.c */
+void gm_handle_logs(struct gm_request *r);
+
 /* What a caller must be at least for that: GM_TOKEN_NOBODY: nothing is asked, as of the page, which
  * is the same for everybody; of what is no route GM_TOKEN_SUBMIT. */
 enum gm_token_role gm_route_least(const char *method, const char *path);

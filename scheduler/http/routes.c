@@ -374,6 +374,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/jobs/", "/events", SUBMIT, handle_events},
     {"GET", "/v1/jobs/", "/tasks", SUBMIT, gm_handle_tasks},
     {"GET", "/v1/jobs/", "/attempts", SUBMIT, gm_handle_attempts},
+    {"GET", "/v1/jobs/", "/logs", SUBMIT, gm_handle_logs},
     {"GET", "/v1/jobs/", "/files/", SUBMIT, gm_handle_files},
     {"GET", "/v1/nodes", NULL, OPERATE, handle_nodes},
     {"GET", "/v1/nodes/", "", OPERATE, handle_node},

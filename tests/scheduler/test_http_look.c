@@ -111,6 +111,42 @@ static void look_back(const struct farm *f, const char *id)
     json_decref(j);
 }
 
+/* The same line by line as at once, and over a restart. */
+static void look_at_logs(struct farm *f, const char *id)
+{
+    char path[96];
+    json_int_t after = 0;
+    size_t failed = 0, i = 0, n;
+    json_t *all = get(f, id, "/logs");
+    const json_t *line = NULL;
+    expect_text(all, "lines/0/text", "The job is queued.");
+    assert_true(json_is_null(at(all, "next")));
+    n = json_array_size(at(all, "lines"));
+    json_array_foreach(at(all, "lines"), i, line)
+    {
+        const char *text = json_string_value(at(line, "text"));
+        if (strcmp(text, "Attempt 4 of `video` failed with node.worker_died: made to fail") == 0) {
+            failed++;
+            expect_text(line, "level", "warn");
+            expect_text(line, "task", "video");
+            expect_text(line, "node", "node-1");
+        }
+    }
+    assert_int_equal(failed, 1);
+    expect_text(json_array_get(at(all, "lines"), n - 1), "text", "The job is done.");
+    farm_kill(f);
+    farm_start(f, f->folder);
+    for (i = 0; i < n; i++) {
+        (void)snprintf(path, sizeof path, "/logs?limit=1&after=%lld", (long long)after);
+        json_t *j = get(f, id, path);
+        assert_true(json_equal(at(j, "lines/0"), json_array_get(at(all, "lines"), i)));
+        after = json_integer_value(at(j, "lines/0/seq"));
+        assert_true(json_is_null(at(j, "next")) == (i + 1 == n));
+        json_decref(j);
+    }
+    json_decref(all);
+}
+
 static void a_job_is_looked_at_from_its_queue_to_its_end(void **state)
 {
     struct farm f;
@@ -132,6 +168,8 @@ static void a_job_is_looked_at_from_its_queue_to_its_end(void **state)
     char change[96];
     (void)snprintf(change, sizeof change, "/v1/jobs/%s:priority", id);
     farm_expect(&f, "POST", change, "{\"priority\":1}", 409, "api.conflict");
+    look_at_logs(&f, id);
+    farm_expect(&f, "GET", "/v1/jobs/nosuch/logs", NULL, 404, "api.not_found");
     farm_expect(&f, "GET", "/v1/jobs/nosuch/tasks", NULL, 404, "api.not_found");
     farm_expect(&f, "GET", "/v1/jobs/nosuch/attempts", NULL, 404, "api.not_found");
     farm_expect(&f, "GET", "/v1/farm?x=1", NULL, 400, "usage.invalid");

@@ -1,0 +1,173 @@
+/* GET /v1/jobs/ID/logs: the course of a job in sentences, made of its stored events and of attempts
+ * that failed. A line's number is its time and its place within that, so that it is the same
+ * whenever it is asked for. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/http/request.h"
+#include "scheduler/report.h"
+
+#define PAGE 500
+#define EVENTS_MAX 2000 /* of a job: its states, and tasks that are done */
+#define PLACES 1000     /* of a millisecond: events, then attempts */
+
+struct line {
+    int64_t seq;
+    int64_t unix_ms;
+    const char *level;
+    char text[400];
+    char task[65];
+    char node[65];
+};
+struct log {
+    struct line *lines; /* owned */
+    size_t count, cap;
+    int64_t after;
+    const struct gm_job_view *job; /* borrowed */
+    bool failed;                   /* memory has run out */
+};
+
+static struct line *add_line(struct log *log, int64_t unix_ms, int64_t place)
+{
+    int64_t seq = unix_ms * PLACES + place;
+    if (seq <= log->after || log->failed) {
+        return NULL;
+    }
+    if (log->count == log->cap) {
+        size_t cap = log->cap > 0 ? log->cap * 2 : 64;
+        struct line *more = reallocarray(log->lines, cap, sizeof *more);
+        log->failed = more == NULL;
+        if (more == NULL) {
+            return NULL;
+        }
+        log->lines = more;
+        log->cap = cap;
+    }
+    struct line *line = &log->lines[log->count++];
+    *line = (struct line){.seq = seq, .unix_ms = unix_ms, .level = "info"};
+    return line;
+}
+
+static void say_end(struct line *line, const struct gm_job_view *job, const char *state)
+{
+    bool failed = strcmp(state, "failed") == 0;
+    line->level = failed ? "error" : "info";
+    if (failed && job->error.code != GM_OK) {
+        (void)snprintf(line->text, sizeof line->text, "The job failed with %s: %s",
+                       gm_code_get((int)job->error.code)->id, job->error.text);
+    } else {
+        (void)snprintf(line->text, sizeof line->text, "The job is %.40s.", state);
+    }
+}
+
+static void add_event(const struct gm_state_event *e, void *arg)
+{
+    struct log *log = arg;
+    json_t *data = json_loads(e->json, 0, NULL);
+    const char *state = json_string_value(json_object_get(data, "state"));
+    const char *task = json_string_value(json_object_get(data, "task"));
+    struct line *line = state != NULL ? add_line(log, e->unix_ms, e->seq % (PLACES / 2)) : NULL;
+    if (line == NULL) {
+        json_decref(data);
+        return;
+    }
+    if (task != NULL) {
+        (void)snprintf(line->task, sizeof line->task, "%s", task);
+        (void)snprintf(line->text, sizeof line->text, "Task `%.64s` is %.40s.", task, state);
+    } else if (strcmp(e->type, "job.replanned") == 0) {
+        line->level = "warn";
+        (void)snprintf(line->text, sizeof line->text,
+                       "What encodes was given up: all after `inspect` is made anew.");
+    } else {
+        say_end(line, log->job, state);
+    }
+    json_decref(data);
+}
+
+static void add_failure(struct log *log, const struct gm_attempt_view *a)
+{
+    int64_t place = PLACES / 2 + (int64_t)(a->attempt % (PLACES / 2));
+    struct line *line = add_line(log, a->ended_unix_ms, place);
+    if (line == NULL) {
+        return;
+    }
+    bool said = a->error_code != GM_OK;
+    line->level = "warn";
+    (void)snprintf(line->task, sizeof line->task, "%s", a->task);
+    (void)snprintf(line->node, sizeof line->node, "%s", a->node_id);
+    (void)snprintf(line->text, sizeof line->text, "Attempt %" PRIu64 " of `%.64s` %s%s%s%s%s",
+                   a->attempt, a->task, a->outcome == GM_ATTEMPT_LOST ? "was lost" : "failed",
+                   said ? " with " : ".", said ? gm_code_get((int)a->error_code)->id : "",
+                   said ? ": " : "", said ? a->error_text : "");
+}
+
+static int by_seq(const void *pa, const void *pb)
+{
+    const struct line *a = pa, *b = pb;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+static json_t *lines_json(const struct log *log, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        const struct line *l = &log->lines[i];
+        list = gm_json_add(list,
+                           json_pack("{s:I, s:o, s:s, s:o, s:o, s:o}", "seq", (json_int_t)l->seq,
+                                     "time", gm_json_time(l->unix_ms), "level", l->level, "text",
+                                     gm_json_string(l->text), "task", gm_json_text_or_null(l->task),
+                                     "node", gm_json_text_or_null(l->node)));
+    }
+    return list;
+}
+
+static int read_log(const struct gm_request *r, struct log *log, struct gm_err *err)
+{
+    const struct gm_core *core = gm_daemon_core(r->http->d);
+    struct gm_attempts_view failures;
+    int rc = gm_state_events(gm_daemon_state(r->http->d), log->job->seq, 0, EVENTS_MAX, add_event,
+                             log, err);
+    rc = rc < 0 ? rc : gm_view_failures(core, r->id, log->after / PLACES, &failures, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < failures.count; i++) {
+        add_failure(log, &failures.rows[i]);
+    }
+    gm_view_attempts_fini(&failures);
+    if (log->count > 1) {
+        qsort(log->lines, log->count, sizeof *log->lines, by_seq);
+    }
+    return log->failed ? gm_err_nomem(err) : 0;
+}
+
+static void show_logs(struct gm_request *r)
+{
+    static const char *const known[] = {"after", "limit", NULL};
+    struct gm_err err = {0};
+    struct gm_job_view job = {0};
+    uint64_t after = 0, limit = PAGE;
+    int rc = gm_request_check_query(r, known, &err);
+    rc = rc < 0 ? rc : gm_request_number(r, "after", 0, INT64_MAX, &after, &err);
+    rc = rc < 0 ? rc : gm_request_number(r, "limit", 1, PAGE, &limit, &err);
+    rc = rc < 0 ? rc : gm_view_job(gm_daemon_core(r->http->d), r->id, &job, &err);
+    struct log log = {.after = (int64_t)after, .job = &job};
+    rc = rc < 0 ? rc : read_log(r, &log, &err);
+    if (rc < 0) {
+        gm_request_fail(r, &err);
+    } else {
+        size_t count = log.count < limit ? log.count : (size_t)limit;
+        json_t *next = count < log.count ? json_integer(log.lines[count - 1].seq) : json_null();
+        gm_request_json(r, MHD_HTTP_OK,
+                        json_pack("{s:o, s:o}", "lines", lines_json(&log, count), "next", next));
+    }
+    gm_view_job_fini(&job);
+    free(log.lines);
+}
+
+/* What is stored later than what was read would have an earlier number: all is on disk first. */
+void gm_handle_logs(struct gm_request *r)
+{
+    gm_request_show_settled(r, show_logs);
+}
