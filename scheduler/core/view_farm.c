@@ -121,6 +121,21 @@ void gm_view_briefs(const struct gm_core *core, void (*fn)(const struct gm_brief
     }
 }
 
+/* ---- what was published */
+
+const char *gm_view_next_published(const struct gm_core *core, const char *after)
+{
+    const char *id = gm_view_next_job(core, after, true);
+    const struct gm_cjob *job = NULL;
+    if (id) {
+        HASH_FIND_STR(core->jobs, id, job);
+    }
+    while (job && (job->state != GM_JOB_DONE || job->plan_only || job->publication[0] == '\0')) {
+        job = job->hh.prev;
+    }
+    return job ? job->id : NULL;
+}
+
 /* ---- what hangs together */
 
 struct held {

@@ -42,6 +42,10 @@ struct gm_brief_view {
 void gm_view_briefs(const struct gm_core *core, void (*fn)(const struct gm_brief_view *, void *arg),
                     void *arg);
 
+/* The next older job, or the newest (after NULL), that is done and published something; NULL: none,
+ * or `after` is unknown. Borrowed. */
+const char *gm_view_next_published(const struct gm_core *core, const char *after);
+
 enum gm_link_kind {
     GM_LINK_NEED,   /* it begins when `other`, a task, is done */
     GM_LINK_STREAM, /* it takes items of `other`, a task, while that still makes them */

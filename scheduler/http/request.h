@@ -149,6 +149,9 @@ int gm_http_farm(const struct gm_http *http, json_t **out, struct gm_err *err) G
 void gm_handle_tasks(struct gm_request *r);
 void gm_handle_attempts(struct gm_request *r);
 
+/* handle_assets.c */
+void gm_handle_assets(struct gm_request *r);
+
 /* handle_logs.c */
 void gm_handle_logs(struct gm_request *r);
 

@@ -276,6 +276,58 @@ static void what_was_cancelled_is_made_again(void **state)
     farm_stop(&f);
 }
 
+static void publish(const struct farm *f, struct node *n, const char *destination, char id[64])
+{
+    char url[560];
+    json_t *j = NULL;
+    char body[2048];
+    (void)snprintf(url, sizeof url, "file://%s/out/%s", f->folder, destination);
+    (void)snprintf(body, sizeof body,
+                   "{\"pipeline\":" PIPELINE ",\"source\":\"%s\",\"destination\":\"%s\"}",
+                   f->source, url);
+    assert_int_equal(farm_call(f, "POST", "/v1/jobs", body, &j), 201);
+    (void)snprintf(id, 64, "%s", json_string_value(at(j, "id")));
+    json_decref(j);
+    node_work(n, 5);
+    wait_for(f, id, "job.done");
+}
+
+static void titles_that_were_published_are_assets(void **state)
+{
+    struct farm f;
+    struct node n;
+    char first[64], again[64], other[64], waits[64];
+    begin(&f, &n, *state);
+    publish(&f, &n, "a", first);
+    publish(&f, &n, "b", other);
+    publish(&f, &n, "a", again); /* in the place of the first */
+    farm_submit(&f, PIPELINE, "", waits);
+    json_t *j = get(&f, "", "assets?limit=1");
+    assert_int_equal(json_array_size(at(j, "assets")), 1);
+    expect_text(j, "assets/0/job", again);
+    expect_text(j, "assets/0/title", "clip.mp4");
+    expect_text(j, "assets/0/publication", PUBLICATION);
+    expect_text(j, "assets/0/renditions/0/name", "360p");
+    expect_number(j, "assets/0/renditions/0/height", 360);
+    expect_text(j, "assets/0/manifests/1", "manifest.mpd");
+    assert_true(json_is_null(at(j, "assets/0/poster")));
+    expect_text(j, "next", again);
+    json_decref(j);
+    char query[96];
+    (void)snprintf(query, sizeof query, "assets?cursor=%s", again);
+    j = get(&f, "", query);
+    assert_int_equal(json_array_size(at(j, "assets")), 1);
+    expect_text(j, "assets/0/job", other);
+    assert_true(json_is_null(at(j, "next")));
+    json_decref(j);
+    j = get(&f, "", "assets?q=out/B");
+    assert_int_equal(json_array_size(at(j, "assets")), 1);
+    json_decref(j);
+    farm_expect(&f, "GET", "/v1/assets?light=1", NULL, 400, "usage.invalid");
+    farm_stop(&f);
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +336,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lists_are_sifted, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_priority_is_changed_for_good, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_was_cancelled_is_made_again, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(titles_that_were_published_are_assets, make_folder,
                                         remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
