@@ -89,7 +89,8 @@ export function mountAssets(root) {
       } }))),
       rows.length > 0 ? h('div', { class: 'cards assets' }, rows.map(card)) : null,
       !isLoading && !error && rows.length === 0 ? (q ? empty('No title is called that') : empty('Nothing is published yet', 'What jobs publish is listed here when they are done.')) : null,
-      error ? failure(error, () => load(rows.length === 0)) : null, isLoading ? loading() : null,
+      error?.status === 404 ? empty('This scheduler keeps no list of titles', 'What a job published is shown with the job: ', h('a', { href: '#/jobs?state=done' }, 'jobs that are done'), '.')
+        : error ? failure(error, () => load(rows.length === 0)) : null, isLoading ? loading() : null,
       next && !isLoading && !error ? h('p', { class: 'more' }, h('button', { type: 'button', onclick: () => load(false) }, 'More')) : null);
   }
 
