@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Uploads on a real S3 server, by curl alone: parts by signed URLs that take one body, a scheduler that starts anew in the middle, completion, a
-# file as a whole, deletion, what is idle; and a job that reads an upload while it still arrives. uploads.sh PART: that part alone (api, job).
+# file as a whole, deletion, what is idle; and a job that reads an upload while it still arrives. uploads.sh PART: that part alone (api, tenants, job).
 . "$(dirname "$0")/lib.sh"
 . "$here/s3_lib.sh"
 
@@ -104,6 +104,40 @@ if part api; then
   answers "a job of an upload that does not exist" 404 POST /v1/jobs "{\"pipeline\": \"vod-h264\", \"source\": \"upload:$u\", \"destination\": \"file://$at/out\"}"
   api GET /v1/uploads >/dev/null
   for i in $(jq -r '.uploads[].id' "$work/answer"); do answers "deleted" 200 DELETE "/v1/uploads/$i"; done
+fi
+
+# With tokens, over TCP: a token of one tenant is blind for what the others upload.
+if part tenants; then
+  stop scheduler
+  cp "$at/scheduler.yaml" "$at/socket.yaml"
+  for t in news sport; do (umask 077 && gopmill token new "$t" --role submit --tenant "$t" --file "$at/tokens" --quiet >"$at/$t.token"); done
+  sed -i 's|^http:.*|http: "127.0.0.1:0"|' "$at/scheduler.yaml"
+  echo "http_tokens: $at/tokens" >>"$at/scheduler.yaml"
+  scheduler
+  url=${ready#*http=}
+  as() { # tenant status method path [json]
+    local got data=()
+    [ $# -lt 5 ] || data=(-d "$5")
+    got=$(curl -s -m 60 --noproxy '*' -o "$work/answer" -w '%{http_code}' -H "Authorization: Bearer $(cat "$at/$1.token")" -X "$3" "${data[@]}" "${url%% *}$4")
+    [ "$got" = "$2" ] || { echo "$got: $(cat "$work/answer")"; return 1; }
+  }
+  until_true "the bucket was listed" as news 200 GET /v1/uploads >/dev/null
+  check "an upload is of the token's tenant" as news 201 POST /v1/uploads '{"name": "n", "size": 10, "part_size": 10}'
+  check "and says so" is '.tenant == "news"'
+  u=$(jq -r .id "$work/answer")
+  check "of no other" as news 403 POST /v1/uploads '{"name": "n", "size": 10, "part_size": 10, "tenant": "sport"}'
+  for call in "GET " "DELETE " "POST :complete" "POST /grants" "POST /parts"; do
+    check "another's is not there: $call" as sport 404 "${call%% *}" "/v1/uploads/$u${call#* }" '{"parts": []}'
+  done
+  check "nor listed" as sport 200 GET /v1/uploads
+  check "at all" is '.uploads | map(select(.id == "'"$u"'")) == []'
+  check "nor read by a job" as sport 404 POST /v1/jobs '{"pipeline": "vod-h264", "source": "upload:'"$u"'", "destination": "file://'"$at"'/none"}'
+  check "its own is" as news 200 GET "/v1/uploads/$u"
+  check "and goes" as news 200 DELETE "/v1/uploads/$u"
+  stop scheduler
+  cp "$at/socket.yaml" "$at/scheduler.yaml"
+  scheduler
+  until_true "the bucket was listed once more" listed
 fi
 
 part job || { stop scheduler; finish; }
