@@ -71,7 +71,6 @@ export async function call(method, path, body, signal) {
 
 export const get = (path, signal) => call('GET', path, undefined, signal);
 export const post = (path, body, signal) => call('POST', path, body, signal);
-export const remove = (path, signal) => call('DELETE', path, undefined, signal);
 
 export function query(path, values) {
   const q = new URLSearchParams();

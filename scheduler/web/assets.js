@@ -1,10 +1,9 @@
-// Finished titles: what was published, with posters, and takedown.
+// Finished titles: what was published, with posters.
 import { h, render } from './dom.js';
 import * as f from './format.js';
-import { fileUrl, get, objectUrl, query, remove } from './api.js';
+import { fileUrl, get, objectUrl, query } from './api.js';
 import { watchJobs } from './live.js';
-import { confirmation } from './dialogs.js';
-import { act, empty, failure, icon, loading, time } from './ui.js';
+import { empty, failure, icon, loading, time } from './ui.js';
 
 const PAGE = 60;
 const TYPED_MS = 250;
@@ -58,14 +57,6 @@ export function mountAssets(root) {
     }
   }
 
-  function takedown(a) {
-    confirmation(`Take ${f.name(a.title)} down?`, `Its manifests are deleted first, then its ${f.bytes(a.bytes)} at ${a.destination}. This can’t be taken back.`, 'Take it down', async () => {
-      if (await act(() => remove(`/v1/assets/${a.job}`), 'It is taken down')) {
-        load(true);
-      }
-    });
-  }
-
   function card(a) {
     const best = [...a.renditions].sort((x, y) => y.height - x.height)[0];
     const image = posters.get(a.job);
@@ -74,8 +65,7 @@ export function mountAssets(root) {
         a.duration_s ? h('span', { class: 'length' }, f.clock(a.duration_s)) : null),
       h('h2', null, h('a', { href: `#/jobs/${a.job}` }, f.name(a.title))),
       h('p', { class: 'muted' }, [best ? `${f.plural(a.renditions.length, 'rendition')} up to ${best.height}p` : 'sound', f.bytes(a.bytes)].join(' · '), ' · ', time(a.finished)),
-      h('div', { class: 'buttons' }, (a.manifests ?? []).map((m) => h('a', { key: m, class: 'button', href: fileUrl(a.job, m), target: '_blank', rel: 'noreferrer' }, m.endsWith('.mpd') ? 'DASH' : m.endsWith('.m3u8') ? 'HLS' : 'file')),
-        h('button', { type: 'button', class: 'plain danger', onclick: () => takedown(a) }, 'Take down')));
+      h('div', { class: 'buttons' }, (a.manifests ?? []).map((m) => h('a', { key: m, class: 'button', href: fileUrl(a.job, m), target: '_blank', rel: 'noreferrer' }, m.endsWith('.mpd') ? 'DASH' : m.endsWith('.m3u8') ? 'HLS' : 'file'))));
   }
 
   function draw() {
