@@ -38,7 +38,7 @@ static void fail_proto(struct gm_core *core, struct gm_lease *lease, const struc
 {
     struct gm_lease_failure f = {
         .error = *err, .chunk = -1, .usage = usage, .outcome = GM_ATTEMPT_FAILED, .keep = keep};
-    f.error.code = GM_E_PROTO;
+    f.error.code = err->code == GM_E_LIMIT ? GM_E_LIMIT : GM_E_PROTO;
     gm_core_lease_fail(core, lease, &f);
 }
 

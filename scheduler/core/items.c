@@ -20,7 +20,13 @@ static int check_item(const struct gm_inst *inst, const Gm__Item *item, struct g
     size_t committed = s ? s->committed : 0;
     size_t size = s ? s->size : 0;
     size_t most = chunks ? inst->chunk_count : committed + GM_CORE_MAX_AHEAD;
-    if (item->index >= GM_CORE_MAX_ITEMS || item->index >= most) {
+    if (item->index >= GM_CORE_MAX_ITEMS) {
+        return gm_err_set(err, GM_E_LIMIT, item->index,
+                          "`%s` makes more than %u pieces of the programme; longer segments make "
+                          "fewer",
+                          task, GM_CORE_MAX_ITEMS);
+    }
+    if (item->index >= most) {
         return gm_err_set(err, GM_E_PROTO, item->index, "`%s` announced item %u of stream %u", task,
                           item->index, item->stream);
     }
