@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "scheduler/core/count.h"
 #include "scheduler/core/keep.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/rows.h"
@@ -375,9 +376,7 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
         return BROKEN("jobs are miscounted");
     }
     rc = check_sums(core, err);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = gm_core_keep_check(core, err);
+    rc = rc < 0 ? rc : gm_core_count_check(core, err);
+    rc = rc < 0 ? rc : gm_core_keep_check(core, err);
     return rc < 0 ? rc : gm_core_order_check(core, err);
 }

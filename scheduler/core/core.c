@@ -11,6 +11,7 @@
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/backup.h"
 #include "scheduler/core/chains.h"
+#include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
@@ -233,6 +234,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->unfinished++;
     core->job_states[job->state]++;
+    core->counts.accepted++;
     gm_core_fx_event(core, job, "job.state", NULL, "queued", true);
     gm_core_job_advance(core, job);
     return 0;
@@ -264,6 +266,7 @@ static void wake_units(struct gm_core *core, struct gm_cjob *job)
 static void tick_jobs(struct gm_core *core)
 {
     bool sample = core->now - core->sampled_at >= SAMPLE_PERIOD;
+    gm_core_demand_begin(core);
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         if (gm_job_state_is_final(job->state)) {
             if (job->cleanup_at != 0 && job->cleanup_at <= core->now) {
@@ -272,6 +275,7 @@ static void tick_jobs(struct gm_core *core)
             gm_core_backup_tick(core, job);
             continue;
         }
+        gm_core_demand_job(core, job);
         if (job->wake_at != 0 && job->wake_at <= core->now) {
             wake_units(core, job);
         }
@@ -290,6 +294,7 @@ static void tick_jobs(struct gm_core *core)
             gm_core_fx_event(core, job, "progress", NULL, gm_job_state_name(job->state), false);
         }
     }
+    gm_core_demand_end(core);
     if (sample) { /* what nothing else says is looked at now and then */
         core->sampled_at = core->now;
         core->place_dirty = core->split_stopped = true;

@@ -100,7 +100,7 @@ static uint64_t share_of(const struct gm_core *core, const struct gm_inst *inst,
     return slots > jobs ? slots / jobs : slots > 0 ? 1 : 0;
 }
 
-static uint64_t frames_left(const struct gm_inst *inst)
+uint64_t gm_core_frames_left(const struct gm_inst *inst)
 {
     const struct gm_cjob *job = inst->task->job;
     uint64_t all = job->frames_known, done = 0;
@@ -125,7 +125,7 @@ static bool find_runs(const struct gm_core *core, const struct gm_ctask *task, g
     if (!inst || gm_core_task_is_done(task)) {
         return task->known;
     }
-    uint64_t leases = find_leases(core, task, &longest), left = frames_left(inst);
+    uint64_t leases = find_leases(core, task, &longest), left = gm_core_frames_left(inst);
     uint64_t share = share_of(core, inst, leases);
     gm_time work = job->chain ? gm_core_expect(core, NULL, NULL, job->chain, inst, left) : 0;
     if (work > 0 && share > 0) {

@@ -9,6 +9,7 @@
 #include "proto/envelope.h"
 #include "proto/streams.h"
 #include "scheduler/core/chains.h"
+#include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
@@ -110,6 +111,7 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     job->progress_dirty = true;
     if (inst->task->type->fan == GM_FAN_RUNS) {
         gm_core_local_made(job, lease->attempt, inst->chunks[item->index].frames);
+        gm_core_count_chunk(core, lease, inst->chunks[item->index].frames);
         gm_core_chunk_commit(core, inst, item->index, GM_UNIT_COMMIT);
         gm_core_watch_passed(core, lease, item->index);
         gm_core_twin_committed(core, lease);

@@ -5,6 +5,7 @@
 #include "proto/envelope.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/backup.h"
+#include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/node.h"
@@ -35,6 +36,7 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
         core->unfinished--;
         gm_core_order_finish(job);
         core->finished++;
+        gm_core_count_ended(core, job);
         gm_core_watch_forget_job(core, job);
         gm_core_fx_event(core, job,
                          job->state == GM_JOB_DONE     ? "job.done"

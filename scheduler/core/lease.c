@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "scheduler/core/chains.h"
+#include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
@@ -135,6 +136,7 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
     a->node->lease_count++;
     job->lease_count++;
     HASH_ADD(hh, core->leases, epoch, sizeof(lease->epoch), lease);
+    gm_core_count_lease(core, lease, true);
     DL_APPEND2(a->node->leases, lease, node_prev, node_next);
     DL_APPEND2(job->leases, lease, job_prev, job_next);
     if (gm_core_task_type_is_track(a->inst->task->type)) {
@@ -156,6 +158,7 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
     if (job->started_unix_ms == 0) {
         job->started_unix_ms = gm_core_stamp(core, job->created_unix_ms);
         gm_core_job_touch(core, job);
+        gm_core_count_started(core, job);
     }
     gm_core_job_move(core, job, GM_JOB_EV_START);
     return lease;
@@ -243,6 +246,7 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
     a->outcome = outcome;
     a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
     gm_core_count_failed(core, a);
+    gm_core_count_attempt(core, lease);
     if (usage) {
         gm__usage__init(&a->usage);
         a->usage.cpu_us = usage->cpu_us;
@@ -291,6 +295,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     job->lease_count--;
     gm_timers_stop(&core->lease_timers, &lease->timer);
     HASH_DEL(core->leases, lease);
+    gm_core_count_lease(core, lease, false);
     DL_DELETE2(node->leases, lease, node_prev, node_next);
     DL_DELETE2(job->leases, lease, job_prev, job_next);
     if (gm_core_task_type_is_track(lease->inst->task->type)) {

@@ -6,6 +6,7 @@
 #include "proto/envelope.h"
 #include "scheduler/core/adopt.h"
 #include "scheduler/core/chains.h"
+#include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/node.h"
@@ -99,6 +100,7 @@ static void fill_node(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     node->hostname = gm_mem_strdup(m->hostname);
     node->build = gm_mem_strdup(m->build);
     node->instance = m->instance;
+    node->told = (struct gm_told){.heard = false};
     node->protocol = m->protocol;
     node->proves = m->proves;
     node->restarts = m->restarts;
@@ -422,6 +424,9 @@ static bool is_of_term(struct gm_core *core, const struct gm_cnode *node, const 
 
 static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__Renew *m)
 {
+    if (m->counters) {
+        gm_core_count_node(core, node, m->counters);
+    }
     if (!node->settled && is_of_term(core, node, m)) {
         gm_core_node_settled(core, node);
     }

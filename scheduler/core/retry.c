@@ -22,6 +22,7 @@
 
 #include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
+#include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/place.h"
@@ -300,6 +301,7 @@ static void let_go(struct gm_core *core, struct gm_lease *lease, const struct gm
     a->outcome = f->outcome;
     a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
     gm_core_count_failed(core, a);
+    gm_core_count_attempt(core, lease);
     gm_core_row_attempt(core, lease->job, a);
     gm_core_lease_cancel(core, lease, f->error.text);
 }

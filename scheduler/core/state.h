@@ -2,6 +2,7 @@
 #define GM_SCHEDULER_CORE_STATE_H
 
 #include "scheduler/core/bodies.h"
+#include "scheduler/core/counts.h"
 #include "scheduler/core/devices.h"
 #include "scheduler/core/fsm.h"
 #include "scheduler/core/health.h"
@@ -30,6 +31,7 @@
 #define GM_CORE_MAX_META (16u << 20) /* bytes */
 #define GM_CORE_MAX_JOB (16u << 20)  /* bytes of its row */
 #define GM_CORE_MAX_NODES 10000u
+#define GM_CORE_MAX_CACHE (UINT64_C(1) << 50) /* bytes that a node may say it keeps */
 #define GM_CORE_MAX_DEVICES 64u
 #define GM_CORE_MAX_CHAINS 8u    /* of a device; lost to a job */
 #define GM_CORE_MAX_BUILDS 4u    /* of software that a job may fail on; then failures are final */
@@ -383,6 +385,11 @@ struct gm_cwatch {
     int64_t reason_unix_ms;
     UT_hash_handle hh;
 };
+/* What a node's heartbeat last said of its counters. count.c. */
+struct gm_told {
+    bool heard; /* this instance said something */
+    uint64_t cache_hits, cache_misses, cache_bytes, read_bytes, fetched_bytes, written_bytes;
+};
 struct gm_cnode {
     char *id;        /* owned, and so are these */
     uint64_t number; /* of the nodes, as they came */
@@ -404,6 +411,7 @@ struct gm_cnode {
     bool settled;  /* a Renew named no lease of an earlier term: it works for this one alone */
     int64_t connected_unix_ms, seen_unix_ms;
     gm_time seen;
+    struct gm_told told;
     struct gm_timer silence; /* when it is gone, or forgotten, unless it said something since */
     struct gm_lease *leases; /* list through node_prev, node_next */
     uint64_t lease_count;
@@ -506,6 +514,7 @@ struct gm_core {
     struct gm_history history;
     gm_time history_at; /* it was written */
     gm_time straggled_at;
+    struct gm_core_counts counts;
     /* Of the step that runs */
     struct gm_effects *fx;
     gm_time now;

@@ -10,6 +10,7 @@
 #include "proto/ladder.h"
 #include "proto/streams.h"
 #include "proto/video_codec.h"
+#include "scheduler/core/count.h"
 
 bool gm_core_task_is_done(const struct gm_ctask *task)
 {
@@ -44,6 +45,9 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
     bool is_ready = unit->state == GM_TASK_READY && !unit->sum;
     core->ready_units += is_ready ? 1 : 0;
     core->ready_units -= was_ready ? 1 : 0;
+    if (is_ready != was_ready) {
+        gm_core_count_ready(core, job, unit, is_ready);
+    }
     if (is_ready && !was_ready && job->ready_units++ == 0) {
         gm_core_order_enter(core, job);
     } else if (was_ready && !is_ready && --job->ready_units == 0) {

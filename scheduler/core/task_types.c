@@ -5,6 +5,7 @@
 
 #include "media.pb-c.h"
 #include "proto/streams.h"
+#include "scheduler/core/counts.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define MAX_INSTANCES 4096u
@@ -127,6 +128,8 @@ static const struct gm_core_task_type types[] = {
      .scratch_bytes = 32 * MIB},
     {.name = NULL},
 };
+
+_Static_assert(sizeof types / sizeof types[0] == GM_COUNT_TYPES + 1, "each type is counted");
 
 const struct gm_core_task_type *gm_core_task_type_list(void)
 {

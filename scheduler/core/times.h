@@ -52,6 +52,8 @@ uint64_t gm_core_lease_frames(const struct gm_lease *lease, uint64_t *out_all);
 /* Of the lease from beginning to end, and what is left of that. */
 gm_time gm_core_lease_whole(const struct gm_core *core, const struct gm_lease *lease);
 gm_time gm_core_lease_left(const struct gm_core *core, const struct gm_lease *lease);
+/* Of an instance of runs: what is not done, live workers' progress included. */
+uint64_t gm_core_frames_left(const struct gm_inst *inst);
 gm_time gm_core_job_left(const struct gm_core *core, const struct gm_cjob *job);
 /* Until the first lease of the instance ends. */
 gm_time gm_core_inst_next_end(const struct gm_core *core, const struct gm_inst *inst);

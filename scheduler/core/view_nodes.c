@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/yaml.h"
+#include "scheduler/core/counts.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/core/node.h"
@@ -75,27 +76,41 @@ const char *gm_core_held(const struct gm_core *core, const struct gm_cnode *node
     return fill_quarantine(core, node, device).state;
 }
 
+const char *gm_count_node_name(enum gm_count_node state)
+{
+    static const char *const names[GM_COUNT_NODE_STATES] = {[GM_COUNT_CONNECTED] = "connected",
+                                                            [GM_COUNT_DRAINING] = "draining",
+                                                            [GM_COUNT_RESTARTING] = "restarting",
+                                                            [GM_COUNT_GONE] = "gone"};
+    return names[state];
+}
+
+static enum gm_count_node state_of(const struct gm_core *core, const struct gm_cnode *node)
+{
+    return gm_core_is_restarting(core, node) ? GM_COUNT_RESTARTING
+           : node->draining                  ? GM_COUNT_DRAINING
+           : node->connected                 ? GM_COUNT_CONNECTED
+                                             : GM_COUNT_GONE;
+}
+
 const char *gm_core_node_state(const struct gm_core *core, const struct gm_cnode *node)
 {
-    return gm_core_is_restarting(core, node) ? "restarting"
-           : node->draining                  ? "draining"
-           : node->connected                 ? "connected"
-                                             : "gone";
+    return gm_count_node_name(state_of(core, node));
 }
 
 static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                      struct gm_node_view *out)
 {
-    bool restarting = gm_core_is_restarting(core, node);
+    enum gm_count_node state = state_of(core, node);
     *out = (struct gm_node_view){.id = node->id,
                                  .hostname = node->hostname,
                                  .build = node->build,
                                  .protocol = node->protocol,
-                                 .state = gm_core_node_state(core, node),
+                                 .state = gm_count_node_name(state),
                                  .connected = node->connected,
                                  .draining = node->draining,
                                  .restarts = node->restarts,
-                                 .restarting = restarting,
+                                 .restarting = state == GM_COUNT_RESTARTING,
                                  .instance = node->instance,
                                  .connected_unix_ms = node->connected_unix_ms,
                                  .seen_unix_ms = node->seen_unix_ms,
@@ -240,4 +255,41 @@ void gm_view_totals(const struct gm_core *core, struct gm_core_totals *out)
     out->slots = gm_core_slots(core, NULL, &unused);
     out->slots_used = out->slots - unused;
     out->leases = HASH_COUNT(core->leases);
+}
+
+void gm_view_node_counts(const struct gm_core *core, struct gm_count_nodes *out)
+{
+    *out = (struct gm_count_nodes){.cache_bytes = 0};
+    for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
+        uint64_t kept = node->connected ? node->told.cache_bytes : 0;
+        out->states[state_of(core, node)]++;
+        out->cache_bytes += kept < GM_CORE_MAX_CACHE ? kept : GM_CORE_MAX_CACHE;
+    }
+}
+
+static const char *device_state(const struct gm_core *core, const struct gm_cnode *node,
+                                const struct gm_cdevice *device)
+{
+    const char *held = fill_quarantine(core, node, device).state;
+    return !gm_core_node_is_open(node)  ? "closed"
+           : held[0] != '\0'            ? held
+           : device->offered.slots == 0 ? "listed"
+                                        : "usable";
+}
+
+void gm_view_each_device(const struct gm_core *core,
+                         void (*fn)(const struct gm_count_device *device, void *arg), void *arg)
+{
+    for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
+        for (size_t i = 0; i < node->device_count; i++) {
+            const struct gm_cdevice *d = &node->devices[i];
+            const struct gm_count_device told = {.node = node->id,
+                                                 .id = d->id,
+                                                 .kind = gm_count_kind_of(d->kind),
+                                                 .state = device_state(core, node, d),
+                                                 .capacity = gm_core_usable(d),
+                                                 .used = d->used};
+            fn(&told, arg);
+        }
+    }
 }
