@@ -229,6 +229,7 @@ static int start(struct gm_agent *agent, struct gm_err *err)
     if (agent->zmq == NULL) {
         return gm_err_zmq(err, zmq_errno(), "could not start ZeroMQ");
     }
+    gm_beat_cache(agent);
     rc = gm_transfers_create(&agent->loop, agent->params.storage_ca, GM_TRANSFERS_MOST,
                              &agent->transfers, err);
     rc = rc < 0 ? rc : gm_agent_devices_open(agent, err);

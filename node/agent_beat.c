@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/agent_state.h"
+#include "node/cache.h"
 #include "proto/envelope.h"
 
 static gm_time heartbeat(const struct gm_agent *agent)
@@ -101,6 +102,26 @@ static gm_time spread(const struct gm_agent *agent)
     return first ? (gm_time)(agent->instance % agent->idle_ms) * GM_MS : 0;
 }
 
+void gm_beat_cache(struct gm_agent *agent)
+{
+    uint64_t bytes = gm_cache_bytes(agent->params.cache);
+    if (bytes != UINT64_MAX) { /* else it is not known now */
+        __atomic_store_n(&agent->counts.cache_bytes, bytes, __ATOMIC_RELAXED);
+    }
+}
+
+static Gm__NodeCounters counters_of(const struct gm_agent *agent)
+{
+    Gm__NodeCounters m = GM__NODE_COUNTERS__INIT;
+    m.cache_hits = agent->counts.cache_hits;
+    m.cache_misses = agent->counts.cache_misses;
+    m.cache_bytes = __atomic_load_n(&agent->counts.cache_bytes, __ATOMIC_RELAXED);
+    m.read_bytes = agent->counts.read_bytes;
+    m.fetched_bytes = agent->counts.fetched_bytes;
+    m.written_bytes = agent->counts.written_bytes;
+    return m;
+}
+
 void gm_beat_send(struct gm_agent *agent, gm_time now)
 {
     gm_time boot = gm_time_boot();
@@ -115,6 +136,8 @@ void gm_beat_send(struct gm_agent *agent, gm_time now)
         renew.leases = list;
         renew.n_leases = name_leases(agent, boot, leases, list);
         renew.number = ++agent->renews;
+        Gm__NodeCounters counters = counters_of(agent);
+        renew.counters = &counters;
         Gm__Envelope env = GM__ENVELOPE__INIT;
         env.version = GM_PROTOCOL_VERSION;
         env.body_case = GM__ENVELOPE__BODY_RENEW;

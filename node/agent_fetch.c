@@ -52,6 +52,7 @@ static void run_keep(void *arg)
     GM_IGNORE(gm_cache_end(fetch->agent->params.cache, fetch->name, fetch->fd, fetch->sha256,
                            &fetch->kept, &fetch->err),
               "it is in fetch->err");
+    gm_beat_cache(fetch->agent);
 }
 
 static void after_keep(void *arg)

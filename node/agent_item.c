@@ -381,6 +381,9 @@ void gm_item_put_ended(struct gm_item *item)
         return;
     }
     if (item->err.code == GM_OK) {
+        for (size_t i = 0; i < item->file_count; i++) {
+            item->task->agent->counts.written_bytes += item->files[i].file.size;
+        }
         close_files(item);
         item->state = GM_ITEM_READY;
         gm_task_emit(item->task);

@@ -222,6 +222,7 @@ static void end_open(struct gm_open *open)
     open->fd = -1;
     if (fd >= 0) {
         open->task->bytes_in += open->size;
+        open->agent->counts.read_bytes += open->size;
     }
     gm_task_alive(open->task);
     gm_open_reply(open->slot, &open->ask, open->source ? "source" : last_part(open->object->key),
@@ -235,6 +236,7 @@ static void on_fetched(int fd, const struct gm_err *err, void *arg)
     open->fetch = NULL;
     open->fd = fd;
     open->err = *err;
+    open->agent->counts.fetched_bytes += fd >= 0 ? open->size : 0;
     name_missing(open);
     end_open(open);
 }
@@ -253,8 +255,11 @@ static void after_open(void *arg)
     if (open->slot == NULL) {
         free_open(open);
     } else if (open->fd < 0 && open->err.code == GM_OK) {
+        open->agent->counts.cache_misses++;
         fetch(open);
     } else {
+        bool cached = open->fd >= 0 && gm_s3_url_is_http(open->object->url);
+        open->agent->counts.cache_hits += cached ? 1 : 0;
         end_open(open);
     }
 }

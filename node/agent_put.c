@@ -65,6 +65,7 @@ static void keep_copies(const struct gm_item *item)
             gm_log_err(GM_LOG_DEBUG, "copy-not-kept", &err, "id=%" PRIu64, item->task->id);
         }
     }
+    gm_beat_cache(item->task->agent);
 }
 
 /* Stored: the worker's copies only cost space now. */

@@ -167,6 +167,13 @@ struct gm_job {
     bool late, cancelled;
 };
 
+/* What Renew tells for metrics, since the start. */
+struct gm_agent_counts {
+    uint64_t cache_hits, cache_misses;
+    uint64_t cache_bytes; /* when the cache was last changed; atomic: the pool sets it */
+    uint64_t read_bytes, fetched_bytes, written_bytes;
+};
+
 struct gm_agent {
     struct gm_agent_params params;
     uv_loop_t loop;
@@ -223,6 +230,7 @@ struct gm_agent {
     uint64_t left_count; /* folders that were cleared away */
     gm_time offer_check;
 
+    struct gm_agent_counts counts;
     struct gm_task *tasks;
     struct gm_outgoing *outbox, **outbox_end;
     bool batches; /* the scheduler reads them */
@@ -387,6 +395,9 @@ void gm_beat_told(struct gm_agent *agent, uint32_t idle_ms);
 void gm_beat_work(struct gm_agent *agent);
 bool gm_beat_is_due(const struct gm_agent *agent, gm_time now);
 void gm_beat_send(struct gm_agent *agent, gm_time now);
+/* The cache holds more than it did, or less: what it holds is looked at. Thread: any, but it may
+ * wait for its disk. */
+void gm_beat_cache(struct gm_agent *agent);
 /* For how long nothing was heard of a scheduler that was to answer, a heartbeat of which is what it
  * may take; 0: it was not asked. */
 gm_time gm_beat_silence(const struct gm_agent *agent, gm_time now);

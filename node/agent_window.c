@@ -66,7 +66,10 @@ static void on_have(const struct gm_window_have *told, void *arg)
         have.length = told->length;
     }
     if (slot->task != NULL) {
-        slot->task->bytes_in += gm_window_fetched(slot->reader);
+        uint64_t fetched = gm_window_fetched(slot->reader);
+        slot->task->bytes_in += fetched;
+        slot->agent->counts.read_bytes += fetched;
+        slot->agent->counts.fetched_bytes += fetched;
         gm_task_alive(slot->task);
     }
     send_have(slot, &have);

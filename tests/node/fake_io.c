@@ -186,6 +186,7 @@ static void answer_renew(struct farm *farm, const Gm__Renew *renew)
 {
     farm->leases = (uint32_t)renew->n_leases;
     farm->renews = renew->number;
+    farm->counters = *renew->counters;
     if (farm->renew && !farm->deaf) {
         Gm__Renewed body = GM__RENEWED__INIT;
         body.kept = renew->leases;

@@ -68,19 +68,20 @@ struct farm {
     Gm__Offer *offer;      /* owned: the last one of the cpu */
     Gm__Offer *gpu;        /* owned: the last one of another device; NULL: none came */
     uint32_t gpu_offers;
-    char *noted;          /* owned: all notes of that device so far, a line each; NULL: none */
-    uint32_t progress;    /* Progress messages seen */
-    uint32_t grants;      /* GrantRequests answered */
-    uint64_t request;     /* number of the last one */
-    uint32_t leases;      /* named in the last Renew */
-    uint64_t renews;      /* its number */
-    uint32_t hellos;      /* Hellos answered */
-    bool adopts;          /* Welcome names all that Hello held */
-    bool deaf;            /* answer no Hello and no Renew */
-    bool second;          /* nobody listens at the agent's first endpoint */
-    enum gm_code refusal; /* answers the next GrantRequests with this error... */
-    uint32_t refusals;    /* ...so many of them */
-    int ignored;          /* a kind that farm_turn takes too; 0: none */
+    char *noted;               /* owned: all notes of that device so far, a line each; NULL: none */
+    uint32_t progress;         /* Progress messages seen */
+    uint32_t grants;           /* GrantRequests answered */
+    uint64_t request;          /* number of the last one */
+    uint32_t leases;           /* named in the last Renew */
+    uint64_t renews;           /* its number */
+    Gm__NodeCounters counters; /* in it */
+    uint32_t hellos;           /* Hellos answered */
+    bool adopts;               /* Welcome names all that Hello held */
+    bool deaf;                 /* answer no Hello and no Renew */
+    bool second;               /* nobody listens at the agent's first endpoint */
+    enum gm_code refusal;      /* answers the next GrantRequests with this error... */
+    uint32_t refusals;         /* ...so many of them */
+    int ignored;               /* a kind that farm_turn takes too; 0: none */
     /* Fills an initialised grant in; what it points to is borrowed until it was sent. False: the
      * farm's own store. NULL: always that. */
     bool (*grant)(struct farm *farm, const Gm__GrantItem *item, Gm__Grant *out);

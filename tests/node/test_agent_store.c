@@ -305,6 +305,14 @@ static void an_object_is_fetched_once(void **state)
     }
     char *asked = script_stop(&story.server);
     assert_true(count(asked, "GET /bkt/chunk?") >= 3);
+    (void)next_leases(farm);
+    (void)next_leases(farm); /* its Renew was sent after all that */
+    assert_int_equal(farm->counters.cache_hits, 1);
+    assert_true(farm->counters.cache_misses >= 1);
+    assert_int_equal(farm->counters.fetched_bytes, 9);
+    assert_int_equal(farm->counters.read_bytes, 30);
+    assert_int_equal(farm->counters.written_bytes, 30);
+    assert_int_equal(farm->counters.cache_bytes, 9);
     free(asked);
     free(source);
 }
