@@ -12,6 +12,12 @@
 #include "scheduler/lazy.h"
 #include "scheduler/overload.h"
 
+/* A disk of flash syncs in a millisecond, one that turns in ten; from a second on nodes wait. */
+const struct gm_bounds gm_commit_bounds = {11,
+                                           {GM_MS, 2 * GM_MS, 5 * GM_MS, 10 * GM_MS, 20 * GM_MS,
+                                            50 * GM_MS, 100 * GM_MS, 200 * GM_MS, 500 * GM_MS,
+                                            GM_SEC, 5 * GM_SEC}};
+
 struct batch {
     struct gm_row *rows; /* owned, and what they hold */
     size_t row_count, row_cap;
@@ -37,6 +43,7 @@ struct gm_commit {
     bool releasing;       /* entries are handed back: those that come now are behind them */
     gm_time handed_at;
     struct gm_flow flow;
+    struct gm_commit_counts counts;
     int failed;
     struct gm_err error;
 
@@ -141,7 +148,12 @@ static void on_written(void *arg)
         release(c, &rest, c->rc, &c->error);
         return;
     }
-    gm_flow_note(&c->flow, done.bytes, gm_time_now() - c->handed_at);
+    gm_time took = gm_time_now() - c->handed_at;
+    gm_flow_note(&c->flow, done.bytes, took);
+    c->counts.commits++;
+    c->counts.rows += done.row_count;
+    c->counts.bytes += done.bytes;
+    gm_histogram_note(&c->counts.took, &gm_commit_bounds, took);
     hand_over(c);
     release(c, &done, 0, NULL);
     settle(c);
@@ -383,6 +395,11 @@ void gm_commit_flush(struct gm_commit *c)
 size_t gm_commit_backlog(const struct gm_commit *c)
 {
     return c->filling.bytes;
+}
+
+const struct gm_commit_counts *gm_commit_counts(const struct gm_commit *c)
+{
+    return &c->counts;
 }
 
 uint32_t gm_commit_wait_s(const struct gm_commit *c)

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include "common/histogram.h"
 #include "scheduler/daemon.h"
 
 /* Group commit: while one batch is written by a thread, the next one fills. What must not leave
@@ -24,6 +25,12 @@ struct gm_commit_entry {        /* one step */
 typedef void (*gm_commit_fn)(struct gm_commit_entry *entry, int rc, const struct gm_err *err,
                              void *arg);
 
+struct gm_commit_counts { /* since the start */
+    uint64_t commits, rows, bytes;
+    struct gm_histogram took; /* from hand-over to return */
+};
+extern const struct gm_bounds gm_commit_bounds;
+
 int gm_commit_start(uv_loop_t *loop, struct gm_state *state, gm_commit_fn fn, void *arg,
                     struct gm_commit **out, struct gm_err *err) GM_MUST_CHECK;
 /* Takes entry's effects (also on failure). Durable events get numbers; wall: their time stamp.
@@ -36,6 +43,7 @@ void gm_commit_tick(struct gm_commit *c);
 void gm_commit_flush(struct gm_commit *c);
 /* Bytes that wait, and whether nothing does; lazy rows that still wait don't count. */
 size_t gm_commit_backlog(const struct gm_commit *c);
+const struct gm_commit_counts *gm_commit_counts(const struct gm_commit *c); /* borrowed */
 /* Whole seconds until what waits now should be on disk (overload.h). */
 uint32_t gm_commit_wait_s(const struct gm_commit *c);
 bool gm_commit_is_idle(const struct gm_commit *c);

@@ -284,6 +284,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct gm_daemon *d = timer->data;
     struct gm_event event = {.type = GM_EV_TICK};
+    gm_lag_tick(&d->lag, gm_time_now(), TICK_MS * GM_MS);
     gm_wire_tick(d);
     gm_daemon_tell(d, &event);
     gm_upload_desk_tick(d->uploads, gm_time_now());
@@ -474,6 +475,7 @@ int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *s
     }
     d->settings = settings;
     d->state = state;
+    d->started_unix_ms = gm_time_unix_ms();
     int rc = open_loop(d, err);
     if (rc == 0) {
         rc = open_core(d, err);
@@ -628,6 +630,21 @@ struct gm_stores *gm_daemon_stores(const struct gm_daemon *d)
 struct gm_state *gm_daemon_state(struct gm_daemon *d)
 {
     return d->state;
+}
+
+const struct gm_lag *gm_daemon_lag(const struct gm_daemon *d)
+{
+    return &d->lag;
+}
+
+const struct gm_commit *gm_daemon_commit(const struct gm_daemon *d)
+{
+    return d->commit;
+}
+
+int64_t gm_daemon_started_unix_ms(const struct gm_daemon *d)
+{
+    return d->started_unix_ms;
 }
 
 struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d)

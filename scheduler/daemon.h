@@ -71,6 +71,12 @@ const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d);
 /* What the configuration's `storage` names. Thread: any. */
 struct gm_stores *gm_daemon_stores(const struct gm_daemon *d);
 struct gm_state *gm_daemon_state(struct gm_daemon *d);
+/* For metrics, all borrowed. */
+struct gm_lag;
+struct gm_commit;
+const struct gm_lag *gm_daemon_lag(const struct gm_daemon *d);
+const struct gm_commit *gm_daemon_commit(const struct gm_daemon *d);
+int64_t gm_daemon_started_unix_ms(const struct gm_daemon *d);
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
 /* Its uploads (scheduler/uploads_desk.h); NULL: none are taken. */
 struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d);

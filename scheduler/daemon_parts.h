@@ -16,6 +16,7 @@
 #include "scheduler/daemon.h"
 #include "scheduler/hold.h"
 #include "scheduler/http/http.h"
+#include "scheduler/lag.h"
 #include "scheduler/overload.h"
 #include "scheduler/retire.h"
 #include "scheduler/shelf.h"
@@ -113,6 +114,8 @@ struct gm_daemon {
     struct gm_sweep sweep;
     size_t works;      /* on the pool */
     struct gm_gap gap; /* of jobs that ended */
+    struct gm_lag lag;
+    int64_t started_unix_ms;
 };
 
 /* daemon.c */

@@ -22,6 +22,7 @@
 /* Of all requests together: who comes then is told to come again (429). */
 #define GM_HTTP_MAX_BODIES ((size_t)128 << 20)
 #define GM_HTTP_ID_BYTES 65
+#define GM_HTTP_CLASSES 5
 
 enum gm_request_state { GM_REQUEST_BODY, GM_REQUEST_WAITING, GM_REQUEST_ANSWERED };
 
@@ -80,8 +81,9 @@ struct gm_http {
     bool stopping;
     bool running; /* inside MHD_run */
     struct gm_request *requests;
-    size_t body_bytes;            /* of theirs */
-    struct gm_unstored *unstored; /* jobs of the core that are not on disk yet: submit.c */
+    size_t body_bytes;                 /* of theirs */
+    uint64_t answers[GM_HTTP_CLASSES]; /* by the first digit of their status, from 1xx on */
+    struct gm_unstored *unstored;      /* jobs of the core that are not on disk yet: submit.c */
     struct gm_stream *streams;
     size_t stream_count;
     struct gm_farm_stream *farm; /* owned: sse_farm.c */
@@ -208,6 +210,9 @@ int gm_request_object(struct gm_request *r, json_t **out, struct gm_err *err) GM
 bool gm_web_is_path(const char *path);
 void gm_handle_web(struct gm_request *r);
 enum MHD_Result gm_web_queue(struct gm_request *r);
+
+/* handle_metrics.c */
+void gm_handle_metrics(struct gm_request *r);
 
 /* handle_sweep.c */
 void gm_handle_sweep(struct gm_request *r);

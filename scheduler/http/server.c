@@ -81,8 +81,17 @@ const char *gm_request_query(const struct gm_request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+static void count_answer(const struct gm_request *r)
+{
+    unsigned class_ = (r->stream != NULL ? (unsigned)MHD_HTTP_OK : r->status) / 100;
+    if (class_ >= 1 && class_ <= GM_HTTP_CLASSES) {
+        r->http->answers[class_ - 1]++;
+    }
+}
+
 static enum MHD_Result queue(struct gm_request *r)
 {
+    count_answer(r);
     if (r->stream != NULL) {
         return gm_stream_queue(r);
     }

@@ -7,6 +7,7 @@
 
 #include "scheduler/http/request.h"
 #include "scheduler/json.h"
+#include "scheduler/metrics.h"
 
 #define CONNECTIONS 100
 #define IDLE_S 10
@@ -18,7 +19,8 @@ struct gm_standby_http {
     struct MHD_Daemon *mhd; /* owned */
     char *address;          /* owned */
     char *socket_path;      /* owned; NULL: TCP */
-    char *refusal;          /* owned: the answer to all but /livez */
+    char *refusal;          /* owned: the answer to all but these */
+    char *metrics;          /* owned: to /metrics */
     struct gm_tls tls;
     struct gm_gate *gate; /* owned */
 };
@@ -34,9 +36,21 @@ static int make_refusal(struct gm_standby_http *http, struct gm_err *err)
     return rc;
 }
 
-/* challenge: WWW-Authenticate, or NULL. */
+/* What can be told of a farm that another one leads. */
+static int make_metrics(struct gm_standby_http *http, struct gm_err *err)
+{
+    static const char *const version[] = {GOPMILL_VERSION};
+    struct gm_buf text = {0};
+    gm_metrics_begin(&text, GM_METRIC_BUILD);
+    gm_metrics_add(&text, GM_METRIC_BUILD, version, 1);
+    gm_metrics_one(&text, GM_METRIC_LEADER, 0);
+    http->metrics = (char *)text.data;
+    return gm_buf_check(&text, err);
+}
+
+/* type NULL: JSON. challenge: WWW-Authenticate, or NULL. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text,
-                              const char *challenge)
+                              const char *type, const char *challenge)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(
         strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
@@ -44,7 +58,9 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
         return MHD_NO;
     }
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                  status < 400 ? "application/json" : "application/problem+json");
+                                  type != NULL   ? type
+                                  : status < 400 ? "application/json"
+                                                 : "application/problem+json");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
@@ -58,6 +74,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return rc;
 }
 
+/* Who may not ask for it hears that; who may, what there is: of most nothing. */
 static enum MHD_Result refuse(struct gm_standby_http *http, struct MHD_Connection *connection,
                               const char *method, const char *path)
 {
@@ -67,12 +84,15 @@ static enum MHD_Result refuse(struct gm_standby_http *http, struct MHD_Connectio
     enum MHD_Result rc = MHD_NO;
     (void)gm_gate_look(http->gate, gm_time_now());
     if (gm_admit_check(http->gate, connection, gm_route_least(method, path), &caller, &err) == 0) {
-        return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, http->refusal, NULL);
+        bool metrics = strcmp(method, "GET") == 0 && strcmp(path, "/metrics") == 0;
+        return metrics
+                   ? answer(connection, MHD_HTTP_OK, http->metrics, GM_METRICS_CONTENT_TYPE, NULL)
+                   : answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, http->refusal, NULL, NULL);
     }
     unsigned status = (unsigned)gm_code_get((int)err.code)->http_status;
     const char *challenge = gm_admit_challenge(err.code);
     if (gm_json_text(gm_problem_json(status, &err), false, &text, &err) == 0) {
-        rc = answer(connection, status, (const char *)text.data, challenge);
+        rc = answer(connection, status, (const char *)text.data, NULL, challenge);
     }
     gm_buf_fini(&text);
     return rc;
@@ -95,7 +115,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return MHD_YES;
     }
     return strcmp(method, "GET") == 0 && strcmp(path, "/livez") == 0
-               ? answer(connection, MHD_HTTP_OK, LIVES, NULL)
+               ? answer(connection, MHD_HTTP_OK, LIVES, NULL, NULL)
                : refuse(http, connection, method, path);
 }
 
@@ -118,6 +138,7 @@ int gm_standby_http_open(const struct gm_settings *settings, struct gm_standby_h
         return gm_err_nomem(err);
     }
     int rc = make_refusal(http, err);
+    rc = rc < 0 ? rc : make_metrics(http, err);
     if (rc == 0) {
         rc = gm_tls_init(settings, &http->tls, err);
     }
@@ -170,6 +191,7 @@ void gm_standby_http_close(struct gm_standby_http **standby)
     free(http->address);
     free(http->socket_path);
     free(http->refusal);
+    free(http->metrics);
     gm_gate_close(&http->gate);
     gm_tls_fini(&http->tls);
     free(http);

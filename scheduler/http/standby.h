@@ -3,9 +3,9 @@
 
 #include "scheduler/settings.h"
 
-/* What HTTP says while another scheduler leads: it lives (GET /livez: 200), and to all else that it
- * is not the one to ask (503, scheduler.not_leader), if he has a token where one is asked for.
- * Thread: one. */
+/* What HTTP says while another scheduler leads: it lives (GET /livez: 200), that it
+ * does not lead (GET /metrics: 200), and to all else that it is not the one to ask (503,
+ * scheduler.not_leader), if he has a token where one is asked for. Thread: one. */
 struct gm_standby_http; /* opaque */
 
 /* settings: borrowed; what of them is the API's counts as for that. */

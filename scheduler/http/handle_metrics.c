@@ -1,0 +1,58 @@
+/* GET /metrics: what the core, the rows' store and this process have counted. Nobody need wait for
+ * the disk: numbers are no promise. */
+#include "scheduler/commit.h"
+#include "scheduler/http/request.h"
+#include "scheduler/lag.h"
+#include "scheduler/metrics.h"
+#include "scheduler/store/state.h"
+
+static void add_process(struct gm_buf *out, const struct gm_request *r)
+{
+    static const char *const version[] = {GOPMILL_VERSION};
+    struct gm_daemon *d = r->http->d;
+    gm_metrics_begin(out, GM_METRIC_BUILD);
+    gm_metrics_add(out, GM_METRIC_BUILD, version, 1);
+    gm_metrics_one(out, GM_METRIC_LEADER, 1);
+    gm_metrics_one(out, GM_METRIC_TERM, (double)gm_state_term(gm_daemon_state(d)));
+    gm_metrics_one(out, GM_METRIC_STARTED, (double)gm_daemon_started_unix_ms(d) / 1000);
+    gm_metrics_begin(out, GM_METRIC_LAG);
+    gm_metrics_add_histogram(out, GM_METRIC_LAG, NULL, &gm_lag_bounds, &gm_daemon_lag(d)->late);
+    gm_metrics_begin(out, GM_METRIC_ANSWERS);
+    for (size_t i = 0; i < GM_HTTP_CLASSES; i++) {
+        const char text[] = {(char)('1' + i), 'x', 'x', '\0'};
+        const char *const label[] = {text};
+        if (i > 0) { /* 1xx is none of ours */
+            gm_metrics_add(out, GM_METRIC_ANSWERS, label, (double)r->http->answers[i]);
+        }
+    }
+}
+
+static void add_store(struct gm_buf *out, const struct gm_commit *commit)
+{
+    const struct gm_commit_counts *c = gm_commit_counts(commit);
+    gm_metrics_one(out, GM_METRIC_COMMITS, (double)c->commits);
+    gm_metrics_begin(out, GM_METRIC_COMMIT_TIME);
+    gm_metrics_add_histogram(out, GM_METRIC_COMMIT_TIME, NULL, &gm_commit_bounds, &c->took);
+    gm_metrics_one(out, GM_METRIC_ROWS, (double)c->rows);
+    gm_metrics_one(out, GM_METRIC_STORED, (double)c->bytes);
+    gm_metrics_one(out, GM_METRIC_BACKLOG, (double)gm_commit_backlog(commit));
+}
+
+void gm_handle_metrics(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    const struct gm_core *core = gm_daemon_core(r->http->d);
+    add_process(&r->answer, r);
+    gm_metrics_work(&r->answer, core);
+    int rc = gm_metrics_nodes(&r->answer, core, &err);
+    add_store(&r->answer, gm_daemon_commit(r->http->d));
+    rc = rc < 0 ? rc : gm_buf_check(&r->answer, &err);
+    if (rc < 0) {
+        gm_buf_fini(&r->answer);
+        gm_request_fail(r, &err);
+        return;
+    }
+    r->content_type = GM_METRICS_CONTENT_TYPE;
+    r->status = MHD_HTTP_OK;
+    gm_request_answered(r);
+}
