@@ -124,8 +124,8 @@ enum MHD_Result gm_web_queue(struct gm_request *r)
     if (zip) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     }
-    enum MHD_Result rc =
-        MHD_queue_response(r->connection, known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
+    r->status = known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
+    enum MHD_Result rc = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);
     r->queued = true;
     return rc;

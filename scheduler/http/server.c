@@ -81,17 +81,8 @@ const char *gm_request_query(const struct gm_request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static void count_answer(const struct gm_request *r)
+static enum MHD_Result queue_answer(struct gm_request *r)
 {
-    unsigned class_ = (r->stream != NULL ? (unsigned)MHD_HTTP_OK : r->status) / 100;
-    if (class_ >= 1 && class_ <= GM_HTTP_CLASSES) {
-        r->http->answers[class_ - 1]++;
-    }
-}
-
-static enum MHD_Result queue(struct gm_request *r)
-{
-    count_answer(r);
     if (r->stream != NULL) {
         return gm_stream_queue(r);
     }
@@ -135,6 +126,16 @@ static enum MHD_Result queue(struct gm_request *r)
     enum MHD_Result rc = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);
     r->queued = true;
+    return rc;
+}
+
+static enum MHD_Result queue(struct gm_request *r)
+{
+    enum MHD_Result rc = queue_answer(r);
+    unsigned class_ = r->status / 100;
+    if (class_ >= 1 && class_ <= GM_HTTP_CLASSES) {
+        r->http->answers[class_ - 1]++;
+    }
     return rc;
 }
 

@@ -290,9 +290,10 @@ enum MHD_Result gm_stream_queue(struct gm_request *r)
         return MHD_NO;
     }
     r->stream = NULL;
+    r->status = MHD_HTTP_OK;
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    enum MHD_Result rc = MHD_queue_response(r->connection, MHD_HTTP_OK, response);
+    enum MHD_Result rc = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);
     r->queued = true;
     return rc;
