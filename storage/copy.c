@@ -53,10 +53,7 @@ static int open_body(const struct gm_store_copy *copy, int *out_fd, struct gm_er
     int rc;
 
     if (copy->from->ops->open != NULL) {
-        rc = copy->from->ops->open(copy->from, copy->key, &fd, &size, err);
-        if (rc == 0 && size != copy->size) {
-            rc = changed(copy, err);
-        }
+        rc = copy->from->ops->open(copy->from, copy->key, &fd, &size, err); /* put compares it */
     } else {
         rc = gm_fs_nameless(copy->scratch, &fd, err);
         if (rc == 0) {

@@ -179,7 +179,7 @@ static void what_a_list_shows_is_struck_off(void **state)
     (void)state;
     struct scratch s;
     struct gm_store *store = fill(&s);
-    const struct gm_output rows[] = {{.key = "a", .size = 9},   {.key = "a", .size = 1},
+    const struct gm_output rows[] = {{.key = "a", .size = 1},   {.key = "a", .size = 9},
                                      {.key = "aa", .size = 1},  {.key = "b", .size = 3},
                                      {.key = "b", .size = 4},   {.key = "c", .size = 3},
                                      {.key = "f/x", .size = 0}, {.key = "z", .size = 2}};
