@@ -120,7 +120,8 @@ void gm_agent_parts_answer(struct gm_agent *agent, const Gm__PartsAnswer *answer
     }
     for (size_t i = 0; i < answer->n_urls; i++) {
         const Gm__PartUrl *part = answer->urls[i];
-        if (gm_window_part_is(slot->reader, part->index, part->url, until(agent, part), &err) < 0) {
+        const struct gm_window_part_url url = {part->url, part->etag, until(agent, part)};
+        if (gm_window_part_is(slot->reader, part->index, &url, &err) < 0) {
             gm_log_err(GM_LOG_DEBUG, "part-url", &err, "part=%u", (unsigned)part->index);
         }
     }

@@ -275,7 +275,8 @@ void gm_window_close(struct gm_window_reader **reader)
     window->used = ++window->windows->clock;
     if (window->readers == NULL) {
         gm_window_fetch_cancel(window);
-        bool named = window->etag[0] != '\0' || window->parts.count > 0;
+        bool named =
+            window->etag[0] != '\0' || (window->parts.count > 0 && !window->parts.list[0].etag);
         if (window->changed || !named) { /* another may have its name by then */
             gm_window_free(window);
         }

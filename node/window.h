@@ -69,11 +69,17 @@ void gm_window_close(struct gm_window_reader **reader);
 int gm_window_need(struct gm_window_reader *reader, uint64_t offset, uint64_t length,
                    const struct gm_window_range *held, size_t held_count,
                    struct gm_err *err) GM_MUST_CHECK;
-/* Of a source of parts: where one is that this reader wanted, until when by this machine's clock
- * (0: for ever). All that know it are told by gm_window_parts_came. A URL that is refused, or whose
- * time is over, is wanted again. Errors: INVAL: it wanted no such part; NOMEM. */
-int gm_window_part_is(struct gm_window_reader *reader, uint32_t part, const char *url,
-                      int64_t until_unix_ms, struct gm_err *err) GM_MUST_CHECK;
+struct gm_window_part_url { /* all borrowed for the call */
+    const char *url;
+    const char *etag;      /* what it must have; "" or NULL: anything */
+    int64_t until_unix_ms; /* by this machine's clock; 0: for ever */
+};
+/* Of a source of parts: where one is that this reader wanted. All that know it are told by
+ * gm_window_parts_came. A URL that is refused, or whose time is over, is wanted again. Errors:
+ * INVAL: it wanted no such part; NOMEM; INPUT_CHANGED: it must have another ETag than before, and
+ * so all end that still need of the source what is not there. */
+int gm_window_part_is(struct gm_window_reader *reader, uint32_t part,
+                      const struct gm_window_part_url *url, struct gm_err *err) GM_MUST_CHECK;
 void gm_window_parts_came(struct gm_window_reader *reader);
 /* No further part will come to this reader: what it needs of them ends so. */
 void gm_window_parts_end(struct gm_window_reader *reader, const struct gm_err *why);

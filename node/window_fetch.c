@@ -29,10 +29,18 @@ static bool is_weak(const char *etag)
     return strncmp(etag, "W/", 2) == 0;
 }
 
+/* What the object that is fetched must have. */
+static const char *etag_of(const struct gm_window_fetch *fetch)
+{
+    const struct gm_window *window = fetch->window;
+    const char *own = window->parts.count > 0 ? window->parts.list[fetch->part].etag : NULL;
+    return own != NULL ? own : window->etag;
+}
+
 /* If-Match compares strongly: a weak ETag would never match (RFC 9110, 13.1.1). */
 static int set_condition(struct gm_window_fetch *fetch, struct gm_err *err)
 {
-    const char *etag = fetch->window->etag;
+    const char *etag = etag_of(fetch);
     bool quoted = etag[0] == '"' || is_date(etag);
     if (etag[0] == '\0' || is_weak(etag)) {
         return 0;
@@ -103,10 +111,10 @@ static int on_begin(const struct gm_s3_begin *begin, void *arg, struct gm_err *e
 {
     const struct gm_window_fetch *fetch = arg;
     const struct gm_window *window = fetch->window;
-    const char *told = is_date(window->etag) ? begin->modified : begin->etag;
-    bool other = window->etag[0] != '\0' && told[0] != '\0' &&
-                 (is_date(window->etag) ? strcmp(told, window->etag) != 0
-                                        : !is_same_etag(told, window->etag));
+    const char *etag = etag_of(fetch);
+    const char *told = is_date(etag) ? begin->modified : begin->etag;
+    bool other = etag[0] != '\0' && told[0] != '\0' &&
+                 (is_date(etag) ? strcmp(told, etag) != 0 : !is_same_etag(told, etag));
     uint64_t size = window->size;
     if (window->parts.count > 0) {
         size = window->parts.list[fetch->part + 1].at - fetch->part_at;

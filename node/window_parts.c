@@ -43,6 +43,7 @@ void gm_window_parts_fini(struct gm_window_parts *parts)
 {
     for (uint32_t i = 0; i < parts->count; i++) {
         free(parts->list[i].url);
+        free(parts->list[i].etag);
     }
     free(parts->list);
     *parts = (struct gm_window_parts){0};
@@ -90,16 +91,26 @@ struct gm_block_run gm_window_parts_known(const struct gm_window_parts *parts,
     return run;
 }
 
-int gm_window_part_set(struct gm_window_part *part, const char *url, int64_t until_unix_ms,
+int gm_window_part_set(struct gm_window_part *part, const struct gm_window_part_url *url,
                        struct gm_err *err)
 {
-    char *copy = strdup(url);
-    if (copy == NULL) {
+    bool has_etag = url->etag != NULL && url->etag[0] != '\0';
+    if (has_etag && part->etag != NULL && strcmp(part->etag, url->etag) != 0) {
+        return gm_err_set(err, GM_E_INPUT_CHANGED, 0, GM_WINDOW_CHANGED);
+    }
+    char *copy = strdup(url->url);
+    char *etag = has_etag && part->etag == NULL ? strdup(url->etag) : NULL;
+    if (copy == NULL || (has_etag && part->etag == NULL && etag == NULL)) {
+        free(copy);
+        free(etag);
         return gm_err_nomem(err);
     }
     free(part->url);
     part->url = copy;
-    part->until_unix_ms = until_unix_ms;
+    if (etag != NULL) { /* it had none */
+        part->etag = etag;
+    }
+    part->until_unix_ms = url->until_unix_ms;
     part->serial++;
     return 0;
 }
@@ -171,14 +182,20 @@ void gm_window_ask_again(struct gm_window_reader *reader)
     }
 }
 
-int gm_window_part_is(struct gm_window_reader *reader, uint32_t part, const char *url,
-                      int64_t until_unix_ms, struct gm_err *err)
+int gm_window_part_is(struct gm_window_reader *reader, uint32_t part,
+                      const struct gm_window_part_url *url, struct gm_err *err)
 {
     struct gm_window *window = reader->window;
     if (part >= window->parts.count || !reader->asked[part]) {
         return gm_err_set(err, GM_E_INVAL, part, "a part came that was not asked for");
     }
-    int rc = gm_window_part_set(&window->parts.list[part], url, until_unix_ms, err);
+    int rc = gm_window_part_set(&window->parts.list[part], url, err);
+    if (rc == -GM_E_INPUT_CHANGED) {
+        window->changed = true;
+        for (struct gm_window_reader *r = window->readers; r != NULL; r = r->next) {
+            r->ended = *err;
+        }
+    }
     if (rc < 0) {
         return rc;
     }

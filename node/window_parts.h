@@ -1,6 +1,7 @@
 #ifndef GM_NODE_WINDOW_PARTS_H
 #define GM_NODE_WINDOW_PARTS_H
 
+#include "node/window.h"
 #include "node/window_blocks.h"
 
 /* The parts that a source lies in, one object each (ADR-0061), and what is known of where they are.
@@ -8,6 +9,7 @@
 struct gm_window_part {
     uint64_t at;           /* its first byte in the source */
     char *url;             /* owned; NULL: it is not known, or was refused */
+    char *etag;            /* owned: what it must have; NULL: anything */
     int64_t until_unix_ms; /* when the URL's time is over, by this machine's clock; 0: never */
     uint32_t serial;       /* one more with each URL */
     uint32_t refused;      /* URLs in a row that gave nothing */
@@ -29,8 +31,8 @@ struct gm_block_run gm_window_parts_known(const struct gm_window_parts *parts,
                                           struct gm_block_run run);
 /* Has a URL that can still be used. */
 bool gm_window_part_known(const struct gm_window_part *part);
-/* Errors: NOMEM. */
-int gm_window_part_set(struct gm_window_part *part, const char *url, int64_t until_unix_ms,
+/* Errors: NOMEM, INPUT_CHANGED (another ETag). */
+int gm_window_part_set(struct gm_window_part *part, const struct gm_window_part_url *url,
                        struct gm_err *err) GM_MUST_CHECK;
 /* The URL of that serial was refused. True: another one is, or may be, had. */
 bool gm_window_part_refused(struct gm_window_part *part, uint32_t serial);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/id.h"
+#include "proto/check_grant.h"
 
 static int fail(struct gm_err *err, const char *what, const char *why)
 {
@@ -78,6 +79,9 @@ int gm_check_parts_answer(const Gm__PartsAnswer *answer, struct gm_err *err)
         }
         if (url->index >= GM_PARTS_MAX || url->url[0] == '\0') {
             return fail(err, "PartUrl", "lacks its url, or names a part that can't be");
+        }
+        if (strlen(url->etag) > GM_PROTO_MAX_ETAG) {
+            return fail(err, "PartUrl.etag", "is too long");
         }
     }
     return 0;

@@ -12,6 +12,8 @@
 #define MIB ((uint64_t)1 << 20)
 #define PARTS 8u
 
+static const struct gm_window_part_url X = {.url = "http://x/"};
+
 /* Some borders lie on those of blocks, and one block has five parts. */
 static const uint64_t sizes[PARTS] = {3 * MIB + 7, 1,       100,          MIB / 2,
                                       9 * MIB,     4 * MIB, 20 * MIB - 9, 12345};
@@ -110,16 +112,24 @@ static void open_one(struct fixture *f, struct one *one)
         gm_window_open(f->windows, &source, on_have, one, &one->reader, &one->fd, &err), 0);
 }
 
-static void answer(const struct fixture *f, struct one *one, uint32_t part, int64_t until)
+static int answer_tagged(const struct fixture *f, struct one *one, uint32_t part, const char *etag,
+                         int64_t until)
 {
     struct gm_err err;
     char url[160];
     snprintf(url, sizeof(url), "%.*s/part-%llu-%llu?X-Amz-Signature=1",
              (int)(strlen(f->server.url) - strlen("/clip")), f->server.url,
              (unsigned long long)at_of(part), (unsigned long long)sizes[part]);
-    assert_int_equal(gm_window_part_is(one->reader, part, url, until, &err), 0);
+    const struct gm_window_part_url told = {url, etag, until};
+    int rc = gm_window_part_is(one->reader, part, &told, &err);
     one->open[part] = false;
     gm_window_parts_came(one->reader);
+    return rc;
+}
+
+static void answer(const struct fixture *f, struct one *one, uint32_t part, int64_t until)
+{
+    assert_int_equal(answer_tagged(f, one, part, NULL, until), 0);
 }
 
 static void answer_all(const struct fixture *f, struct one *one)
@@ -232,8 +242,8 @@ static void one_answer_is_for_all_who_wait(void **state)
     f->a.open[4] = f->a.open[5] = false;
     turn_until(f, &f->a, 1);
     assert_int_equal(f->b.told, 1);
-    assert_int_equal(gm_window_part_is(f->a.reader, 5, "http://x/", 0, &err), -GM_E_INVAL);
-    assert_int_equal(gm_window_part_is(f->a.reader, PARTS, "http://x/", 0, &err), -GM_E_INVAL);
+    assert_int_equal(gm_window_part_is(f->a.reader, 5, &X, &err), -GM_E_INVAL);
+    assert_int_equal(gm_window_part_is(f->a.reader, PARTS, &X, &err), -GM_E_INVAL);
 }
 
 static void what_is_open_can_be_asked_for_again(void **state)
@@ -293,13 +303,50 @@ static void urls_that_are_over_or_refused_are_asked_for_anew(void **state)
     assert_int_equal(f->a.wanted[5], 4);
 }
 
+static void a_part_that_has_another_etag_is_another_source(void **state)
+{
+    struct fixture *f = *state;
+    open_one(f, &f->a);
+    snprintf(f->server.told->etag, sizeof(f->server.told->etag), "\"one\"");
+    start_need(&f->a, 4 * MIB, 1);
+    assert_int_equal(answer_tagged(f, &f->a, 4, "\"one\"", 0), 0);
+    turn_until(f, &f->a, 1);
+    check_have(&f->a, 4 * MIB, 1);
+    settle(f);
+    snprintf(f->server.told->etag, sizeof(f->server.told->etag), "\"two\"");
+    start_need(&f->a, 11 * MIB, 1);
+    turn_until(f, &f->a, 2);
+    assert_int_equal(f->a.have.rc, -GM_E_INPUT_CHANGED);
+}
+
+static void what_must_have_another_etag_than_before_has_changed(void **state)
+{
+    struct fixture *f = *state;
+    open_one(f, &f->a);
+    start_need(&f->a, 5 * MIB, 1);
+    assert_int_equal(answer_tagged(f, &f->a, 4, "\"one\"", gm_time_unix_ms()), 0);
+    assert_int_equal(f->a.wanted[4], 2); /* that URL's time is over */
+    assert_int_equal(answer_tagged(f, &f->a, 4, "\"two\"", 0), -GM_E_INPUT_CHANGED);
+    assert_int_equal(f->a.told, 1);
+    assert_int_equal(f->a.have.rc, -GM_E_INPUT_CHANGED);
+    close_one(&f->a);
+    for (int i = 0; i < 2; i++) { /* nor is it kept: its name does not tell which it is */
+        open_one(f, &f->b);
+        start_need(&f->b, 5 * MIB, 1);
+        assert_int_equal(f->b.wanted[4], 1 + i);
+        assert_int_equal(answer_tagged(f, &f->b, 4, "\"two\"", 0), 0);
+        turn_until(f, &f->b, 1 + i);
+        close_one(&f->b);
+    }
+}
+
 static void a_url_is_refused_once_by_all_that_had_it(void **state)
 {
     struct gm_window_part part = {0};
     struct gm_err err;
     (void)state;
     for (int url = 0; url < 4; url++) {
-        assert_int_equal(gm_window_part_set(&part, "http://x/", 0, &err), 0);
+        assert_int_equal(gm_window_part_set(&part, &X, &err), 0);
         uint32_t serial = part.serial;
         assert_int_equal(gm_window_part_refused(&part, serial), url < 3);
         for (int i = 0; i < 4; i++) {
@@ -338,6 +385,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_upload_that_ends_fails_who_needs_more_of_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(urls_that_are_over_or_refused_are_asked_for_anew, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_part_that_has_another_etag_is_another_source, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_must_have_another_etag_than_before_has_changed, setup,
                                         teardown),
         cmocka_unit_test(a_url_is_refused_once_by_all_that_had_it),
         cmocka_unit_test(parts_must_give_the_source),
