@@ -27,6 +27,7 @@ int gm_send_init(struct gm_send *send, struct gm_session *session, int fd, const
     send->fd = fd;
     send->count = cut->count;
     send->way_count = parallel < GM_SEND_PARALLEL ? parallel : GM_SEND_PARALLEL;
+    send->at_once = send->way_count;
     send->began = gm_time_now();
     if (fstat(fd, &send->was) != 0) {
         return gm_err_sys(err, errno, "could not look at the file");
@@ -126,7 +127,7 @@ static int hash_next(struct gm_send *send, bool *out_did, struct gm_err *err)
     for (size_t i = 0; i < send->count; i++) {
         ahead += send->parts[i].state == GM_SEND_HASHED ? 1 : 0;
     }
-    if (send->next == send->count || ahead >= send->way_count) {
+    if (send->next == send->count || ahead >= send->at_once) {
         return 0;
     }
     *out_did = true;

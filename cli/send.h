@@ -38,7 +38,8 @@ struct gm_send_way {
     size_t part;
     bool taken, ended;
     struct gm_s3_running *running; /* NULL: it has ended */
-    json_t *grant;                 /* owned: URL and headers lie in it */
+    gm_time began;
+    json_t *grant; /* owned: URL and headers lie in it */
     struct gm_s3_field fields[GM_SEND_FIELDS];
     struct gm_s3_call call;
     int rc; /* of its end */
@@ -65,6 +66,7 @@ struct gm_send {
     struct gm_s3_endpoint endpoint;
     size_t way_count;
     struct gm_send_way ways[GM_SEND_PARALLEL];
+    size_t at_once; /* of them are used: fewer where the link is slow */
     gm_time began;
     uint64_t had;  /* bytes that were there before */
     gm_time shown; /* the progress, last */
@@ -96,6 +98,10 @@ int gm_send_path(const char *id, const char *suffix, char **out, struct gm_err *
  * its store, is asked again for a minute. *out: owned. */
 int gm_send_call(struct gm_session *session, const char *method, const char *path,
                  const json_t *body, json_t **out, struct gm_err *err) GM_MUST_CHECK;
+/* How many parts go at once after one that took so long ended so, of at_once that went beside each
+ * other: half of them where it was given up for dripping (storage/s3/retry.h), which all of them
+ * did. */
+size_t gm_send_at_once(size_t at_once, int rc, gm_time took);
 /* Puts what is hashed and free of pauses on its way: at most as many as ways are free. */
 int gm_send_start(struct gm_send *send, struct gm_err *err) GM_MUST_CHECK;
 /* Asks for URLs of hashed parts, at most so many, and gives each to a free way. */

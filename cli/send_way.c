@@ -4,6 +4,7 @@
 
 #include "cli/job.h"
 #include "cli/send.h"
+#include "storage/s3/retry.h"
 #include "storage/s3/url.h"
 
 #define TRIES 4 /* of one URL */
@@ -67,6 +68,7 @@ static int start(struct gm_send_way *way, struct gm_err *err)
 {
     struct gm_send *send = way->send;
     const struct gm_send_part *part = &send->parts[way->part];
+    way->began = gm_time_now();
     const char *url = gm_job_text(way->grant, "url");
     int rc = open_client(send, url, err);
     if (rc < 0) {
@@ -95,6 +97,28 @@ static void free_way(struct gm_send_way *way)
     *way = (struct gm_send_way){0};
 }
 
+size_t gm_send_at_once(size_t at_once, int rc, gm_time took)
+{
+    return rc == -GM_E_STORE && took >= GM_S3_DRIP_TIME && at_once > 1 ? at_once / 2 : at_once;
+}
+
+/* Whether it is by itself that a part took too long, or by those that went beside it: so many that
+ * the link was too slow for all. */
+static bool slow_down(struct gm_send *send, const struct gm_send_way *way)
+{
+    size_t before = send->at_once;
+    send->at_once = gm_send_at_once(before, way->rc, gm_time_now() - way->began);
+    if (send->at_once == before) {
+        return false;
+    }
+    for (size_t i = 0; i < send->way_count; i++) { /* those begin anew from here: once for all */
+        send->ways[i].began = gm_time_now();
+    }
+    gm_term_note(send->session->term, "the link is slow: at most %zu parts are sent at once now",
+                 send->at_once);
+    return true;
+}
+
 /* Alone again after a pause, unless it failed too often. */
 static int put_off(struct gm_send_way *way, struct gm_err *err)
 {
@@ -108,6 +132,9 @@ static int put_off(struct gm_send_way *way, struct gm_err *err)
     part->state = GM_SEND_HASHED;
     part->not_before = way->renew ? 0 : gm_time_now() + (pause < PAUSE_MAX ? pause : PAUSE_MAX);
     int rc = gm_send_check_file(send, err);
+    if (rc == 0 && slow_down(send, way)) {
+        return 0;
+    }
     if (rc == 0 && ++part->failures >= most) {
         *err = way->err;
         rc = -(int)err->code;
@@ -122,10 +149,11 @@ static int put_off(struct gm_send_way *way, struct gm_err *err)
 
 int gm_send_start(struct gm_send *send, struct gm_err *err)
 {
-    size_t free_ways = 0;
+    size_t taken = 0;
     for (size_t i = 0; i < send->way_count; i++) {
-        free_ways += send->ways[i].taken ? 0 : 1;
+        taken += send->ways[i].taken ? 1 : 0;
     }
+    size_t free_ways = taken < send->at_once ? send->at_once - taken : 0;
     int rc = free_ways == 0 ? 0 : gm_send_ask(send, free_ways, err);
     for (size_t i = 0; rc == 0 && i < send->way_count; i++) {
         struct gm_send_way *way = &send->ways[i];
