@@ -76,6 +76,15 @@ uint32_t gm_uploads_open_count(const struct gm_uploads *t)
     return count;
 }
 
+uint32_t gm_uploads_idle_count(const struct gm_uploads *t, int64_t now_unix_ms, int64_t idle_ms)
+{
+    uint32_t count = 0;
+    for (const struct gm_upload *u = t->all; u != NULL; u = u->hh.next) {
+        count += !u->leaving && gm_upload_state(u, now_unix_ms, idle_ms) == GM_UPLOAD_IDLE;
+    }
+    return count;
+}
+
 /* ---- parts */
 
 int gm_upload_name(struct gm_upload *u, uint64_t index, const uint8_t *sha256, struct gm_err *err)
@@ -132,6 +141,19 @@ bool gm_upload_note(struct gm_upload *u, uint64_t index, const uint8_t *sha256, 
         u->changed_unix_ms = now_unix_ms;
     }
     return true;
+}
+
+int gm_upload_tag(struct gm_upload *u, const char *etag, struct gm_err *err)
+{
+    if (etag[0] == '\0' || strcmp(u->etag, etag) == 0) {
+        return 0;
+    }
+    if (u->etag[0] != '\0' && (u->read || u->complete)) {
+        return gm_err_set(err, GM_E_CONFLICT, 0,
+                          "other bytes were put when jobs read the upload already: begin another");
+    }
+    (void)snprintf(u->etag, sizeof u->etag, "%s", etag);
+    return 0;
 }
 
 enum gm_upload_state gm_upload_state(const struct gm_upload *u, int64_t now_unix_ms,
@@ -218,11 +240,16 @@ void gm_upload_part_key(const struct gm_upload *u, uint32_t index, char out[GM_U
 {
     char hex[2 * GM_SHA256_SIZE + 1];
     if (u->whole) {
-        (void)snprintf(out, GM_UPLOAD_KEY_SIZE, "%s/" WHOLE, u->id);
+        gm_upload_whole_key(u->id, out);
         return;
     }
     (void)snprintf(out, GM_UPLOAD_KEY_SIZE, "%s/part-%05u-%s", u->id, index,
                    gm_hex(u->parts[index].sha256, GM_SHA256_SIZE, hex));
+}
+
+void gm_upload_whole_key(const char *id, char out[GM_UPLOAD_KEY_SIZE])
+{
+    (void)snprintf(out, GM_UPLOAD_KEY_SIZE, "%s/" WHOLE, id);
 }
 
 void gm_upload_info_key(const char *id, char out[GM_UPLOAD_KEY_SIZE])

@@ -22,6 +22,7 @@
     ((int64_t)24 * 60 * 60 * 1000) /* the URL of a whole one is good so long */
 #define GM_UPLOAD_KEY_SIZE 112     /* of the longest key, and NUL */
 #define GM_UPLOAD_NAME_MAX 255u    /* bytes */
+#define GM_UPLOAD_ETAG_SIZE 128    /* with NUL */
 
 enum gm_upload_state { GM_UPLOAD_OPEN, GM_UPLOAD_IDLE, GM_UPLOAD_COMPLETE };
 
@@ -39,6 +40,8 @@ struct gm_upload {
     bool whole; /* one part, without a hash */
     bool complete;
     bool leaving;
+    bool read;                      /* a node was told where a part is */
+    char etag[GM_UPLOAD_ETAG_SIZE]; /* of a whole one that is there; "": not known */
     int64_t created_unix_ms;
     int64_t changed_unix_ms;      /* the last part came, or it was completed */
     struct gm_upload_part *parts; /* owned */
@@ -60,6 +63,8 @@ void gm_uploads_drop(struct gm_uploads *t, struct gm_upload *u);
 void gm_uploads_fini(struct gm_uploads *t);
 /* Those that are neither complete nor leaving. */
 uint32_t gm_uploads_open_count(const struct gm_uploads *t);
+/* Those of them that are idle (gm_upload_state). */
+uint32_t gm_uploads_idle_count(const struct gm_uploads *t, int64_t now_unix_ms, int64_t idle_ms);
 
 /* Whether a part may be put with that hash (NULL: of a whole upload): 0 and it is the part's, 1: it
  * is there already. Errors: INVAL (no such part, or a hash where there is none, or none),
@@ -70,6 +75,9 @@ int gm_upload_name(struct gm_upload *u, uint64_t index, const uint8_t *sha256,
  * name. False: it was there, or can't be the part. */
 bool gm_upload_note(struct gm_upload *u, uint64_t index, const uint8_t *sha256, uint64_t size,
                     int64_t now_unix_ms);
+/* The object of a whole one, whose URL takes other bytes of that size, too, was seen to have that
+ * ETag ("": it has none). Errors: CONFLICT: it had another one, and jobs read it. */
+int gm_upload_tag(struct gm_upload *u, const char *etag, struct gm_err *err) GM_MUST_CHECK;
 /* A whole one, of which nothing is seen before it is there, is idle when its URL has ended and
  * idle_ms are over, too. */
 enum gm_upload_state gm_upload_state(const struct gm_upload *u, int64_t now_unix_ms,
@@ -86,6 +94,7 @@ int gm_upload_runs(const struct gm_upload *u, Gm__PartRun **out_runs, Gm__PartRu
 
 /* Keys below the prefix of all uploads. A part's hash must be known, but of a whole upload. */
 void gm_upload_part_key(const struct gm_upload *u, uint32_t index, char out[GM_UPLOAD_KEY_SIZE]);
+void gm_upload_whole_key(const char *id, char out[GM_UPLOAD_KEY_SIZE]);
 void gm_upload_info_key(const char *id, char out[GM_UPLOAD_KEY_SIZE]);
 void gm_upload_manifest_key(const char *id, char out[GM_UPLOAD_KEY_SIZE]);
 

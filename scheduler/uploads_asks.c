@@ -41,8 +41,8 @@ static int sign(const struct gm_upload_desk *desk, const struct gm_upload *u, ui
 }
 
 /* Sends those that are there; the others stay in the wait. */
-static int give(const struct gm_upload_desk *desk, const struct gm_upload *u,
-                struct gm_parts_wait *w, struct gm_err *err)
+static int give(const struct gm_upload_desk *desk, struct gm_upload *u, struct gm_parts_wait *w,
+                struct gm_err *err)
 {
     Gm__PartUrl url[GM_PARTS_ASK_MAX], *list[GM_PARTS_ASK_MAX];
     Gm__PartsAnswer answer = GM__PARTS_ANSWER__INIT;
@@ -62,6 +62,7 @@ static int give(const struct gm_upload_desk *desk, const struct gm_upload *u,
             gm__part_url__init(one);
             rc = sign(desk, u, index, &one->url, err);
             one->index = index;
+            one->etag = u->etag; /* where the name holds no hash */
             one->expires_unix_ms = until;
             list[answer.n_urls] = one;
             answer.n_urls += rc == 0;
@@ -71,6 +72,7 @@ static int give(const struct gm_upload_desk *desk, const struct gm_upload *u,
         w->count = left;
     }
     if (rc == 0 && answer.n_urls > 0) {
+        u->read = true;
         send_answer(desk->d, w->node_id, &answer);
     }
     for (size_t i = 0; i < answer.n_urls; i++) {
@@ -82,7 +84,7 @@ static int give(const struct gm_upload_desk *desk, const struct gm_upload *u,
 /* Whether it goes on waiting; below 0: why it ends. */
 static int serve(const struct gm_upload_desk *desk, struct gm_parts_wait *w, struct gm_err *err)
 {
-    const struct gm_upload *u = gm_uploads_find(&desk->table, w->upload);
+    struct gm_upload *u = gm_uploads_find(&desk->table, w->upload);
     int64_t idle_ms = desk->d->settings->upload_idle_ms;
     if (u == NULL || u->leaving) {
         return gm_err_set(err, GM_E_UPLOAD_ENDED, 0, "there is no upload %s any more", w->upload);
@@ -120,6 +122,23 @@ void gm_upload_asks_serve(struct gm_upload_desk *desk, const char *id)
     }
 }
 
+void gm_upload_asks_give_up(struct gm_upload_desk *desk, gm_time now)
+{
+    struct gm_parts_wait **at = &desk->waits;
+    while (*at != NULL) {
+        struct gm_parts_wait *w = *at;
+        if (desk->error.code == GM_OK || now - w->since < GM_UPLOAD_LIST_PATIENCE) {
+            at = &w->next;
+            continue;
+        }
+        gm_log_err(GM_LOG_WARN, "parts_refused", &desk->error, "node=%s upload=%s", w->node_id,
+                   w->upload);
+        send_error(desk->d, w->node_id, w->request, &desk->error);
+        *at = w->next;
+        free(w);
+    }
+}
+
 void gm_upload_asks_fini(struct gm_upload_desk *desk)
 {
     while (desk->waits != NULL) {
@@ -129,14 +148,17 @@ void gm_upload_asks_fini(struct gm_upload_desk *desk)
     }
 }
 
-/* The same ask again, or too many of a lease: the older one goes. */
-static void make_room(struct gm_upload_desk *desk, uint64_t epoch, uint64_t request)
+/* The same ask again, or too many of a lease: the older one goes. Since when the first one of the
+ * lease waits. */
+static gm_time make_room(struct gm_upload_desk *desk, uint64_t epoch, uint64_t request)
 {
     struct gm_parts_wait **at = &desk->waits;
+    gm_time since = gm_time_now();
     size_t count = 0;
     while (*at != NULL) {
         struct gm_parts_wait *w = *at;
         count += w->epoch == epoch;
+        since = w->epoch == epoch && w->since < since ? w->since : since;
         if (w->epoch == epoch && (w->request == request || count >= LEASE_WAITS)) {
             *at = w->next;
             free(w);
@@ -144,6 +166,7 @@ static void make_room(struct gm_upload_desk *desk, uint64_t epoch, uint64_t requ
             at = &w->next;
         }
     }
+    return since;
 }
 
 void gm_upload_desk_ask(struct gm_daemon *d, const char *node_id, const Gm__PartsAsk *ask)
@@ -154,6 +177,9 @@ void gm_upload_desk_ask(struct gm_daemon *d, const char *node_id, const Gm__Part
     if (source == NULL || !gm_parts_is_url(source, &id)) {
         gm_log(GM_LOG_DEBUG, "parts_of_no_lease", "node=%s epoch=%llu", node_id,
                (unsigned long long)ask->epoch);
+        GM_IGNORE(gm_err_set(&err, GM_E_STALE, 0, "its lease has ended, or reads no upload"),
+                  "told");
+        send_error(d, node_id, ask->request, &err);
         return;
     }
     if (d->uploads == NULL) {
@@ -168,7 +194,7 @@ void gm_upload_desk_ask(struct gm_daemon *d, const char *node_id, const Gm__Part
         send_error(d, node_id, ask->request, &err);
         return;
     }
-    make_room(d->uploads, ask->epoch, ask->request);
+    w->since = make_room(d->uploads, ask->epoch, ask->request);
     (void)strncpy(w->node_id, node_id, sizeof w->node_id - 1);
     (void)strncpy(w->upload, id, sizeof w->upload - 1);
     w->epoch = ask->epoch;

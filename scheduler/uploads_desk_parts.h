@@ -4,8 +4,11 @@
 #include "scheduler/daemon_parts.h"
 #include "scheduler/uploads_desk.h"
 
-/* Inside of the desk, shared by uploads_desk.c (life) and uploads_asks.c (nodes). Nobody else
- * includes this. */
+/* Inside of the desk, shared by uploads_desk.c (life), uploads_sweep.c (the bucket) and
+ * uploads_asks.c (nodes). Nobody else includes this. */
+#define GM_UPLOAD_LIST_AGAIN (5 * GM_SEC)
+#define GM_UPLOAD_LIST_PATIENCE (300 * GM_SEC) /* of who waits for parts meanwhile */
+#define GM_UPLOAD_SWEEP_EVERY (3600 * GM_SEC)
 
 /* A PartsAsk, and which of its parts are still open. */
 struct gm_parts_wait {
@@ -15,6 +18,7 @@ struct gm_parts_wait {
     uint64_t epoch, request;
     uint32_t parts[GM_PARTS_ASK_MAX];
     size_t count;
+    gm_time since;
 };
 
 struct gm_upload_desk {
@@ -28,8 +32,12 @@ struct gm_upload_desk {
     struct gm_parts_wait *waits; /* owned */
 };
 
+/* uploads_sweep.c: lists the bucket, for the first time or once more. */
+void gm_upload_sweep_start(struct gm_upload_desk *desk);
 /* uploads_asks.c: answers what can be answered; id NULL: of all uploads. */
 void gm_upload_asks_serve(struct gm_upload_desk *desk, const char *id);
+/* While the bucket can't be listed: those that wait for minutes end with the reason. */
+void gm_upload_asks_give_up(struct gm_upload_desk *desk, gm_time now);
 void gm_upload_asks_fini(struct gm_upload_desk *desk);
 
 #endif

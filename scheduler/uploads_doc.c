@@ -231,22 +231,56 @@ int gm_upload_manifest_text(const struct gm_upload *u, int64_t now_unix_ms, char
     for (uint32_t i = 0; parts != NULL && i < u->count; i++) {
         char key[GM_UPLOAD_KEY_SIZE], hex[2 * GM_SHA256_SIZE + 1];
         gm_upload_part_key(u, i, key);
-        parts = gm_json_add(
-            parts,
+        json_t *part =
             json_pack("{s:s, s:I, s:s}", "key", key, "size", (json_int_t)u->parts[i].size, "sha256",
-                      u->whole ? "" : gm_hex(u->parts[i].sha256, GM_SHA256_SIZE, hex)));
+                      u->whole ? "" : gm_hex(u->parts[i].sha256, GM_SHA256_SIZE, hex));
+        if (part != NULL && u->etag[0] != '\0' &&
+            json_object_set_new(part, "etag", gm_json_string(u->etag)) != 0) {
+            json_decref(part);
+            part = NULL;
+        }
+        parts = gm_json_add(parts, part);
     }
     return dump(json_pack("{s:s, s:I, s:I, s:o}", "upload", u->id, "size", (json_int_t)u->size,
                           "completed_unix_ms", (json_int_t)now_unix_ms, "parts", parts),
                 out, err);
 }
 
-int64_t gm_upload_manifest_time(const char *text, size_t size)
+/* Whether the list names each part with its size; into: its hash and ETag are taken. */
+static bool read_listed(const struct gm_upload *u, const json_t *list, struct gm_upload *into)
+{
+    bool fits = json_array_size(list) == u->count;
+    for (uint32_t i = 0; fits && i < u->count; i++) {
+        const json_t *j = json_array_get(list, i);
+        const char *hash = json_string_value(json_object_get(j, "sha256"));
+        const char *etag = json_string_value(json_object_get(j, "etag"));
+        uint8_t sha256[GM_SHA256_SIZE] = {0};
+        fits = (uint64_t)json_integer_value(json_object_get(j, "size")) == u->parts[i].size &&
+               hash != NULL && (u->whole ? hash[0] == '\0' : gm_upload_hash_read(hash, sha256)) &&
+               (etag == NULL || strlen(etag) < GM_UPLOAD_ETAG_SIZE);
+        if (fits && into != NULL && u->whole) {
+            (void)snprintf(into->etag, sizeof into->etag, "%s", etag != NULL ? etag : "");
+        } else if (fits && into != NULL) {
+            memcpy(into->parts[i].sha256, sha256, sizeof sha256);
+            into->parts[i].named = true;
+        }
+    }
+    return fits;
+}
+
+int64_t gm_upload_manifest_read(struct gm_upload *u, const char *text, size_t size)
 {
     json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    const char *id = json_string_value(json_object_get(j, "upload"));
+    const json_t *list = json_object_get(j, "parts");
     json_int_t at = json_integer_value(json_object_get(j, "completed_unix_ms"));
+    bool fits = id != NULL && strcmp(id, u->id) == 0 && at > 0 && at <= INT64_C(253402300799000) &&
+                read_listed(u, list, NULL);
+    if (fits) {
+        (void)read_listed(u, list, u);
+    }
     json_decref(j);
-    return at > 0 && at <= INT64_C(253402300799000) ? at : 0;
+    return fits ? at : 0;
 }
 
 /* ---- what the API tells */

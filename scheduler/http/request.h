@@ -26,9 +26,10 @@
 
 enum gm_request_state { GM_REQUEST_BODY, GM_REQUEST_WAITING, GM_REQUEST_ANSWERED };
 
-struct gm_stream;   /* an event stream: sse.c */
-struct gm_file;     /* bytes of a file: file.c */
-struct gm_web_file; /* of the page: web.h */
+struct gm_stream;      /* an event stream: sse.c */
+struct gm_file;        /* bytes of a file: file.c */
+struct gm_web_file;    /* of the page: web.h */
+struct gm_upload_call; /* a request of /v1/uploads: upload_call.h */
 
 struct gm_unstored {
     struct gm_unstored *next;
@@ -88,6 +89,8 @@ struct gm_http {
     size_t stream_count;
     struct gm_farm_stream *farm; /* owned: sse_farm.c */
     size_t file_count;
+    struct gm_upload_call *upload_calls; /* that wait for their turn, the oldest first */
+    size_t upload_works;                 /* of others, on the pool */
 };
 
 /* Answers. Each may be called once a request, at routing or later; a suspended one goes on. */

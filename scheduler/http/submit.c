@@ -298,6 +298,9 @@ static int read_upload(struct submit *s, const char *id, struct gm_err *err)
         return rc;
     }
     s->source.size = u->size;
+    if (u->complete) { /* it does not change any more; of parts there is none */
+        memcpy(s->source.etag, u->etag, sizeof s->source.etag);
+    }
     s->source.name = strdup(u->name);
     if (s->source.name == NULL) {
         return gm_err_nomem(err);

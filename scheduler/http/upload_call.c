@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define BODY_MAX ((size_t)1 << 20)
+#define WORKS_MAX 4               /* of the pool's threads */
 #define STORES_TIME (20 * GM_SEC) /* the bucket's in all; a client waits for a minute */
 
 void gm_upload_call_destroy(struct gm_upload_call *c)
@@ -78,10 +79,8 @@ struct gm_upload *gm_upload_call_find_asked(struct gm_upload_call *c)
 static void work_limited(void *arg)
 {
     struct gm_upload_call *c = arg;
-    const gm_time time = c->time > 0 ? c->time : STORES_TIME;
-    const struct gm_stores_limit limit = {.until = gm_time_now() + time,
-                                          .wanted = c->writes ? gm_upload_desk_leads : NULL,
-                                          .arg = c->desk};
+    const struct gm_stores_limit limit = {
+        .until = c->until, .wanted = c->writes ? gm_upload_desk_leads : NULL, .arg = c->desk};
     gm_stores_limit(&limit);
     c->rc = c->writes ? gm_upload_desk_leads(c->desk, &c->err) : 0;
     if (c->rc == 0) {
@@ -90,14 +89,60 @@ static void work_limited(void *arg)
     gm_stores_limit(NULL);
 }
 
+static void on_done(void *arg);
+
+static void start(struct gm_upload_call *c)
+{
+    struct gm_http *http = c->r->http;
+    struct gm_err err = {0};
+    int rc = 0;
+    if (gm_time_now() >= c->until || http->stopping) {
+        rc = gm_err_set(&err, GM_E_BUSY, 0, "%s",
+                        http->stopping ? "the scheduler is stopping"
+                                       : "the store of uploads is slow: others wait for it, too");
+    }
+    if (rc == 0) {
+        rc = gm_daemon_work(http->d, work_limited, on_done, c, &err);
+    }
+    if (rc < 0) {
+        gm_upload_call_fail(c, &err);
+        return;
+    }
+    http->upload_works++;
+}
+
+static void start_waiting(struct gm_http *http)
+{
+    while (http->upload_calls != NULL && http->upload_works < WORKS_MAX) {
+        struct gm_upload_call *c = http->upload_calls;
+        http->upload_calls = c->next;
+        start(c);
+    }
+}
+
+static void on_done(void *arg)
+{
+    struct gm_upload_call *c = arg;
+    struct gm_http *http = c->r->http;
+    http->upload_works--;
+    c->done(c);
+    start_waiting(http);
+}
+
 void gm_upload_call_run(struct gm_upload_call *c, void (*work)(struct gm_upload_call *c),
                         void (*done)(void *arg))
 {
-    struct gm_err err = {0};
+    struct gm_http *http = c->r->http;
+    struct gm_upload_call **at = &http->upload_calls;
     c->work = work;
-    if (gm_daemon_work(c->r->http->d, work_limited, done, c, &err) < 0) {
-        gm_upload_call_fail(c, &err);
+    c->done = done;
+    c->next = NULL;
+    c->until = gm_time_now() + (c->time > 0 ? c->time : STORES_TIME);
+    while (*at != NULL) {
+        at = &(*at)->next;
     }
+    *at = c;
+    start_waiting(http);
 }
 
 void gm_upload_call_answer(struct gm_upload_call *c, unsigned status, json_t *doc)

@@ -21,7 +21,8 @@ struct gm_upload_named {
 };
 
 struct gm_upload_call {
-    struct gm_request *r; /* borrowed */
+    struct gm_upload_call *next; /* of those that wait for their turn */
+    struct gm_request *r;        /* borrowed */
     struct gm_upload_desk *desk;
     struct gm_uploads_place place;
     char id[GM_ID_SIZE];
@@ -33,9 +34,11 @@ struct gm_upload_call {
     char *text; /* owned: manifest.json */
     int64_t unix_ms;
     void (*work)(struct gm_upload_call *c);
-    gm_time time; /* of work; 0: as much as a client waits for */
-    bool writes;  /* asks who leads */
-    bool begun;   /* counted by the desk */
+    void (*done)(void *arg);
+    gm_time time;  /* of work and of waiting for it; 0: as much as a client waits for */
+    gm_time until; /* the end of that */
+    bool writes;   /* asks who leads */
+    bool begun;    /* counted by the desk */
     int rc;
     struct gm_err err;
 };
@@ -50,7 +53,9 @@ void gm_upload_call_answer(struct gm_upload_call *c, unsigned status, json_t *do
 struct gm_upload *gm_upload_call_find(const struct gm_upload_call *c, struct gm_err *err);
 /* The upload of the path. NULL: the request was answered, and c is gone. */
 struct gm_upload *gm_upload_call_find_asked(struct gm_upload_call *c);
-/* work on the pool, which leaves c->rc and c->err, then done on the loop; or the call fails. */
+/* work on the pool, which leaves c->rc and c->err, then done on the loop; or the call fails, BUSY
+ * where its time is over before its turn comes: a few of them may work at a time, so that a bucket
+ * that hangs leaves the pool to others. */
 void gm_upload_call_run(struct gm_upload_call *c, void (*work)(struct gm_upload_call *c),
                         void (*done)(void *arg));
 /* Work: whether the seen ones are there. */

@@ -1,4 +1,6 @@
 /* POST /v1/uploads/ID:complete: what is in the bucket is joined by a manifest. */
+#include <string.h>
+
 #include "scheduler/http/upload_call.h"
 
 static void manifest_work(struct gm_upload_call *c)
@@ -23,18 +25,25 @@ static void manifest_done(void *arg)
 
 static void list_work(struct gm_upload_call *c)
 {
-    c->rc = gm_uploads_scan(&c->place, c->id, c->unix_ms, &c->listed, NULL, &c->err);
+    c->rc = gm_uploads_read_one(&c->place, c->id, c->unix_ms, &c->listed, &c->err);
 }
 
-/* Parts that were seen and that the list lacks, which may lag behind: how many are to be looked at,
- * GM_UPLOAD_CALL_MAX at a time. */
+/* Another body than the part's was put by a URL of before. */
+static bool is_other(const struct gm_upload *u, const struct gm_upload *listed, uint32_t index)
+{
+    const struct gm_upload_part *a = &u->parts[index], *b = &listed->parts[index];
+    return !u->whole && a->named && b->there && memcmp(a->sha256, b->sha256, GM_SHA256_SIZE) != 0;
+}
+
+/* Parts that were seen and that the list lacks, which may lag behind, or has with another body too:
+ * how many are to be looked at, GM_UPLOAD_CALL_MAX at a time. */
 static size_t find_unlisted(struct gm_upload_call *c, const struct gm_upload *u)
 {
     const struct gm_upload *listed = gm_uploads_find(&c->listed, c->id);
     bool fits = listed != NULL && listed->count == u->count;
     c->count = 0;
     for (uint32_t i = 0; fits && i < u->count && c->count < GM_UPLOAD_CALL_MAX; i++) {
-        if (u->parts[i].there && !listed->parts[i].there) {
+        if ((u->parts[i].there && !listed->parts[i].there) || is_other(u, listed, i)) {
             struct gm_upload_seen *seen = &c->seen[c->count];
             *seen = (struct gm_upload_seen){.size = u->parts[i].size};
             gm_upload_part_key(u, i, seen->key);
@@ -53,7 +62,11 @@ static void take_unlisted(struct gm_upload_call *c, struct gm_upload *u)
         if (c->seen[i].there) {
             listed->parts[index] = u->parts[index];
             listed->parts[index].there = true;
-        } else if (u->parts[index].there) {
+            memcpy(listed->etag, c->seen[i].etag, u->whole ? sizeof listed->etag : 0);
+            continue;
+        }
+        listed->parts[index].there = false;
+        if (u->parts[index].there) {
             u->parts[index].there = false;
             u->there--;
         }
@@ -66,6 +79,10 @@ static int take_listed(struct gm_upload_call *c, struct gm_upload *u, struct gm_
     const struct gm_upload *listed = gm_uploads_find(&c->listed, c->id);
     if (listed == NULL || listed->count != u->count || listed->size != u->size) {
         return gm_err_set(err, GM_E_CONFLICT, 0, "the upload is not in the store any more");
+    }
+    int rc = gm_upload_tag(u, listed->etag, err);
+    if (rc < 0) {
+        return rc;
     }
     for (uint32_t i = 0; i < u->count; i++) {
         const struct gm_upload_part *part = &listed->parts[i];

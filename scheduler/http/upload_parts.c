@@ -10,6 +10,10 @@ static void look_done(void *arg)
         gm_upload_call_fail(c, &c->err);
         return;
     }
+    if (u->whole && c->seen[0].exists && gm_upload_tag(u, c->seen[0].etag, &c->err) < 0) {
+        gm_upload_call_fail(c, &c->err);
+        return;
+    }
     for (size_t i = c->count; i-- > 0;) {
         const struct gm_upload_named *n = &c->named[i];
         if (c->seen[i].there) {

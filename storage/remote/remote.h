@@ -105,6 +105,8 @@ struct gm_s3_store *gm_s3_store_of(struct gm_store *store);
 /* Key in the bucket, into out. INVAL: too long. */
 int gm_s3_store_key(const struct gm_s3_store *store, const char *key, char out[GM_S3_KEY_MAX + 1],
                     struct gm_err *err) GM_MUST_CHECK;
+/* For who was told that an object is not there: 0, or STORE, it is the bucket that is missing. */
+int gm_s3_store_check_bucket(struct gm_s3_store *store, struct gm_err *err) GM_MUST_CHECK;
 /* s3_put.c */
 int gm_s3_store_put(struct gm_store *store, const struct gm_store_put *put, const void *data,
                     struct gm_err *err) GM_MUST_CHECK;

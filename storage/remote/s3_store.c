@@ -52,7 +52,7 @@ static int no_bucket(const struct gm_s3_store *store, struct gm_err *err)
 
 /* A HEAD that finds nothing does not say whether it is the bucket that is missing, which is a store
  * that is away. */
-static int check_bucket(struct gm_s3_store *store, struct gm_err *err)
+int gm_s3_store_check_bucket(struct gm_s3_store *store, struct gm_err *err)
 {
     struct gm_ask ask = {.call = {.method = "HEAD", .bucket = store->bucket}};
     int rc = gm_remote_ask(store->remote, &ask, err);
@@ -72,7 +72,7 @@ static int s3_head(struct gm_store *store, const char *key, struct gm_store_stat
     if (rc == 0) {
         rc = gm_remote_ask(s->remote, &ask, err);
     }
-    if (rc == -GM_E_NOTFOUND && check_bucket(s, &missing) < 0) {
+    if (rc == -GM_E_NOTFOUND && gm_s3_store_check_bucket(s, &missing) < 0) {
         *err = missing;
         rc = -(int)missing.code;
     }

@@ -1,6 +1,7 @@
 #ifndef GM_STORAGE_REMOTE_STORES_H
 #define GM_STORAGE_REMOTE_STORES_H
 
+#include "common/buf.h"
 #include "common/time.h"
 #include "storage/s3/location.h"
 #include "storage/store.h"
@@ -72,6 +73,30 @@ struct gm_remote_stat {
 /* An object of any key. Errors: NOTFOUND, STORE_DENIED, STORE, CONFIG, INVAL. */
 int gm_stores_stat(struct gm_stores *stores, const char *url, struct gm_remote_stat *out,
                    struct gm_err *err) GM_MUST_CHECK;
+
+/* ---- many at once, of a store that is open: of S3 16 at a time */
+
+struct gm_store_look {
+    const char *key; /* borrowed */
+    bool there;
+    struct gm_remote_stat stat; /* of what is there; of a folder without etag */
+};
+/* Errors: the first of them; what is not there is none. */
+int gm_stores_look(struct gm_store *store, struct gm_store_look *looks, size_t count,
+                   struct gm_err *err) GM_MUST_CHECK;
+struct gm_store_read {
+    const char *key; /* borrowed */
+    size_t max;      /* bytes */
+    /* Its end: NOTFOUND, LIMIT (it is larger), STORE, STORE_DENIED, NOMEM. */
+    int rc;
+    struct gm_err err;
+    struct gm_buf body; /* what is there of it where rc is below 0 */
+};
+/* Whole objects. The bodies are owned: gm_stores_read_fini, after failures too. Errors: of what
+ * came before any was asked for, and STORE: there is no bucket. */
+int gm_stores_read(struct gm_store *store, struct gm_store_read *reads, size_t count,
+                   struct gm_err *err) GM_MUST_CHECK;
+void gm_stores_read_fini(struct gm_store_read *reads, size_t count);
 
 /* ---- grants */
 

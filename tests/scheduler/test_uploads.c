@@ -165,9 +165,41 @@ static void what_lies_in_the_bucket_is_read_back(void **state)
         assert_int_equal(gm_upload_info_read(text, cut, ID, &back, &err), -GM_E_PROTO);
     }
     free(text);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(gm_upload_note(u, i, A, u->parts[i].size, NOW));
+    }
     assert_int_equal(gm_upload_manifest_text(u, NOW, &text, &err), 0);
-    assert_int_equal(gm_upload_manifest_time(text, strlen(text)), NOW);
-    assert_int_equal(gm_upload_manifest_time(text, strlen(text) - 1), 0);
+    gm_upload_destroy(&u);
+    u = three_parts();
+    assert_int_equal(gm_upload_manifest_read(u, text, strlen(text) - 1), 0);
+    assert_false(u->parts[0].named);
+    assert_int_equal(gm_upload_manifest_read(u, text, strlen(text)), NOW);
+    assert_false(gm_upload_note(u, 0, B, 10, NOW)); /* it says whose bytes count */
+    assert_true(gm_upload_note(u, 0, A, 10, NOW));
+    u->parts[1].size--;
+    assert_int_equal(gm_upload_manifest_read(u, text, strlen(text)), 0);
+    free(text);
+    gm_upload_destroy(&u);
+}
+
+static void a_whole_one_stays_what_jobs_read(void **state)
+{
+    static const char body[] = "{\"name\":\"a\",\"size\":6,\"whole\":true}";
+    struct gm_upload *u = NULL;
+    struct gm_err err;
+    char *text = NULL;
+    (void)state;
+    assert_int_equal(announce(body, &u), 0);
+    assert_int_equal(gm_upload_tag(u, "\"1\"", &err), 0);
+    assert_int_equal(gm_upload_tag(u, "\"2\"", &err), 0); /* put once more before anybody read */
+    u->read = true;
+    assert_int_equal(gm_upload_tag(u, "\"2\"", &err), 0);
+    assert_int_equal(gm_upload_tag(u, "\"3\"", &err), -GM_E_CONFLICT);
+    assert_int_equal(gm_upload_manifest_text(u, NOW, &text, &err), 0);
+    gm_upload_destroy(&u);
+    assert_int_equal(announce(body, &u), 0);
+    assert_int_equal(gm_upload_manifest_read(u, text, strlen(text)), NOW);
+    assert_string_equal(u->etag, "\"2\"");
     free(text);
     gm_upload_destroy(&u);
 }
@@ -214,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_whole_one_waits_while_its_url_is_good),
         cmocka_unit_test(keys_are_read_as_written),
         cmocka_unit_test(what_lies_in_the_bucket_is_read_back),
+        cmocka_unit_test(a_whole_one_stays_what_jobs_read),
         cmocka_unit_test(runs_give_the_parts),
         cmocka_unit_test(it_is_told),
     };

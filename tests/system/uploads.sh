@@ -91,6 +91,8 @@ if part api; then
   check "another length is refused" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/part.0" "$url")" = 403
   check "curl -T" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/file" "$url")" = 200
   answers "complete" 200 POST "/v1/uploads/$w:complete"
+  s3_curl "incoming/in/$w/manifest.json" >"$work/manifest"
+  check "the manifest knows the object" test "$(jq '.parts[0].etag | length > 2' "$work/manifest")" = true
   answers "a job reads it by its own name alone" 403 POST /v1/jobs "{\"pipeline\": \"vod-h264\", \"source\": \"s3://incoming/in/$w/part-00000\", \"destination\": \"file://$at/out\"}"
   answers "deleted" 200 DELETE "/v1/uploads/$w"
   answers "it is gone" 404 GET "/v1/uploads/$w"
@@ -102,6 +104,10 @@ if part api; then
   for i in 1 2 3; do answers "open $i" 201 POST /v1/uploads '{"name": "a", "size": 2, "part_size": 1}'; done
   answers "too many" 429 POST /v1/uploads '{"name": "a", "size": 2, "part_size": 1}'
   answers "a job of an upload that does not exist" 404 POST /v1/jobs "{\"pipeline\": \"vod-h264\", \"source\": \"upload:$u\", \"destination\": \"file://$at/out\"}"
+  answers "one more is gone" 200 DELETE "/v1/uploads/$(api GET /v1/uploads >/dev/null; jq -r '.uploads[0].id' "$work/answer")"
+  answers "of another tenant" 201 POST /v1/uploads '{"name": "a", "size": 2, "part_size": 1, "tenant": "other"}'
+  answers "no job of this one reads it" 403 POST /v1/jobs "{\"pipeline\": \"vod-h264\", \"source\": \"upload:$(jq -r .id "$work/answer")\", \"destination\": \"file://$at/out\"}"
+  check "it says so" is '.code == "input.denied"'
   api GET /v1/uploads >/dev/null
   for i in $(jq -r '.uploads[].id' "$work/answer"); do answers "deleted" 200 DELETE "/v1/uploads/$i"; done
 fi
@@ -163,6 +169,14 @@ sed -i 's/^upload_idle_ms: .*/upload_idle_ms: 100000/' "$at/scheduler.yaml"
 scheduler
 until_true "the bucket was listed once more" listed
 
+# What a job waits for is deleted.
+answers "an upload of nothing, again" 201 POST /v1/uploads '{"name": "a", "size": 2, "part_size": 1}'
+a=$(jq -r .id "$work/answer")
+submit "upload:$a" "$at/deleted"
+until_true "its job waits" ends_as '[.tasks[] | select(.name == "inspect")][0].state == "running"'
+answers "deleted" 200 DELETE "/v1/uploads/$a"
+until_true "its job fails" ends_as '.error.code == "input.upload_ended"'
+
 # A job while its source arrives: head and end first, the middle when the job has begun. All of so small a file is read by inspect.
 make_clip "$work/clip.mp4" 6 320x240 24 -movflags +faststart
 size=$(stat -c %s "$work/clip.mp4")
@@ -189,6 +203,16 @@ check "it is done" is '.state == "done"'
 submit "file://$work/clip.mp4" "$at/path"
 until_true "a job of the path ends" ends_as '.state == "done" or .state == "failed"'
 check "same bytes as from a path" test "$(tree_hash "$at/out")" = "$(tree_hash "$at/path")"
+# The URL of a file as a whole takes other bytes of its size, too: no job reads them for the first ones.
+answers "the clip as a whole" 201 POST /v1/uploads "{\"name\": \"w.mp4\", \"size\": $size, \"whole\": true}"
+w=$(jq -r .id "$work/answer")
+url=$(jq -r .url "$work/answer")
+check "curl -T" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/clip.mp4" "$url")" = 200
+answers "complete" 200 POST "/v1/uploads/$w:complete"
+head -c "$size" /dev/urandom >"$work/other"
+check "curl -T of another file" test "$(curl -s --noproxy '*' -m 60 -o /dev/null -w '%{http_code}' -T "$work/other" "$url")" = 200
+submit "upload:$w" "$at/changed"
+until_true "the job fails" ends_as '.error.code == "input.changed"'
 # The same file once more is the same title; another file is none.
 answers "the same file again" 201 POST /v1/uploads "{\"name\": \"clip.mp4\", \"size\": $size, \"part_size\": $each}"
 submit "upload:$(jq -r .id "$work/answer")" "$at/out"
