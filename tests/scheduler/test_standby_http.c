@@ -57,6 +57,7 @@ static void it_asks_for_tokens_too(void **state)
     ask(http, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", " 200 ", "\"live\":true");
     ask(http, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", " 503 ", "scheduler.not_leader");
     ask(http, "GET /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n", " 401 ", "WWW-Authenticate: Bearer");
+    ask(http, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", " 401 ", "WWW-Authenticate: Bearer");
     (void)snprintf(request, sizeof request,
                    "GET /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", token);
     ask(http, request, " 503 ", "scheduler.not_leader");
