@@ -57,8 +57,9 @@ static int check(const char *path, const char *text, size_t size, const struct g
     struct gm_tokens tokens = {0};
     bool there = false;
     int rc = gm_tokens_parse(path, text, size, &tokens, err);
-    for (size_t i = 0; rc == 0 && i < tokens.count; i++) {
-        there = there || strcmp(tokens.rows[i].id, add != NULL ? add->id : id) == 0;
+    id = add != NULL ? add->id : id;
+    for (size_t i = 0; rc == 0 && id != NULL && i < tokens.count; i++) {
+        there = there || strcmp(tokens.rows[i].id, id) == 0;
     }
     if (rc == 0 && add != NULL && there) {
         rc = gm_err_set(err, GM_E_CONFLICT, 0, "there is a token %s already", add->id);

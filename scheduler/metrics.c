@@ -51,12 +51,12 @@ static void add_text(struct gm_buf *out, const char *s)
     gm_buf_str(out, "\"");
 }
 
-/* le: NULL: none. */
+/* values: of each name, NULL where there are no names. le: NULL: none. */
 static void add_labels(struct gm_buf *out, const char *names, const char *const *values,
                        const char *le)
 {
     bool any = false;
-    for (size_t i = 0; *names != '\0'; i++) {
+    for (size_t i = 0; values != NULL && *names != '\0'; i++) {
         size_t n = strcspn(names, ",");
         gm_buf_str(out, any ? "," : "{");
         gm_buf_add(out, names, n);

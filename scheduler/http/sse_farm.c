@@ -54,19 +54,15 @@ int gm_farm_open(struct gm_http *http, struct gm_err *err)
     return 0;
 }
 
-static void told_free(struct gm_farm_stream *farm, struct told *t)
-{
-    HASH_DEL(farm->nodes, t);
-    free(t->id);
-    free(t);
-}
-
 static void forget_nodes(struct gm_farm_stream *farm)
 {
-    struct told *t, *next;
-    HASH_ITER(hh, farm->nodes, t, next)
-    {
-        told_free(farm, t);
+    struct told *t = farm->nodes;
+    HASH_CLEAR(hh, farm->nodes); /* the table, not what is in it */
+    while (t != NULL) {
+        struct told *next = t->hh.next;
+        free(t->id);
+        free(t);
+        t = next;
     }
 }
 
@@ -230,7 +226,9 @@ static void look_at_nodes(struct gm_http *http, bool first)
         if (t->round != farm->round) {
             farm->changed = true;
             say_forgotten(http, t->id);
-            told_free(farm, t);
+            HASH_DEL(farm->nodes, t);
+            free(t->id);
+            free(t);
         }
     }
 }
