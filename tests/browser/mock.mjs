@@ -16,7 +16,7 @@ let seed = 7;
 const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
 const pick = (list) => list[Math.floor(random() * list.length)];
 
-const TITLES = ['Harbour at dawn', 'The long way home', 'Night train to Basel', 'Salt', 'Nine winters', 'Glass mountain', 'Interview with Dr. Okafor (uncut)', 'S02E04 – The lighthouse', 'Keynote', 'Match 118, second half'];
+const TITLES = ['Harbour at dawn', 'The long way home', 'Night train', 'Salt', 'Nine winters', 'Glass mountain', 'Interview, uncut', 'S02E04 – The lighthouse', 'Keynote', 'Match 118, second half'];
 const PIPELINES = ['vod-h264', 'vod-h264', 'vod-hevc', 'vod-av1', 'per-title', 'hdr10'];
 const GiB = 2 ** 30;
 
