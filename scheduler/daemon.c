@@ -450,8 +450,12 @@ static int start_core(struct gm_daemon *d, struct gm_err *err)
 int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out, struct gm_err *err)
 {
     struct gm_state *state = NULL;
+    struct gm_door *door = NULL;
     bool leads = false;
-    int rc = gm_state_open(settings->state, &state, err);
+    int rc = gm_door_open(settings, &door, err);
+    if (rc == 0) {
+        rc = gm_state_open(settings->state, &state, err);
+    }
     if (rc == 0) {
         rc = gm_state_lead(state, settings->takeover_ms * GM_MS, &leads, err);
     }
@@ -460,13 +464,19 @@ int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out,
     }
     if (rc < 0) {
         gm_state_close(&state);
+    } else {
+        rc = gm_daemon_create_with(settings, door, state, out, err);
+    }
+    if (rc < 0) {
+        gm_door_close(&door);
         return rc;
     }
-    return gm_daemon_create_with(settings, state, out, err);
+    (*out)->door = door;
+    return 0;
 }
 
-int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *state,
-                          struct gm_daemon **out, struct gm_err *err)
+int gm_daemon_create_with(const struct gm_settings *settings, const struct gm_door *door,
+                          struct gm_state *state, struct gm_daemon **out, struct gm_err *err)
 {
     struct gm_daemon *d = calloc(1, sizeof *d);
     if (d == NULL) {
@@ -493,7 +503,7 @@ int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *s
         rc = gm_wire_open(d, err);
     }
     if (rc == 0) {
-        rc = gm_http_open(d, settings->http, &d->http, err);
+        rc = gm_http_open(d, settings->http, door, &d->http, err);
     }
     if (rc == 0) {
         rc = start_core(d, err);
@@ -581,6 +591,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_state_close(&d->state);
     gm_grant_signer_destroy(&d->signer);
     gm_stores_destroy(&d->stores);
+    gm_door_close(&d->door);
     free(d);
     *daemon = NULL;
 }

@@ -14,15 +14,18 @@
  */
 struct gm_daemon; /* opaque */
 struct gm_upload_desk;
+struct gm_door;
 
 /* Opens everything and recovers the state: when it returns 0 the sockets are bound. settings:
  * borrowed for the daemon's life. Errors: CONFLICT (state folder in use), CONFIG, SYS, NOMEM, PROTO
  * (a stored row does not decode), NOT_LEADER (another scheduler leads). */
 int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out,
                      struct gm_err *err) GM_MUST_CHECK;
-/* The same with a state that is open and that this scheduler leads; takes it, on failure too. */
-int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *state,
-                          struct gm_daemon **out, struct gm_err *err) GM_MUST_CHECK;
+/* The same with a state that is open and that this scheduler leads; takes it, on failure too.
+ * door: borrowed for the daemon's life. */
+int gm_daemon_create_with(const struct gm_settings *settings, const struct gm_door *door,
+                          struct gm_state *state, struct gm_daemon **out,
+                          struct gm_err *err) GM_MUST_CHECK;
 /* Serves until stopped: 0; or until it can't go on, a failed commit for example. What was accepted
  * before is on disk either way. */
 int gm_daemon_run(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;

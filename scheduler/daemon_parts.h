@@ -15,6 +15,7 @@
 #include "scheduler/core/mem.h"
 #include "scheduler/daemon.h"
 #include "scheduler/hold.h"
+#include "scheduler/http/door.h"
 #include "scheduler/http/http.h"
 #include "scheduler/lag.h"
 #include "scheduler/overload.h"
@@ -71,6 +72,7 @@ struct gm_daemon {
     struct gm_shelf *shelf;         /* owned; the core's */
     struct gm_core *core;           /* owned */
     struct gm_commit *commit;       /* owned */
+    struct gm_door *door;           /* owned; NULL: the caller's */
     struct gm_http *http;           /* owned */
     struct gm_grant_signer *signer; /* owned */
     struct gm_stores *stores;       /* owned */

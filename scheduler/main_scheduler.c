@@ -163,12 +163,13 @@ static void hear_early_signals(void)
 }
 
 /* Takes the state, which this scheduler leads. */
-static int serve(const struct gm_settings *settings, struct gm_state *state, struct gm_err *err)
+static int serve(const struct gm_settings *settings, const struct gm_door *door,
+                 struct gm_state *state, struct gm_err *err)
 {
     struct gm_daemon *d = NULL;
     uv_signal_t signals[SIGNALS];
     raise_files();
-    int rc = gm_daemon_create_with(settings, state, &d, err);
+    int rc = gm_daemon_create_with(settings, door, state, &d, err);
     if (rc < 0) {
         return rc;
     }
@@ -194,7 +195,7 @@ static int serve(const struct gm_settings *settings, struct gm_state *state, str
 }
 
 /* Leads when it can, stands by when it can't, until it is told to stop. */
-static int lead(const struct gm_settings *settings, struct gm_err *err)
+static int lead(const struct gm_settings *settings, const struct gm_door *door, struct gm_err *err)
 {
     for (;;) {
         struct gm_state *state = NULL;
@@ -202,13 +203,13 @@ static int lead(const struct gm_settings *settings, struct gm_err *err)
         hear_early_signals();
         int rc = gm_state_open(settings->state, &state, err);
         if (rc == 0) {
-            rc = gm_standby_wait(settings, state, &told, &leads, err);
+            rc = gm_standby_wait(settings, door, state, &told, &leads, err);
         }
         if (rc < 0 || !leads) {
             gm_state_close(&state);
             return rc;
         }
-        rc = serve(settings, state, err);
+        rc = serve(settings, door, state, err);
         if (rc != -GM_E_NOT_LEADER &&
             !(rc == -GM_E_STATE_AWAY && gm_state_is_shared(settings->state))) {
             return rc;
@@ -218,6 +219,16 @@ static int lead(const struct gm_settings *settings, struct gm_err *err)
             return 0;
         }
     }
+}
+
+/* The files of the API are read here: those who lead and stand by in turn have what they say. */
+static int guard_and_lead(const struct gm_settings *settings, struct gm_err *err)
+{
+    struct gm_door *door = NULL;
+    int rc = gm_door_open(settings, &door, err);
+    rc = rc < 0 ? rc : lead(settings, door, err);
+    gm_door_close(&door);
+    return rc;
 }
 
 /* They wait for stores: a slow destination holds up others only where all of them wait for it. */
@@ -244,7 +255,7 @@ static int run(const struct options *o, const struct gm_settings *settings, stru
         (void)printf("%s: ok\n", o->config);
         return 0;
     }
-    return setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) == 0 ? lead(settings, err)
+    return setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) == 0 ? guard_and_lead(settings, err)
                                                               : gm_err_nomem(err);
 }
 

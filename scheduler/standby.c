@@ -12,6 +12,7 @@
 
 struct standby {
     const struct gm_settings *settings;
+    const struct gm_door *door;
     struct gm_state *state;
     struct gm_standby_http *http; /* NULL: nobody was seen to lead */
     const volatile sig_atomic_t *told;
@@ -41,7 +42,7 @@ static int serve(struct standby *s, struct gm_err *err)
     if (s->http != NULL) {
         return 0;
     }
-    int rc = gm_standby_http_open(s->settings, &s->http, err);
+    int rc = gm_standby_http_open(s->settings->http, s->door, &s->http, err);
     if (rc == 0) {
         (void)printf("STANDBY http=%s\n", gm_standby_http_address(s->http));
         (void)fflush(stdout);
@@ -62,10 +63,11 @@ static void rest(struct standby *s)
     }
 }
 
-int gm_standby_wait(const struct gm_settings *settings, struct gm_state *state,
-                    const volatile sig_atomic_t *told, bool *out_leads, struct gm_err *err)
+int gm_standby_wait(const struct gm_settings *settings, const struct gm_door *door,
+                    struct gm_state *state, const volatile sig_atomic_t *told, bool *out_leads,
+                    struct gm_err *err)
 {
-    struct standby s = {.settings = settings, .state = state, .told = told};
+    struct standby s = {.settings = settings, .door = door, .state = state, .told = told};
     int rc = 0;
     *out_leads = false;
     while (*told == 0) {

@@ -39,7 +39,7 @@ const char *gm_admit_challenge(enum gm_code code)
 
 void gm_admit_look(struct gm_http *http)
 {
-    if (gm_gate_look(http->gate, gm_time_now())) {
+    if (gm_gate_look(http->door->gate, gm_time_now())) {
         gm_streams_end(http); /* who still may comes again */
     }
 }
@@ -50,7 +50,7 @@ bool gm_admit(struct gm_request *r)
     gm_admit_look(r->http);
     enum gm_token_role least =
         r->path == NULL || r->method == NULL ? GM_TOKEN_ADMIN : gm_route_least(r->method, r->path);
-    if (gm_admit_check(r->http->gate, r->connection, least, &r->caller, &err) == 0) {
+    if (gm_admit_check(r->http->door->gate, r->connection, least, &r->caller, &err) == 0) {
         return true;
     }
     gm_request_fail(r, &err);

@@ -19,7 +19,8 @@
 #define REFUSALS_AT_ONCE 10
 
 struct gm_gate {
-    const char *path; /* borrowed from the settings; NULL: no token is asked for */
+    const struct gm_settings *settings; /* borrowed */
+    const char *path;                   /* borrowed from them; NULL: no token is asked for */
     struct gm_tokens tokens;
     struct stat seen; /* the file when it was looked at last */
     gm_time looked;
@@ -45,8 +46,9 @@ static bool is_same(const struct stat *a, const struct stat *b)
 
 static bool keep_old(struct gm_gate *gate, const struct gm_err *err)
 {
+    bool is_new = !gate->wrong || gate->why.code != err->code;
     gate->why = *err;
-    if (!gate->wrong) {
+    if (is_new) {
         gm_log_err(GM_LOG_ERROR, "tokens_not_read", err, "tokens=%zu next=old", gate->tokens.count);
     }
     gate->wrong = true;
@@ -71,10 +73,15 @@ bool gm_gate_look(struct gm_gate *gate, gm_time now)
         return false;
     }
     gate->seen = st; /* of before it is read: what changes meanwhile is read once more */
-    gate->wrong = false;
     if (gm_tokens_load(gate->path, &tokens, &err) < 0) {
+        if (err.code == GM_E_CONFIG || err.code == GM_E_LIMIT) {
+            gate->wrong = false; /* the file is another wrong one */
+        } else {
+            gate->seen = (struct stat){0}; /* the file may be right: it is read at the next look */
+        }
         return keep_old(gate, &err);
     }
+    gate->wrong = false;
     gm_tokens_fini(&gate->tokens);
     gate->tokens = tokens;
     gm_log(GM_LOG_INFO, "tokens_read", "tokens=%zu", tokens.count);
@@ -183,11 +190,14 @@ bool gm_gate_is_local(int fd)
     }
 }
 
-static void say_what_is_open(const struct gm_settings *settings, const struct gm_gate *gate, int fd)
+void gm_gate_guard(struct gm_gate *gate, int fd)
 {
+    const struct gm_settings *settings = gate->settings;
     struct sockaddr_storage at;
     bool on_file = family_of(fd, &at) == AF_UNIX;
-    if (on_file && settings->http_tokens[0] != '\0') {
+    bool has_tokens = settings->http_tokens[0] != '\0';
+    gate->path = has_tokens && !on_file ? settings->http_tokens : NULL;
+    if (on_file && has_tokens) {
         gm_log(GM_LOG_WARN, "tokens_unused",
                "http=unix msg=\"a unix socket asks for no token: the "
                "mode of its file says who may connect\"");
@@ -209,13 +219,14 @@ static void say_what_is_open(const struct gm_settings *settings, const struct gm
     }
 }
 
-int gm_gate_open(const struct gm_settings *settings, int fd, struct gm_gate **out,
-                 struct gm_err *err)
+int gm_gate_open(const struct gm_settings *settings, struct gm_gate **out, struct gm_err *err)
 {
-    struct sockaddr_storage at;
     struct gm_gate *gate = calloc(1, sizeof *gate);
     int rc = gate == NULL ? gm_err_nomem(err) : 0;
-    if (rc == 0 && settings->http_tokens[0] != '\0' && family_of(fd, &at) != AF_UNIX) {
+    if (rc == 0) {
+        gate->settings = settings;
+    }
+    if (rc == 0 && settings->http_tokens[0] != '\0') {
         gate->path = settings->http_tokens;
         gate->looked = gm_time_now();
         if (stat(gate->path, &gate->seen) != 0) {
@@ -227,7 +238,6 @@ int gm_gate_open(const struct gm_settings *settings, int fd, struct gm_gate **ou
         gm_gate_close(&gate);
         return rc;
     }
-    say_what_is_open(settings, gate, fd);
     *out = gate;
     return 0;
 }

@@ -17,11 +17,13 @@ struct gm_caller {
     int64_t until_unix_ms;        /* INT64_MAX: for ever */
 };
 
-/* fd: the socket that is listened on: one of the unix family is guarded by its file's mode, and no
- * token is asked for. What is open to others is said in the log. Errors: CONFIG, SYS, NOMEM. */
-int gm_gate_open(const struct gm_settings *settings, int fd, struct gm_gate **out,
+/* Reads the tokens. settings: borrowed for its life. Errors: CONFIG, SYS, NOMEM. */
+int gm_gate_open(const struct gm_settings *settings, struct gm_gate **out,
                  struct gm_err *err) GM_MUST_CHECK;
 void gm_gate_close(struct gm_gate **gate);
+/* fd: the socket that is listened on from now on: one of the unix family is guarded by its file's
+ * mode, and no token is asked for. What is open to others is said in the log. */
+void gm_gate_guard(struct gm_gate *gate, int fd);
 /* authorization: the header's value, or NULL; count: how many such headers there are. least: what
  * the caller must be at least; NOBODY: nothing is asked. Errors: AUTH_MISSING, AUTH_REFUSED,
  * AUTH_DENIED; the text has nothing of the token. */

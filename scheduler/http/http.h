@@ -5,13 +5,14 @@
 
 /* The HTTP API (docs/api.md) in the daemon's loop. Thread: the loop's. */
 struct gm_daemon;
+struct gm_door;
 struct gm_http; /* opaque */
 
 /* address: "unix:/path" (a socket file that nobody serves is replaced) or "address:port" (port 0:
- * the system's choice); tokens and TLS as the daemon's settings have them. Errors: CONFIG
- * (malformed), CONFLICT (in use), SYS, NOMEM. */
-int gm_http_open(struct gm_daemon *d, const char *address, struct gm_http **out,
-                 struct gm_err *err) GM_MUST_CHECK;
+ * the system's choice). door: borrowed for the server's life. Errors: CONFIG (malformed), CONFLICT
+ * (in use), SYS, NOMEM. */
+int gm_http_open(struct gm_daemon *d, const char *address, const struct gm_door *door,
+                 struct gm_http **out, struct gm_err *err) GM_MUST_CHECK;
 /* "unix:/path", "http://address:port" or, with TLS, "https://address:port". Borrowed. */
 const char *gm_http_address(const struct gm_http *http);
 /* Something happened to a job; seq 0: not stored. http NULL is fine. */

@@ -7,10 +7,9 @@
 
 #include "common/buf.h"
 #include "scheduler/daemon.h"
-#include "scheduler/http/gate.h"
+#include "scheduler/http/door.h"
 #include "scheduler/http/http.h"
 #include "scheduler/http/pace.h"
-#include "scheduler/http/tls.h"
 
 /* Inside of scheduler/http: one request's life, and the server it belongs to.
  *
@@ -69,8 +68,7 @@ struct gm_request {
 struct gm_http {
     struct gm_daemon *d; /* borrowed */
     struct MHD_Daemon *mhd;
-    struct gm_tls tls;
-    struct gm_gate *gate; /* owned */
+    const struct gm_door *door; /* borrowed */
     struct gm_pace pace;
     char *address;
     char *socket_path; /* NULL: TCP */

@@ -86,7 +86,8 @@ static void handle_ready(struct gm_request *r)
                           t.jobs[GM_JOB_PUBLISHING] + t.jobs[GM_JOB_FAILING] +
                           t.jobs[GM_JOB_CANCELLING];
     json_t *reasons = json_array();
-    if (gm_gate_fault(r->http->gate) != NULL) { /* whoever asks is told no more: the log says why */
+    if (gm_gate_fault(r->http->door->gate) !=
+        NULL) { /* whoever asks is told no more: the log says why */
         reasons = gm_json_add(reasons, json_string("http_tokens: the file does not read; the "
                                                    "tokens that it had before are taken"));
     }

@@ -381,9 +381,9 @@ static void on_heartbeat(uv_timer_t *timer)
 static int start_mhd(struct gm_http *http, int fd, struct gm_err *err)
 {
     http->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | http->tls.flags, 0, NULL,
-        NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_ARRAY, http->tls.options,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | http->door->tls.flags, 0,
+        NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_ARRAY, http->door->tls.options,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -420,7 +420,8 @@ static int start_handles(struct gm_http *http, struct gm_err *err)
     return rc == 0 ? 0 : gm_err_uv(err, rc, "could not watch the HTTP server");
 }
 
-int gm_http_open(struct gm_daemon *d, const char *address, struct gm_http **out, struct gm_err *err)
+int gm_http_open(struct gm_daemon *d, const char *address, const struct gm_door *door,
+                 struct gm_http **out, struct gm_err *err)
 {
     struct gm_http *http = calloc(1, sizeof *http);
     int fd = -1;
@@ -428,16 +429,16 @@ int gm_http_open(struct gm_daemon *d, const char *address, struct gm_http **out,
         return gm_err_nomem(err);
     }
     http->d = d;
+    http->door = door;
     http->started_unix_ms = gm_time_unix_ms();
     int rc = gm_farm_open(http, err);
-    rc = rc < 0 ? rc : gm_tls_init(gm_daemon_settings(d), &http->tls, err);
     if (rc == 0) {
-        rc = gm_http_listen(address, http->tls.flags != 0, &fd, &http->address, &http->socket_path,
-                            err);
+        rc = gm_http_listen(address, http->door->tls.flags != 0, &fd, &http->address,
+                            &http->socket_path, err);
     }
     if (rc == 0) {
-        rc = gm_gate_open(gm_daemon_settings(d), fd, &http->gate, err);
-        rc = rc < 0 ? rc : start_mhd(http, fd, err);
+        gm_gate_guard(door->gate, fd);
+        rc = start_mhd(http, fd, err);
         if (rc < 0) {
             (void)close(fd);
         }
@@ -517,8 +518,6 @@ void gm_http_close(struct gm_http **server)
     }
     free(http->socket_path);
     free(http->address);
-    gm_gate_close(&http->gate);
-    gm_tls_fini(&http->tls);
     uv_handle_t *handles[] = {(uv_handle_t *)&http->poll, (uv_handle_t *)&http->timer,
                               (uv_handle_t *)&http->heartbeat};
     int open = http->handles;

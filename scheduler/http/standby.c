@@ -16,13 +16,12 @@
 static const char LIVES[] = "{\"live\":true,\"gopmill\":\"" GOPMILL_VERSION "\"}";
 
 struct gm_standby_http {
-    struct MHD_Daemon *mhd; /* owned */
-    char *address;          /* owned */
-    char *socket_path;      /* owned; NULL: TCP */
-    char *refusal;          /* owned: the answer to all but these */
-    char *metrics;          /* owned: to /metrics */
-    struct gm_tls tls;
-    struct gm_gate *gate; /* owned */
+    struct MHD_Daemon *mhd;     /* owned */
+    char *address;              /* owned */
+    char *socket_path;          /* owned; NULL: TCP */
+    char *refusal;              /* owned: the answer to all but these */
+    char *metrics;              /* owned: to /metrics */
+    const struct gm_door *door; /* borrowed */
 };
 
 static int make_refusal(struct gm_standby_http *http, struct gm_err *err)
@@ -82,8 +81,9 @@ static enum MHD_Result refuse(struct gm_standby_http *http, struct MHD_Connectio
     struct gm_err err = {0};
     struct gm_buf text = {0};
     enum MHD_Result rc = MHD_NO;
-    (void)gm_gate_look(http->gate, gm_time_now());
-    if (gm_admit_check(http->gate, connection, gm_route_least(method, path), &caller, &err) == 0) {
+    (void)gm_gate_look(http->door->gate, gm_time_now());
+    if (gm_admit_check(http->door->gate, connection, gm_route_least(method, path), &caller, &err) ==
+        0) {
         bool metrics = strcmp(method, "GET") == 0 && strcmp(path, "/metrics") == 0;
         return metrics
                    ? answer(connection, MHD_HTTP_OK, http->metrics, GM_METRICS_CONTENT_TYPE, NULL)
@@ -121,34 +121,33 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 static int start(struct gm_standby_http *http, int fd, struct gm_err *err)
 {
-    http->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | http->tls.flags, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET,
-        fd, MHD_OPTION_ARRAY, http->tls.options, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    http->mhd = MHD_start_daemon(MHD_USE_EPOLL | http->door->tls.flags, 0, NULL, NULL, on_request,
+                                 http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_ARRAY,
+                                 http->door->tls.options, MHD_OPTION_CONNECTION_LIMIT,
+                                 (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                                 (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES,
+                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     return http->mhd != NULL ? 0 : gm_err_set(err, GM_E_SYS, 0, "could not start the HTTP server");
 }
 
-int gm_standby_http_open(const struct gm_settings *settings, struct gm_standby_http **out,
-                         struct gm_err *err)
+int gm_standby_http_open(const char *address, const struct gm_door *door,
+                         struct gm_standby_http **out, struct gm_err *err)
 {
     struct gm_standby_http *http = calloc(1, sizeof *http);
     int fd = -1;
     if (http == NULL) {
         return gm_err_nomem(err);
     }
+    http->door = door;
     int rc = make_refusal(http, err);
     rc = rc < 0 ? rc : make_metrics(http, err);
     if (rc == 0) {
-        rc = gm_tls_init(settings, &http->tls, err);
-    }
-    if (rc == 0) {
-        rc = gm_http_listen(settings->http, http->tls.flags != 0, &fd, &http->address,
+        rc = gm_http_listen(address, http->door->tls.flags != 0, &fd, &http->address,
                             &http->socket_path, err);
     }
     if (rc == 0) {
-        rc = gm_gate_open(settings, fd, &http->gate, err);
-        rc = rc < 0 ? rc : start(http, fd, err);
+        gm_gate_guard(door->gate, fd);
+        rc = start(http, fd, err);
         if (rc < 0) {
             (void)close(fd);
         }
@@ -192,8 +191,6 @@ void gm_standby_http_close(struct gm_standby_http **standby)
     free(http->socket_path);
     free(http->refusal);
     free(http->metrics);
-    gm_gate_close(&http->gate);
-    gm_tls_fini(&http->tls);
     free(http);
     *standby = NULL;
 }

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,6 +75,23 @@ static enum gm_code ask(struct gm_gate *gate, const char *header, unsigned count
     return (enum gm_code) - rc;
 }
 
+/* It has changed and can't be opened: it is read as soon as it can. */
+static void look_without_files(struct gm_gate *gate, gm_time now)
+{
+    struct rlimit limit;
+    struct gm_caller who;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    bool read = gm_gate_look(gate, now);
+    limit.rlim_cur = before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_false(read);
+    assert_non_null(gm_gate_fault(gate));
+    assert_int_equal(ask(gate, "Bearer " TOKEN, 1, GM_TOKEN_SUBMIT, &who), 0);
+}
+
 static void a_token_opens_what_is_its(void **state)
 {
     char path[512];
@@ -84,9 +102,10 @@ static void a_token_opens_what_is_its(void **state)
     int fd = listen_at("127.0.0.1");
     path_in(path, *state, "tokens");
     settings.http_tokens = path;
-    assert_int_equal(gm_gate_open(&settings, fd, &gate, &err), -GM_E_SYS);
+    assert_int_equal(gm_gate_open(&settings, &gate, &err), -GM_E_SYS);
     write_row(path, TOKEN, NULL);
-    ASSERT_OK(gm_gate_open(&settings, fd, &gate, &err));
+    ASSERT_OK(gm_gate_open(&settings, &gate, &err));
+    gm_gate_guard(gate, fd);
     assert_true(gm_gate_is_local(fd));
     assert_int_equal(ask(gate, NULL, 0, GM_TOKEN_NOBODY, &who), 0);
     assert_int_equal(who.role, GM_TOKEN_NOBODY);
@@ -111,6 +130,7 @@ static void a_token_opens_what_is_its(void **state)
     assert_non_null(gm_gate_fault(gate));
     assert_int_equal(ask(gate, "Bearer " TOKEN, 1, GM_TOKEN_SUBMIT, &who), 0);
     write_row(path, OTHER, NULL);
+    look_without_files(gate, now += 3 * GM_SEC);
     assert_true(gm_gate_look(gate, now += 3 * GM_SEC));
     assert_null(gm_gate_fault(gate));
     assert_false(gm_gate_look(gate, now += 3 * GM_SEC)); /* it is the same */
@@ -131,14 +151,16 @@ static void a_token_opens_what_is_its(void **state)
     gm_sha256(TOKEN, strlen(TOKEN), over.sha256);
     gm_token_line(&over, line);
     write_row(path, TOKEN, line);
-    ASSERT_OK(gm_gate_open(&settings, fd, &gate, &err));
+    ASSERT_OK(gm_gate_open(&settings, &gate, &err));
+    gm_gate_guard(gate, fd);
     assert_int_equal(ask(gate, "Bearer " TOKEN, 1, GM_TOKEN_SUBMIT, &who), GM_E_AUTH_REFUSED);
     gm_gate_close(&gate);
     (void)close(fd);
 
     int pair[2]; /* a unix socket asks for none */
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    ASSERT_OK(gm_gate_open(&settings, pair[0], &gate, &err));
+    ASSERT_OK(gm_gate_open(&settings, &gate, &err));
+    gm_gate_guard(gate, pair[0]);
     assert_int_equal(ask(gate, NULL, 0, GM_TOKEN_ADMIN, &who), 0);
     assert_int_equal(who.role, GM_TOKEN_ADMIN);
     gm_gate_close(&gate);

@@ -47,13 +47,15 @@ static void it_asks_for_tokens_too(void **state)
     struct gm_settings settings = {
         .http = (char *)"127.0.0.1:0", .http_tls_cert = (char *)"", .http_tokens = path};
     struct gm_standby_http *http = NULL;
+    struct gm_door *door = NULL;
     struct gm_err err = {0};
     path_in(path, *state, "tokens");
     ASSERT_OK(gm_token_make(token, &err));
     gm_sha256(token, strlen(token), row.sha256);
     gm_token_line(&row, line);
     ASSERT_OK(gm_fs_write_private(path, line, strlen(line), &err));
-    ASSERT_OK(gm_standby_http_open(&settings, &http, &err));
+    ASSERT_OK(gm_door_open(&settings, &door, &err));
+    ASSERT_OK(gm_standby_http_open(settings.http, door, &http, &err));
     ask(http, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", " 200 ", "\"live\":true");
     ask(http, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", " 503 ", "scheduler.not_leader");
     ask(http, "GET /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n", " 401 ", "WWW-Authenticate: Bearer");
@@ -65,6 +67,14 @@ static void it_asks_for_tokens_too(void **state)
                    "GET /v1/nodes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", token);
     ask(http, request, " 403 ", "auth.denied");
     gm_standby_http_close(&http);
+
+    ASSERT_OK(gm_fs_write_private(path, "wrong\n", 6, &err)); /* it serves anew all the same */
+    ASSERT_OK(gm_standby_http_open(settings.http, door, &http, &err));
+    ask(http, request, " 403 ", "auth.denied");
+    ask(http, "GET /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n", " 401 ", "WWW-Authenticate: Bearer");
+    gm_standby_http_close(&http);
+    gm_door_close(&door);
+    assert_int_equal(gm_door_open(&settings, &door, &err), -GM_E_CONFIG);
 }
 
 int main(void)

@@ -160,6 +160,43 @@ for s in a b; do
   wait "$(cat "$at/$s")"; ended=$?
   check "$s ends with 0: $ended, $(tail -n 1 "$at/$s.log")" [ $ended = 0 ]
 done
+# ---- a file of tokens and a certificate that broke: who stands by and who stepped down lead all the same, and nobody else is let in
+(umask 077 && gopmill token new op --role operate --file "$at/tokens" --quiet >"$at/op.token")
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=farm -addext subjectAltName=IP:127.0.0.1 \
+  -keyout "$at/tls.key" -out "$at/tls.pem" 2>"$work/openssl.log" || fail "no certificate: $(cat "$work/openssl.log")"
+cp "$at/tls.pem" "$work/tls.pem"
+asks() { # scheduler curl options...: the status
+  local port=${web[$(printf %d "'$1")]}
+  shift
+  curl -s -o "$work/out" -w '%{http_code}' --cacert "$work/tls.pem" "$@" "https://127.0.0.1:$port/v1/nodes"
+}
+admits() { [ "$(asks "$1" -H "Authorization: Bearer $(cat "$at/op.token")")" = 200 ]; }
+for s in a b; do
+  port=$(free_port)
+  web[$(printf %d "'$s")]=$port
+  sed -i "s|^http:.*|http: \"127.0.0.1:$port\"\nhttp_tokens: $at/tokens\nhttp_tls_cert: $at/tls.pem\nhttp_tls_key: $at/tls.key|" "$at/$s.yaml"
+  : >"$at/$s.out"
+done
+launch a
+until_true "the first leads, with tokens" admits a
+launch b
+until_true "the second stands by" grep -q STANDBY "$at/b.out"
+has_loaded() { [ "$(psql 'SELECT beat <= clock_timestamp() FROM gopmill_meta')" = t ]; } # until then it has longer
+until_true "the first has loaded" has_loaded
+echo "a line too much" >>"$at/tokens"
+echo "no key" >"$at/tls.key"
+kill -STOP "$(cat "$at/a")"
+until_true "with broken files the second leads" admits b
+kill -CONT "$(cat "$at/a")"
+until_true "the one that stepped down stands by" grep -q STANDBY "$at/a.out"
+check "it asks for a token" [ "$(asks a)" = 401 ]
+kill -KILL "$(cat "$at/b")"
+until_true "and leads again" admits a
+check "as before" [ "$(asks a)" = 401 ]
+check "a start with them is refused" status 2 "$bin/gopmill-scheduler" --config "$at/b.yaml"
+kill -TERM "$(cat "$at/a")"
+wait "$(cat "$at/a")"; ended=$?
+check "it ends with 0: $ended" [ $ended = 0 ]
 rows() { psql "SELECT count(*) FROM gopmill_row WHERE kind <> 1 AND job NOT IN (SELECT job FROM gopmill_row WHERE kind = 1) AND job <> 0"; }
 check "no row is without its job" [ "$(rows)" = 0 ]
 finish
