@@ -96,10 +96,9 @@ static int change(const char *path, const struct gm_token *add, const char *id, 
         rc = gm_buf_check(&out, err);
     }
     if (rc == 0) {
-        rc = gm_fs_write_private(path, out.data, out.size, err);
-    }
-    if (rc == 0 && st.st_uid != geteuid() && chown(path, st.st_uid, st.st_gid) != 0) {
-        rc = gm_err_sys(err, errno, "%.150s could not be given back to its owner", path);
+        rc = st.st_uid == geteuid()
+                 ? gm_fs_write_private(path, out.data, out.size, err)
+                 : gm_fs_write_owned(path, out.data, out.size, st.st_uid, st.st_gid, err);
     }
     gm_buf_fini(&out);
     free(text);

@@ -189,8 +189,14 @@ static int open_parent(const char *path, char folder[PATH_MAX], const char **out
     return 0;
 }
 
+struct owner {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* owner NULL: this process's. */
 static int write_atomic(const char *path, const void *data, size_t size, mode_t mode,
-                        struct gm_err *err)
+                        const struct owner *owner, struct gm_err *err)
 {
     char folder[PATH_MAX];
     char temp[NAME_MAX + 1];
@@ -218,6 +224,10 @@ static int write_atomic(const char *path, const void *data, size_t size, mode_t 
         goto out;
     }
     made = true;
+    if (owner != NULL && fchown(fd, owner->uid, owner->gid) < 0) {
+        rc = gm_err_sys(err, errno, "%.150s could not be given to its owner", path);
+        goto out;
+    }
     rc = gm_fs_write_all(fd, data, size, err);
     if (rc < 0) {
         rc = gm_err_wrap(err, rc, "%.120s: ", path);
@@ -248,12 +258,19 @@ out:
 
 int gm_fs_write_atomic(const char *path, const void *data, size_t size, struct gm_err *err)
 {
-    return write_atomic(path, data, size, 0644, err);
+    return write_atomic(path, data, size, 0644, NULL, err);
 }
 
 int gm_fs_write_private(const char *path, const void *data, size_t size, struct gm_err *err)
 {
-    return write_atomic(path, data, size, 0600, err);
+    return write_atomic(path, data, size, 0600, NULL, err);
+}
+
+int gm_fs_write_owned(const char *path, const void *data, size_t size, uid_t uid, gid_t gid,
+                      struct gm_err *err)
+{
+    const struct owner owner = {.uid = uid, .gid = gid};
+    return write_atomic(path, data, size, 0600, &owner, err);
 }
 
 /* Makes the entry of the new folder `path` durable; path's bytes are back at the end. */

@@ -24,6 +24,10 @@ int gm_fs_write_atomic(const char *path, const void *data, size_t size,
 /* The same with mode 0600: for its owner alone. */
 int gm_fs_write_private(const char *path, const void *data, size_t size,
                         struct gm_err *err) GM_MUST_CHECK;
+/* The same, for that owner alone; who is not root can't give a file away: SYS, and what was there
+ * stays. */
+int gm_fs_write_owned(const char *path, const void *data, size_t size, uid_t uid, gid_t gid,
+                      struct gm_err *err) GM_MUST_CHECK;
 /* Takes the lock of a folder, its file "lock" (made, never removed: two might then hold locks on
  * two files of that name). It holds while *out_fd (owned) is open. user: who holds it else, for the
  * message. Errors: also CONFLICT: it is taken. */

@@ -219,6 +219,26 @@ static void the_program_knows_its_folder(void **state)
     free(dir);
 }
 
+static void a_file_is_given_away_or_stays(void **state)
+{
+    struct scratch s;
+    struct stat st;
+    struct gm_err err = {0};
+    bool root = geteuid() == 0;
+    uid_t uid = root ? 65534 : 0;
+    (void)state;
+    scratch_make(&s);
+    const char *path = scratch_path(&s, "f");
+    assert_int_equal(gm_fs_write_private(path, "old", 3, &err), 0);
+    int rc = gm_fs_write_owned(path, "newer", 5, uid, uid, &err);
+    assert_int_equal(rc, root ? 0 : -GM_E_SYS);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(st.st_uid, root ? uid : geteuid());
+    assert_int_equal(st.st_size, root ? 5 : 3);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_part_is_read_from_its_place),
         cmocka_unit_test(a_folder_has_one_lock),
         cmocka_unit_test(the_program_knows_its_folder),
+        cmocka_unit_test(a_file_is_given_away_or_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
