@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "cli/pages.h"
 #include "cli/pipeline_file.h"
 #include "cli/print.h"
 #include "cli/url.h"
@@ -62,14 +63,13 @@ static int job_list_path(const struct gm_args *args, struct query *q, struct gm_
 {
     static const char *const states[] = {"queued", "running",    "publishing", "done",
                                          "failed", "cancelling", "cancelled",  NULL};
-    snprintf(q->path, sizeof(q->path), "/v1/jobs?limit=%d", (int)args->limit);
+    snprintf(q->path, sizeof(q->path), "/v1/jobs?");
     if (args->state == NULL) {
         return 0;
     }
     for (size_t i = 0; states[i] != NULL; i++) {
         if (strcmp(states[i], args->state) == 0) {
-            snprintf(q->path, sizeof(q->path), "/v1/jobs?limit=%d&state=%s", (int)args->limit,
-                     states[i]);
+            snprintf(q->path, sizeof(q->path), "/v1/jobs?state=%s&", states[i]);
             return 0;
         }
     }
@@ -158,6 +158,9 @@ static bool goes_on(const struct gm_args *args, const struct gm_answer *answer)
 static int ask(struct gm_session *session, const struct gm_args *args, struct gm_term *term,
                struct query *q, struct gm_answer *answer, struct gm_err *err)
 {
+    if (args->command == GM_CMD_JOB_LIST) {
+        return gm_pages_call(session, q->path, "jobs", (size_t)args->limit, answer, err);
+    }
     int rc = gm_session_call(session, q->method, q->path, q->body, true, answer, err);
     while (rc == 0 && goes_on(args, answer)) {
         const json_t *found = json_object_get(answer->body, "found");

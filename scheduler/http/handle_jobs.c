@@ -7,8 +7,10 @@
 
 #define LIST_DEFAULT 50
 #define LIST_MAX 500
-/* Of those that do not fit so many are passed over in an answer, which then has a `next`. */
-#define LOOK_MAX 2000
+/* What an answer may cost in jobs that do not fit; then it has a `next`. A look at a job's state
+ * and tenant costs 1, one that searches its texts as much as many of those. */
+#define COST_MAX 100000
+#define COST_OF_TEXTS 50
 
 struct sieve {
     const char *state, *tenant, *pipeline, *external_id, *part; /* borrowed; NULL: any */
@@ -49,20 +51,32 @@ static bool is(const char *wanted, const char *value)
     return wanted == NULL || strcmp(wanted, value) == 0;
 }
 
-static bool passes(const struct sieve *s, const struct gm_card_view *card)
+static bool passes_soon(const struct gm_request *r, const struct sieve *s,
+                        const struct gm_card_view *card)
 {
     return is(s->state, gm_job_state_name(card->state)) && is(s->tenant, card->tenant) &&
-           is(s->pipeline, card->pipeline_name) && is(s->external_id, card->external_id) &&
+           gm_caller_may_see(&r->caller, card->tenant);
+}
+
+static bool passes_texts(const struct sieve *s, const struct gm_card_view *card)
+{
+    return is(s->pipeline, card->pipeline_name) && is(s->external_id, card->external_id) &&
            (s->part == NULL || strcasestr(card->id, s->part) != NULL ||
             strcasestr(card->external_id, s->part) != NULL ||
             strcasestr(card->source_name, s->part) != NULL);
 }
 
-static bool is_listed(const struct gm_request *r, const struct sieve *sieve, const char *id)
+/* Adds to *cost what it took to find out. */
+static bool is_listed(const struct gm_request *r, const struct sieve *sieve, const char *id,
+                      size_t *cost)
 {
     struct gm_card_view card;
-    return gm_view_card(gm_daemon_core(r->http->d), id, &card) && passes(sieve, &card) &&
-           gm_caller_may_see(&r->caller, card.tenant) && !gm_submit_is_unstored(r->http, id);
+    *cost += 1;
+    if (!gm_view_card(gm_daemon_core(r->http->d), id, &card) || !passes_soon(r, sieve, &card)) {
+        return false;
+    }
+    *cost += COST_OF_TEXTS - 1;
+    return passes_texts(sieve, &card) && !gm_submit_is_unstored(r->http, id);
 }
 
 /* *out_ending: of one of them the end is not on disk yet. */
@@ -77,10 +91,11 @@ static int list_jobs(const struct gm_request *r, json_t *list, const char **out_
         return rc;
     }
     const char *id = gm_view_next_job(core, gm_request_query(r, "cursor"), true);
-    for (size_t looked = 0; id != NULL; id = gm_view_next_job(core, id, true), looked++) {
+    for (size_t cost = 0; id != NULL; id = gm_view_next_job(core, id, true)) {
         json_t *doc = NULL;
-        bool listed = is_listed(r, &sieve, id);
-        if (looked == LOOK_MAX || (listed && json_array_size(list) == sieve.limit)) {
+        bool dear = cost >= COST_MAX;
+        bool listed = is_listed(r, &sieve, id, &cost);
+        if (dear || (listed && json_array_size(list) == sieve.limit)) {
             *out_next = last;
             return 0;
         }

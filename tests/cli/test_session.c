@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "cli/job.h"
+#include "cli/pages.h"
 #include "common/fs.h"
 #include "common/id.h"
 
@@ -123,6 +124,29 @@ static void an_answer_is_json(void **state)
     assert_null(answer.body);
     gm_session_close(&session);
     assert_null(session);
+    stop_server(&server);
+}
+
+/* Of one page nothing passed the sieve; then one that does not go on. */
+static void a_list_is_read_over_its_pages(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        OK_JSON("{\"jobs\":[],\"next\":\"a\"}"),  OK_JSON("{\"jobs\":[1],\"next\":\"b\"}"),
+        OK_JSON("{\"jobs\":[2],\"next\":\"c\"}"), OK_JSON("{\"jobs\":[],\"next\":\"a\"}"),
+        OK_JSON("{\"jobs\":[],\"next\":\"a\"}"),  NULL};
+    struct server server;
+    struct gm_answer answer = {0};
+    start_server(&server, answers);
+    struct gm_session *session = open_session(&server);
+    assert_int_equal(gm_pages_call(session, "/v1/jobs?", "jobs", 2, &answer, &err), 0);
+    assert_int_equal(json_array_size(json_object_get(answer.body, "jobs")), 2);
+    assert_string_equal(gm_job_text(answer.body, "next"), "c");
+    json_decref(answer.body);
+    answer.body = NULL;
+    assert_int_equal(gm_pages_call(session, "/v1/jobs?", "jobs", 2, &answer, &err), -GM_E_PROTO);
+    json_decref(answer.body);
+    gm_session_close(&session);
     stop_server(&server);
 }
 
@@ -349,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_json),
+        cmocka_unit_test(a_list_is_read_over_its_pages),
         cmocka_unit_test(problems_keep_their_code),
         cmocka_unit_test(a_scheduler_never_reached_is_not_waited_for),
         cmocka_unit_test(lost_answers_are_asked_for_again_if_that_is_safe),

@@ -1,0 +1,57 @@
+#include "cli/pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/job.h"
+#include "cli/url.h"
+#include "common/buf.h"
+
+/* cursor NULL: the first page. */
+static int call_page(struct gm_session *session, const char *path, size_t limit, const char *cursor,
+                     struct gm_answer *out, struct gm_err *err)
+{
+    struct gm_buf text = {0};
+    char *escaped = NULL;
+    int rc = cursor != NULL ? gm_url_escape(cursor, &escaped, err) : 0;
+    gm_buf_printf(&text, "%slimit=%zu%s%s", path, limit, escaped != NULL ? "&cursor=" : "",
+                  escaped != NULL ? escaped : "");
+    rc = rc < 0 ? rc : gm_buf_check(&text, err);
+    rc = rc < 0 ? rc
+                : gm_session_call(session, "GET", (const char *)text.data, NULL, true, out, err);
+    free(escaped);
+    gm_buf_fini(&text);
+    return rc;
+}
+
+/* Behind what there is; `next` becomes the page's. */
+static int join(json_t *all, json_t *page, const char *rows, struct gm_err *err)
+{
+    json_t *next = json_object_get(page, "next");
+    bool goes_on = json_is_string(next) && !json_equal(next, json_object_get(all, "next"));
+    if (!json_is_array(json_object_get(page, rows)) || !(goes_on || json_is_null(next))) {
+        return gm_err_set(err, GM_E_PROTO, 0, "a page of a list does not go on");
+    }
+    return json_array_extend(json_object_get(all, rows), json_object_get(page, rows)) < 0 ||
+                   json_object_set(all, "next", next) < 0
+               ? gm_err_nomem(err)
+               : 0;
+}
+
+int gm_pages_call(struct gm_session *session, const char *path, const char *rows, size_t limit,
+                  struct gm_answer *out, struct gm_err *err)
+{
+    int rc = call_page(session, path, limit, NULL, out, err);
+    while (rc == 0) {
+        struct gm_answer page = {0};
+        size_t count = json_array_size(json_object_get(out->body, rows));
+        const char *next = json_string_value(json_object_get(out->body, "next"));
+        if (next == NULL || count >= limit) {
+            break;
+        }
+        rc = call_page(session, path, limit - count, next, &page, err);
+        rc = rc < 0 ? rc : join(out->body, page.body, rows, err);
+        json_decref(page.body);
+    }
+    return rc;
+}
