@@ -240,15 +240,32 @@ void gm_handle_events(struct gm_request *r)
 
 /* ---- microhttpd's side */
 
-static ssize_t on_read(void *arg, uint64_t at, char *out, size_t max)
+size_t gm_stream_take(struct gm_stream *s, char *out, size_t max)
 {
-    struct gm_stream *s = arg;
     size_t waiting = s->out.size - s->taken;
-    (void)at;
-    if (waiting == 0) {
+    size_t n = waiting < max ? waiting : max;
+    if (n == 0) {
         gm_buf_fini(&s->out);
         s->out = (struct gm_buf){0};
         s->taken = 0;
+        return 0;
+    }
+    memcpy(out, s->out.data + s->taken, n);
+    s->taken += n;
+    if (s->taken > SOFT_BYTES) { /* a reader that is never done would keep it all */
+        s->out.size -= s->taken;
+        memmove(s->out.data, s->out.data + s->taken, s->out.size + 1);
+        s->taken = 0;
+    }
+    return n;
+}
+
+static ssize_t on_read(void *arg, uint64_t at, char *out, size_t max)
+{
+    struct gm_stream *s = arg;
+    size_t n = gm_stream_take(s, out, max);
+    (void)at;
+    if (n == 0) {
         if (s->ended) {
             return MHD_CONTENT_READER_END_OF_STREAM;
         }
@@ -256,9 +273,6 @@ static ssize_t on_read(void *arg, uint64_t at, char *out, size_t max)
         MHD_suspend_connection(s->connection);
         return 0;
     }
-    size_t n = waiting < max ? waiting : max;
-    memcpy(out, s->out.data + s->taken, n);
-    s->taken += n;
     return (ssize_t)n;
 }
 

@@ -26,6 +26,9 @@ void gm_stream_answer(struct gm_request *r, struct gm_stream *s);
 /* seq 0: it is not stored. What a slow reader may miss is left out; else the stream ends. */
 void gm_stream_say(struct gm_stream *s, const char *type, const char *data, int64_t seq);
 void gm_stream_end(struct gm_stream *s);
+/* The next bytes for the reader, at most max; what was taken does not stay in memory. 0: it waits
+ * for nothing. */
+size_t gm_stream_take(struct gm_stream *s, char *out, size_t max);
 
 /* sse_farm.c. What happened to a job; time went on; a stream is gone; the server's end. */
 void gm_farm_event(struct gm_http *http, const char *job_id, const char *type, const char *json,

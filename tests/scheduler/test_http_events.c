@@ -1,6 +1,8 @@
 /* The farm's event stream. */
 #include "tests/scheduler/daemon_story.h"
 
+#include "scheduler/http/sse.h"
+
 static int open_stream(const struct farm *f, const char *last_id)
 {
     char request[256];
@@ -83,9 +85,28 @@ static void all_jobs_and_nodes_are_told_of(void **state)
     node_close(&n);
 }
 
+/* Its reader takes as much as comes, and is always a little behind. */
+static void what_a_slow_reader_took_is_given_back(void **state)
+{
+    static char text[1001], out[1024];
+    struct gm_stream s = {0};
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    gm_stream_say(&s, "node", text, 0);
+    for (int i = 0; i < 2000; i++) {
+        gm_stream_say(&s, "node", text, 0);
+        size_t size = s.out.size - s.taken;
+        size_t n = gm_stream_take(&s, out, 1000);
+        assert_int_equal(s.out.size - s.taken, size - n);
+        assert_true(s.out.size < 200000);
+    }
+    gm_buf_fini(&s.out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_slow_reader_took_is_given_back),
         cmocka_unit_test_setup_teardown(all_jobs_and_nodes_are_told_of, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
