@@ -176,7 +176,10 @@ export function mountJobs(root, startQuery) {
   };
   window.addEventListener('scroll', onScroll, { passive: true });
   window.addEventListener('resize', onScroll);
-  const ends = watchJobs((type) => {
+  const ends = watchJobs((type, document) => {
+    if (document?.state && type.startsWith('job.')) { // a row far down is in no page that update() asks for
+      jobs = jobs.map((j) => (j.id === document.id ? { ...j, state: document.state } : j));
+    }
     if (type !== 'task.retry') {
       refresh ??= setTimeout(() => {
         refresh = null;
