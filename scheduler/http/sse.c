@@ -13,6 +13,8 @@
 #include "scheduler/report.h"
 
 #define STREAMS_MAX 512
+#define STREAMS_TENANT (STREAMS_MAX / 4) /* of them one tenant's tokens have open */
+#define STREAMS_KEPT 8                   /* for operate and admin */
 #define BLOCK_BYTES ((size_t)16 * 1024)
 #define SOFT_BYTES ((size_t)64 * 1024)   /* progress is left out beyond this */
 #define HARD_BYTES ((size_t)1024 * 1024) /* the stream ends */
@@ -193,15 +195,35 @@ static int begin(struct gm_stream *s, const char *last_id, struct gm_err *err)
     return rc;
 }
 
+static int check_room(const struct gm_request *r, struct gm_err *err)
+{
+    const char *tenant = r->caller.tenant;
+    size_t kept = r->caller.role >= GM_TOKEN_OPERATE ? 0 : STREAMS_KEPT;
+    size_t own = 0;
+    if (r->http->stream_count + kept >= STREAMS_MAX) {
+        return gm_err_set(err, GM_E_BUSY, 0, "too many event streams are open");
+    }
+    for (const struct gm_stream *s = r->http->streams; tenant[0] != '\0' && s != NULL;
+         s = s->next) {
+        own += strcmp(s->tenant, tenant) == 0;
+    }
+    if (own >= STREAMS_TENANT) {
+        return gm_err_set(err, GM_E_BUSY, 0, "tenant %s has %zu event streams open", tenant, own);
+    }
+    return 0;
+}
+
 int gm_stream_create(struct gm_request *r, struct gm_stream **out, struct gm_err *err)
 {
-    if (r->http->stream_count >= STREAMS_MAX) {
-        return gm_err_set(err, GM_E_BUSY, 0, "too many event streams are open");
+    int rc = check_room(r, err);
+    if (rc < 0) {
+        return rc;
     }
     struct gm_stream *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return gm_err_nomem(err);
     }
+    memcpy(s->tenant, r->caller.tenant, sizeof s->tenant);
     s->http = r->http;
     s->connection = r->connection;
     memcpy(s->job_id, r->id, sizeof s->job_id);

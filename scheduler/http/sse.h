@@ -10,6 +10,7 @@ struct gm_stream {
     struct gm_http *http; /* borrowed */
     struct MHD_Connection *connection;
     char job_id[GM_HTTP_ID_BYTES]; /* "": of the farm */
+    char tenant[GM_TOKEN_TENANT];  /* its token's; "": all */
     int64_t last_seq;
     int64_t until_unix_ms; /* its token's end */
     struct gm_buf out;
@@ -18,7 +19,8 @@ struct gm_stream {
     bool suspended;
 };
 
-/* One of the server's, with the request's connection and id. Errors: BUSY, NOMEM. */
+/* One of the server's, with the request's connection and id. Errors: BUSY (all
+ * that there may be are open, or all of the caller's tenant), NOMEM. */
 int gm_stream_create(struct gm_request *r, struct gm_stream **out,
                      struct gm_err *err) GM_MUST_CHECK;
 /* The request is answered with the stream, which it owns from now on. */

@@ -122,6 +122,14 @@ check "it is ready all the same" jq -e .ready <(curl -s "$url/readyz") >/dev/nul
 cp -p "$work/good" "$tokens"
 mended() { ask "" GET /readyz >/dev/null && jq -e '.reasons == []' "$work/out" >/dev/null; }
 until_true "until it is mended" mended
+# A tenant's streams take no others' place. What is behind # is not sent.
+curl -sN --parallel --parallel-immediate --parallel-max 128 -H "Authorization: Bearer $(cat "$work/news.token")" -o /dev/null \
+  "$url/v1/jobs/$follow/events#[1-128]" 2>/dev/null &
+streams=$!
+until_true "a tenant has so many streams" answers 429 api.busy news GET "/v1/jobs/$follow/events" --max-time 1 >/dev/null
+check "and is told" test "$(jq -r .detail "$work/out")" = "tenant news has 128 event streams open"
+check "the operator has more" answers 200 "" op GET "/v1/jobs/$follow/events" --max-time 1
+kill "$streams"
 check "no token is in the log" test -z "$(grep gopmill_ "$at/scheduler.log")"
 stop scheduler
 
