@@ -27,7 +27,8 @@ struct gm_file {
     uint8_t *part;       /* owned; bytes from part_at on */
     uint64_t part_at;
     size_t part_size;
-    bool busy; /* the pool reads */
+    struct gm_file_work work;
+    bool busy; /* the pool reads, or will */
     bool gone; /* and nobody waits for it any more */
     int rc;
     struct gm_err err;
@@ -45,7 +46,7 @@ static void file_free(struct gm_file *f)
 void gm_file_destroy(struct gm_file *f)
 {
     f->http->file_count--;
-    if (f->busy) {
+    if (f->busy && !gm_file_work_drop(&f->work)) {
         f->gone = true;
     } else {
         file_free(f);
@@ -94,11 +95,11 @@ static ssize_t read_more(struct gm_file *f, uint64_t at)
     }
     f->part_at = at;
     f->part_size = 0;
-    if (gm_daemon_work(f->http->d, read_work, read_done, f, &f->err) < 0) {
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    }
     f->busy = true;
+    f->work = (struct gm_file_work){
+        .work = read_work, .done = read_done, .arg = f, .rc = &f->rc, .err = &f->err};
     MHD_suspend_connection(f->connection);
+    gm_file_work_run(f->http, &f->work);
     return 0;
 }
 

@@ -19,7 +19,8 @@
 #define ETAG_SIZE (2 * GM_SHA256_SIZE + 3)
 
 struct open_file {
-    struct gm_request *r;   /* borrowed */
+    struct gm_request *r; /* borrowed */
+    struct gm_file_work work;
     char *destination;      /* owned */
     struct gm_store *store; /* owned */
     uint64_t size;          /* as the job stored it; then, as it is */
@@ -122,6 +123,7 @@ static void open_work(void *arg)
 static void open_done(void *arg)
 {
     struct open_file *o = arg;
+    o->r->http->file_count--; /* the answer's from now on */
     if (o->rc < 0) {
         gm_store_close(&o->store);
         gm_request_fail(o->r, &o->err);
@@ -154,7 +156,10 @@ static void open_file(struct gm_request *r, const char *destination, uint64_t si
     } else if (gm_file_is_crowded(r->http)) {
         rc = gm_err_set(&err, GM_E_BUSY, 0, "too many files are being sent");
     } else {
-        rc = gm_daemon_work(r->http->d, open_work, open_done, o, &err);
+        o->work = (struct gm_file_work){
+            .work = open_work, .done = open_done, .arg = o, .rc = &o->rc, .err = &o->err};
+        r->http->file_count++;
+        gm_file_work_run(r->http, &o->work);
     }
     if (rc < 0) {
         free(o != NULL ? o->destination : NULL);

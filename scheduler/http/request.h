@@ -85,8 +85,10 @@ struct gm_http {
     struct gm_unstored *unstored;      /* jobs of the core that are not on disk yet: submit.c */
     struct gm_stream *streams;
     size_t stream_count;
-    struct gm_farm_stream *farm; /* owned: sse_farm.c */
-    size_t file_count;
+    struct gm_farm_stream *farm;         /* owned: sse_farm.c */
+    size_t file_count;                   /* that are sent, or opened to be */
+    struct gm_file_work *file_waiting;   /* the oldest first */
+    size_t file_works;                   /* of others, on the pool */
     struct gm_upload_call *upload_calls; /* that wait for their turn, the oldest first */
     size_t upload_works;                 /* of others, on the pool */
 };
@@ -121,6 +123,23 @@ void gm_handle_jobs(struct gm_request *r);
 
 /* handle_priority.c */
 void gm_handle_priority(struct gm_request *r);
+
+/* file_work.c: a part of it on the pool, at its turn. Owned by who runs it; all but the first five
+ * members are file_work.c's. */
+struct gm_file_work {
+    void (*work)(void *arg); /* on the pool */
+    void (*done)(void *arg); /* on the loop; also, with *rc < 0, where it was not run */
+    void *arg;
+    int *rc;
+    struct gm_err *err;
+    struct gm_http *http; /* borrowed */
+    struct gm_file_work *next;
+    gm_time until;
+};
+/* Thread: loop. done may be called before it returns. */
+void gm_file_work_run(struct gm_http *http, struct gm_file_work *w);
+/* True: it waited, and is not run, nor done called. */
+bool gm_file_work_drop(struct gm_file_work *w);
 
 /* file.c: an answer of a file's bytes, in parts that the pool reads. Each struct takes no more
  * memory than a part. */

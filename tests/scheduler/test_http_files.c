@@ -70,6 +70,26 @@ static void look_at_files(const struct farm *f, const char *id)
     expect(f, "nosuch", "master.m3u8", "", 404, NULL, NULL);
 }
 
+/* More at once than are read at once; some leave before their turn. */
+static void expect_many(const struct farm *f, const char *id)
+{
+    int fds[24];
+    char request[256];
+    int n = snprintf(request, sizeof request,
+                     "GET /v1/jobs/%s/files/" SEGMENT " HTTP/1.1\r\nHost: x\r\n\r\n", id);
+    for (size_t i = 0; i < 24; i++) {
+        fds[i] = farm_connect(f);
+        farm_send(fds[i], request, (size_t)n);
+    }
+    for (size_t i = 0; i < 24; i++) {
+        char *all = NULL;
+        assert_true(i % 3 == 0 || farm_read_until(fds[i], "a segment", &all));
+        free(all);
+        (void)close(fds[i]);
+    }
+    expect(f, id, SEGMENT, "", 200, NULL, "a segment");
+}
+
 static void what_a_job_published_is_served_and_nothing_else(void **state)
 {
     struct farm f;
@@ -92,6 +112,8 @@ static void what_a_job_published_is_served_and_nothing_else(void **state)
     path_in(path, *state, "out/a/" SEGMENT);
     assert_int_equal(unlink(path), 0);
     expect(&f, id, SEGMENT, "", 404, NULL, NULL);
+    write_file(*state, "out/a/" SEGMENT, "a segment", 9);
+    expect_many(&f, id);
     farm_stop(&f);
     node_close(&n);
 }
