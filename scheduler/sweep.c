@@ -239,6 +239,9 @@ int gm_sweep_ask(struct gm_daemon *d, bool dry_run, uint64_t id, gm_sweep_fn fn,
     const struct gm_sweep_run *run = d->sweep.run;
     bool known = run != NULL && id == run->id;
     int rc = 0;
+    if (id != 0 && !known) {
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "there is no sweep %" PRIu64, id);
+    }
     if (is_under_way(&d->sweep) && !known && run->dry_run && !dry_run) {
         return gm_err_set(err, GM_E_BUSY, 0, "somebody looks what is left in the work store");
     }

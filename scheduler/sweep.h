@@ -31,9 +31,9 @@ typedef void (*gm_sweep_fn)(const struct gm_sweep_view *view, void *arg);
 /* Begins a sweep, or follows one: `id` where it is the last; the one under way, unless that deletes
  * nothing and this one is to. fn is called once: when it has ended, or after GM_SWEEP_WAIT_MS as
  * far as it is then; it may be called at once. Errors: BUSY (one is under way that can't be
- * followed, or too many follow it), NOMEM: fn is not called then.
+ * followed, or too many follow it), NOTFOUND (no such `id`), NOMEM: fn is not called then.
  *
- * id: of a view; 0, or one that is not known any more: none
+ * id: of a view; 0: none. One that is not known any more begins nothing
  */
 #define GM_SWEEP_WAIT_MS 20000
 int gm_sweep_ask(struct gm_daemon *d, bool dry_run, uint64_t id, gm_sweep_fn fn, void *arg,

@@ -489,6 +489,7 @@ static void a_sweep_deletes_what_nobody_needs(void **state)
     assert_int_equal(json_array_size(json_object_get(j, "found")), 2);
     json_decref(j);
     farm_expect(&f, "POST", "/v1/storage:sweep", "{\"sweep\":0}", 400, "usage.invalid");
+    farm_expect(&f, "POST", "/v1/storage:sweep", "{\"sweep\":9}", 404, "api.not_found");
     assert_false(farm_has(&f, late) || farm_has(&f, other[0]));
     assert_true(farm_has(&f, other[1]) && farm_has(&f, needed));
     farm_stop(&f);
