@@ -28,20 +28,19 @@ static int fill(struct gm_backup_run *run, const struct gm_job_view *view, struc
 {
     const struct gm_title_source source = {view->source_url, view->source_name, view->tenant,
                                            view->source_size};
-    run->job_id = strdup(view->id);
     run->from_url = strdup(view->destination_url);
-    run->url = strdup(view->backup.url);
     run->mark = strdup(view->backup.mark);
     run->publication = strdup(view->publication);
     run->source = gm_json_url(view->source_url);
     run->keeps_title = view->keeps_title;
-    if (run->job_id == NULL || run->from_url == NULL || run->url == NULL || run->mark == NULL ||
-        run->publication == NULL || run->source == NULL) {
+    if (run->from_url == NULL || run->mark == NULL || run->publication == NULL ||
+        run->source == NULL) {
         return gm_err_nomem(err);
     }
     return gm_title_make(&source, view->pipeline, run->title, err);
 }
 
+/* Waiting runs are many where their place is away: they hold two strings. */
 static int run_create(struct gm_daemon *d, const char *job_id, struct gm_backup_run **out,
                       struct gm_err *err)
 {
@@ -51,18 +50,31 @@ static int run_create(struct gm_daemon *d, const char *job_id, struct gm_backup_
         return rc;
     }
     struct gm_backup_run *run = calloc(1, sizeof *run);
-    rc = run == NULL ? gm_err_nomem(err) : fill(run, &view, err);
+    if (run != NULL) {
+        run->d = d;
+        run->job_id = strdup(view.id);
+        run->url = strdup(view.backup.url);
+    }
     gm_view_job_fini(&view);
-    if (rc == 0) {
-        rc = gm_report_build(d->core, job_id, &run->files, err);
-    }
-    if (rc < 0) {
+    if (run == NULL || run->job_id == NULL || run->url == NULL) {
         run_destroy(run);
-        return rc;
+        return gm_err_nomem(err);
     }
-    run->d = d;
     *out = run;
     return 0;
+}
+
+/* What a run needs whose turn it is. */
+static int prepare(struct gm_backup_run *run, struct gm_err *err)
+{
+    struct gm_job_view view;
+    int rc = gm_view_job(run->d->core, run->job_id, &view, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = fill(run, &view, err);
+    gm_view_job_fini(&view);
+    return rc < 0 ? rc : gm_report_build(run->d->core, run->job_id, &run->files, err);
 }
 
 static void run_drop(struct gm_backup_run *run)
@@ -112,8 +124,8 @@ static int begin(struct gm_backup_run *run, enum gm_backup_phase phase)
 {
     struct gm_err err = {0};
     run->phase = phase;
-    int rc = 0;
-    if (phase == GM_BACKUP_LOOK || phase == GM_BACKUP_AGAIN) {
+    int rc = run->from_url == NULL ? prepare(run, &err) : 0;
+    if (rc == 0 && (phase == GM_BACKUP_LOOK || phase == GM_BACKUP_AGAIN)) {
         gm_outputs_fini(&run->outputs);
         rc = gm_outputs_read(run->d->core, run->job_id, &run->outputs, &err);
         run->lacking = rc == 0 ? gm_outputs_left(&run->outputs) : run->lacking;

@@ -19,9 +19,9 @@ enum gm_backup_phase {
 struct gm_backup_run {
     struct gm_backup_run *next;
     struct gm_daemon *d; /* borrowed */
-    char *job_id;        /* owned, and so are these */
-    char *from_url;      /* the destination */
-    char *url, *mark;    /* of the backup; mark "": not known */
+    char *job_id, *url;  /* owned; of the backup */
+    char *from_url; /* owned, and so is what follows: the destination; NULL: not its turn yet */
+    char *mark;     /* of the backup; "": not known */
     char *publication;
     json_t *source; /* owned; a string, as reports say it */
     char title[GM_TITLE_SIZE];

@@ -169,7 +169,8 @@ static int work(struct gm_backup_run *run)
     int rc = gm_publish_check_lead(run->d, &run->err);
     rc = rc < 0 ? rc : open_backup(run, &p.to);
     if (rc == 0 && run->phase == GM_BACKUP_LEAVE) {
-        rc = gm_replaced_leave(p.to, run->publication, gm_time_unix_ms(), &run->noted, &run->err);
+        int64_t until_unix_ms = gm_time_unix_ms() + run->d->settings->publish_grace_s * 1000;
+        rc = gm_replaced_note_left(p.to, run->publication, until_unix_ms, &run->noted, &run->err);
     } else if (rc == 0) {
         rc = gm_stores_open(run->d->stores, run->from_url, false, &p.from, &run->err);
         rc = rc < 0 ? rc : run->phase == GM_BACKUP_COPY ? copy(run, &p) : look(run, &p);

@@ -11,6 +11,7 @@
 
 #define FOLDER "replaced/"
 #define NOTE_BYTES 256
+#define PLANS_NAME 16
 #define KEY_BYTES (GM_HOLD_NAME + sizeof FOLDER)
 
 static void note_key(const char *publication, char out[KEY_BYTES])
@@ -23,6 +24,13 @@ static bool is_name(const char *publication)
     return publication != NULL && publication[0] != '\0' && publication[0] != '.' &&
            strlen(publication) < GM_HOLD_NAME && strchr(publication, '/') == NULL &&
            gm_store_is_key(publication);
+}
+
+/* As plans name publications (ADR-0002). A folder of another name is somebody else's, whatever
+ * leads there. */
+static bool is_plans_name(const char *name)
+{
+    return strlen(name) == PLANS_NAME && strspn(name, "0123456789abcdef") == PLANS_NAME;
 }
 
 static int put_note(struct gm_store *store, const char *publication, int64_t until_unix_ms,
@@ -74,7 +82,7 @@ static int note_named(struct gm_store *store, const char *text, size_t size, con
             continue;
         }
         (void)snprintf(name, sizeof name, "%.*s", (int)(slash - (text + i + 2)), text + i + 2);
-        if (is_name(name) && strcmp(name, own) != 0 && strcmp(name, last) != 0) {
+        if (is_plans_name(name) && strcmp(name, own) != 0 && strcmp(name, last) != 0) {
             memcpy(last, name, sizeof last);
             rc = put_note(store, name, until_unix_ms, err);
         }
@@ -124,28 +132,6 @@ int gm_replaced_note(struct gm_store *store, const char *job_id, const char *pub
     if (rc == 0) {
         *out_any = any;
     }
-    return rc;
-}
-
-int gm_replaced_leave(struct gm_store *store, const char *publication, int64_t now_unix_ms,
-                      bool *out_noted, struct gm_err *err)
-{
-    char prefix[GM_HOLD_NAME + 4];
-    struct gm_standing standing;
-    bool any = false;
-    if (!is_name(publication)) {
-        return 0;
-    }
-    (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, publication);
-    int rc = gm_store_list(store, prefix, one_is_there, &any, err);
-    rc = rc < 0 || !any ? rc : gm_standing_read(store, "", &standing, err);
-    if (rc < 0 || !any) {
-        return rc < 0 ? rc : 0;
-    }
-    bool stands = gm_standing_has(&standing, publication);
-    gm_standing_fini(&standing);
-    rc = stands ? 0 : put_note(store, publication, now_unix_ms, err);
-    *out_noted = rc == 0 && !stands;
     return rc;
 }
 
@@ -277,14 +263,24 @@ int gm_replaced_drop(struct gm_store *store, const char *publication, struct gm_
 int gm_replaced_note_left(struct gm_store *store, const char *publication, int64_t until_unix_ms,
                           bool *out, struct gm_err *err)
 {
-    bool noted = false, left = false;
+    char prefix[GM_HOLD_NAME + 4];
+    struct gm_standing standing;
+    bool noted = false, any = false;
+    *out = false;
+    if (!is_name(publication)) {
+        return 0;
+    }
+    (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, publication);
     int rc = gm_replaced_is_noted(store, publication, &noted, err);
-    if (rc == 0 && !noted) {
-        rc = gm_replaced_leave(store, publication, until_unix_ms, &left, err);
+    rc = rc < 0 || noted ? rc : gm_store_list(store, prefix, one_is_there, &any, err);
+    rc = rc < 0 || !any ? rc : gm_standing_read(store, "", &standing, err);
+    if (rc < 0 || !any) {
+        return rc < 0 ? rc : 0;
     }
-    if (rc == 0) {
-        *out = left;
-    }
+    bool stands = gm_standing_has(&standing, publication);
+    gm_standing_fini(&standing);
+    rc = stands ? 0 : put_note(store, publication, until_unix_ms, err);
+    *out = rc == 0 && !stands;
     return rc;
 }
 

@@ -13,18 +13,15 @@
  * Thread: any
  * Errors: those of gm_standing_read, gm_store_list, gm_store_put and gm_store_delete */
 
-/* The job is about to publish: what stands finished there of another job, and what the playlist and
- * the manifest there name, is kept until until_unix_ms and no longer; its own publication is noted
- * no more. *out_any: notes may be there. */
+/* The job is about to publish: what stands finished there of another job, and what of the
+ * names that plans give the playlist and the manifest there name, is kept until until_unix_ms and
+ * no longer; its own publication is noted no more. *out_any: notes may be there. */
 int gm_replaced_note(struct gm_store *store, const char *job_id, const char *publication,
                      int64_t until_unix_ms, bool *out_any, struct gm_err *err) GM_MUST_CHECK;
 
-/* What was copied below a publication that comes to nothing may go now: a note says so, where
- * anything lies below it and it does not stand there. *out_noted: one was written. */
-int gm_replaced_leave(struct gm_store *store, const char *publication, int64_t now_unix_ms,
-                      bool *out_noted, struct gm_err *err) GM_MUST_CHECK;
-/* The same until a later time, unless a note is there: what lies below it belongs to nobody, but
- * may still be played. */
+/* What lies below a publication belongs to nobody, but may still be played: a note keeps it until
+ * then, where there is none, anything lies below it and it does not stand there. *out: one was
+ * written. */
 int gm_replaced_note_left(struct gm_store *store, const char *publication, int64_t until_unix_ms,
                           bool *out, struct gm_err *err) GM_MUST_CHECK;
 

@@ -136,14 +136,15 @@ static void scan_add(struct scan *s, const struct group *group)
     }
 }
 
-/* Whether what was read is there and may be read. Below 0: the store can't be asked. */
+/* Whether what was read is there. Below 0: the store can't be asked, or refuses: keys may be new to
+ * one of its servers, and jobs that read an upload fail for good where it is not known. */
 static int judge(const struct gm_store_read *read, const char *id, struct gm_err *err)
 {
     if (read->rc == 0) {
         return 1;
     }
     *err = read->err;
-    if (read->rc == -GM_E_NOTFOUND || read->rc == -GM_E_STORE_DENIED || read->rc == -GM_E_LIMIT) {
+    if (read->rc == -GM_E_NOTFOUND || read->rc == -GM_E_LIMIT) {
         gm_log_err(GM_LOG_WARN, "upload_not_read", err, "upload=%s", id);
         return 0;
     }

@@ -156,6 +156,7 @@ static void lose(struct gm_core *core, struct gm_attempt *a)
     give_up(core, a);
     if (core->unix_ms > 0) { /* recovery has no wall clock */
         a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
+        gm_core_count_failed(core, a);
         gm_core_row_attempt(core, a->inst->task->job, a);
     }
 }

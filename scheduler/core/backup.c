@@ -104,10 +104,12 @@ static gm_time pause_after(uint32_t failures)
     return pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE;
 }
 
-/* What no time mends: another title stands there, or this result's place was taken. */
+/* What no time mends: another title stands there, this result's place was taken, or its report is
+ * larger than what is read of one. */
 static bool is_final(const struct gm_err *failure)
 {
-    return failure->code == GM_E_TITLE_EXISTS || failure->code == GM_E_CONFLICT;
+    return failure->code == GM_E_TITLE_EXISTS || failure->code == GM_E_CONFLICT ||
+           failure->code == GM_E_LIMIT;
 }
 
 void gm_core_backup_ended(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
