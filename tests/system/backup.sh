@@ -84,6 +84,7 @@ if part folders; then
     fail "in its place: $(tail -n 2 "$work/stderr")"
   mv "$at/kept" "$at/late"
   job=$gone
+  echo "publish_grace_s: 1" >>"$at/scheduler.yaml"
   restart
   until_true "its place was taken: $(said_of)" shows '.backup.state == "failed" and .backup.error.code == "api.conflict"'
   until_true "what was copied goes" no_files "$at/late"
