@@ -1,4 +1,4 @@
-/* The command line: two tables, commands and options, and a walk over argv.
+/* The command line: a walk over argv, by the two tables of cli/table.h.
  *
  * Options may stand anywhere, as `--name value` or `--name=value`; `--` ends them. An option that
  * a command does not take is refused, never ignored.
@@ -6,165 +6,15 @@
 #include "cli/args.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/key_folder.h"
+#include "cli/table.h"
 #include "cli/token_file.h"
 #include "common/yaml.h"
 #include "proto/envelope.h"
-
-/* Bits of options. */
-#define OPT_OUT (UINT64_C(1) << 0)
-#define OPT_PIPELINE (UINT64_C(1) << 1)
-#define OPT_NODES (UINT64_C(1) << 2)
-#define OPT_STATE (UINT64_C(1) << 3)
-#define OPT_PRIORITY (UINT64_C(1) << 4)
-#define OPT_EXTERNAL_ID (UINT64_C(1) << 5)
-#define OPT_LIMIT (UINT64_C(1) << 6)
-#define OPT_WATCH (UINT64_C(1) << 7)
-#define OPT_SCHEDULER (UINT64_C(1) << 8)
-#define OPT_JSON (UINT64_C(1) << 9)
-#define OPT_QUIET (UINT64_C(1) << 10)
-#define OPT_HELP (UINT64_C(1) << 11)
-#define OPT_PROVE (UINT64_C(1) << 12)
-#define OPT_SYSFS_ROOT (UINT64_C(1) << 13)
-#define OPT_DEVICES (UINT64_C(1) << 14)
-#define OPT_TENANT (UINT64_C(1) << 15)
-#define OPT_DEADLINE (UINT64_C(1) << 16)
-#define OPT_PARALLEL (UINT64_C(1) << 17)
-#define OPT_STORAGE_CA (UINT64_C(1) << 18)
-#define OPT_NO_UPLOAD (UINT64_C(1) << 19)
-#define OPT_DEVICE (UINT64_C(1) << 20)
-#define OPT_REASON (UINT64_C(1) << 21)
-#define OPT_VERBOSE (UINT64_C(1) << 22)
-#define OPT_REPLACE (UINT64_C(1) << 23)
-#define OPT_KEYS (UINT64_C(1) << 24)
-#define OPT_ROLE (UINT64_C(1) << 25)
-#define OPT_HOURS (UINT64_C(1) << 26)
-#define OPT_ALL (UINT64_C(1) << 27)
-#define OPT_AT_ONCE (UINT64_C(1) << 28)
-#define OPT_TIMEOUT (UINT64_C(1) << 29)
-#define OPT_FORCE (UINT64_C(1) << 30)
-#define OPT_DRY_RUN (UINT64_C(1) << 31)
-#define OPT_CA (UINT64_C(1) << 32)
-#define OPT_TOKEN_FILE (UINT64_C(1) << 33)
-#define OPT_FILE (UINT64_C(1) << 34)
-#define OPT_EXPIRES (UINT64_C(1) << 35)
-#define OPT_BACKUP (UINT64_C(1) << 36)
-#define OPT_OFFLINE (OPT_JSON | OPT_QUIET | OPT_HELP)
-#define OPT_SENDS (OPT_PARALLEL | OPT_STORAGE_CA | OPT_VERBOSE)
-#define OPT_COMMON (OPT_SCHEDULER | OPT_CA | OPT_TOKEN_FILE | OPT_OFFLINE)
-
-enum option_type { TYPE_TEXT, TYPE_NUMBER, TYPE_FLAG };
-
-static const struct option {
-    const char *name;
-    uint64_t bit;
-    enum option_type type;
-    size_t offset;
-    int64_t min, max;
-} OPTIONS[] = {
-    {"--out", OPT_OUT, TYPE_TEXT, offsetof(struct gm_args, out), 0, 0},
-    {"--pipeline", OPT_PIPELINE, TYPE_TEXT, offsetof(struct gm_args, pipeline), 0, 0},
-    {"--nodes", OPT_NODES, TYPE_NUMBER, offsetof(struct gm_args, nodes), 1, 64},
-    {"--devices", OPT_DEVICES, TYPE_FLAG, offsetof(struct gm_args, devices), 0, 0},
-    {"--state", OPT_STATE, TYPE_TEXT, offsetof(struct gm_args, state), 0, 0},
-    {"--priority", OPT_PRIORITY, TYPE_NUMBER, offsetof(struct gm_args, priority), 0, 100},
-    {"--external-id", OPT_EXTERNAL_ID, TYPE_TEXT, offsetof(struct gm_args, external_id), 0, 0},
-    {"--tenant", OPT_TENANT, TYPE_TEXT, offsetof(struct gm_args, tenant), 0, 0},
-    {"--deadline", OPT_DEADLINE, TYPE_TEXT, offsetof(struct gm_args, deadline), 0, 0},
-    {"--limit", OPT_LIMIT, TYPE_NUMBER, offsetof(struct gm_args, limit), 1, 500},
-    {"--replace", OPT_REPLACE, TYPE_FLAG, offsetof(struct gm_args, replace), 0, 0},
-    {"--backup", OPT_BACKUP, TYPE_TEXT, offsetof(struct gm_args, backup), 0, 0},
-    {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
-    {"--prove", OPT_PROVE, TYPE_FLAG, offsetof(struct gm_args, prove), 0, 0},
-    {"--sysfs-root", OPT_SYSFS_ROOT, TYPE_TEXT, offsetof(struct gm_args, sysfs_root), 0, 0},
-    {"--device", OPT_DEVICE, TYPE_TEXT, offsetof(struct gm_args, device), 0, 0},
-    {"--reason", OPT_REASON, TYPE_TEXT, offsetof(struct gm_args, reason), 0, 0},
-    {"--keys", OPT_KEYS, TYPE_TEXT, offsetof(struct gm_args, keys), 0, 0},
-    {"--role", OPT_ROLE, TYPE_TEXT, offsetof(struct gm_args, role), 0, 0},
-    {"--hours", OPT_HOURS, TYPE_NUMBER, offsetof(struct gm_args, hours), 0, 8760},
-    {"--all", OPT_ALL, TYPE_FLAG, offsetof(struct gm_args, all), 0, 0},
-    {"--at-once", OPT_AT_ONCE, TYPE_NUMBER, offsetof(struct gm_args, at_once), 1, 64},
-    {"--timeout", OPT_TIMEOUT, TYPE_NUMBER, offsetof(struct gm_args, timeout), 1, 604800},
-    {"--force", OPT_FORCE, TYPE_FLAG, offsetof(struct gm_args, force), 0, 0},
-    {"--dry-run", OPT_DRY_RUN, TYPE_FLAG, offsetof(struct gm_args, dry_run), 0, 0},
-    {"--parallel", OPT_PARALLEL, TYPE_NUMBER, offsetof(struct gm_args, parallel), 1,
-     GM_ARGS_PARALLEL},
-    {"--storage-ca", OPT_STORAGE_CA, TYPE_TEXT, offsetof(struct gm_args, storage_ca), 0, 0},
-    {"--no-upload", OPT_NO_UPLOAD, TYPE_FLAG, offsetof(struct gm_args, no_upload), 0, 0},
-    {"--verbose", OPT_VERBOSE, TYPE_FLAG, offsetof(struct gm_args, verbose), 0, 0},
-    {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
-    {"--ca", OPT_CA, TYPE_TEXT, offsetof(struct gm_args, ca), 0, 0},
-    {"--token-file", OPT_TOKEN_FILE, TYPE_TEXT, offsetof(struct gm_args, token_file), 0, 0},
-    {"--file", OPT_FILE, TYPE_TEXT, offsetof(struct gm_args, file), 0, 0},
-    {"--expires", OPT_EXPIRES, TYPE_TEXT, offsetof(struct gm_args, expires), 0, 0},
-    {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
-    {"--quiet", OPT_QUIET, TYPE_FLAG, offsetof(struct gm_args, quiet), 0, 0},
-    {"--help", OPT_HELP, TYPE_FLAG, offsetof(struct gm_args, help), 0, 0},
-};
-
-static const struct command {
-    enum gm_command command;
-    const char *word;    /* first word */
-    const char *sub;     /* second word; NULL: has none; "": the row of the first word alone */
-    const char *operand; /* what it is called in messages; NULL: none */
-    uint64_t options;
-    bool out_needed;
-    bool scheduler_needed;
-} COMMANDS[] = {
-    {GM_CMD_TRANSCODE, "transcode", NULL, "INPUT",
-     OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_NODES | OPT_DEVICES | OPT_STATE | OPT_PRIORITY |
-         OPT_EXTERNAL_ID | OPT_REPLACE | OPT_BACKUP,
-     true, false},
-    {GM_CMD_PLAN, "plan", NULL, "INPUT", OPT_COMMON | OPT_PIPELINE | OPT_DEVICES | OPT_STATE, false,
-     false},
-    {GM_CMD_SUBMIT, "submit", NULL, "INPUT",
-     OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_PRIORITY | OPT_TENANT | OPT_DEADLINE |
-         OPT_EXTERNAL_ID | OPT_WATCH | OPT_REPLACE | OPT_BACKUP | OPT_SENDS | OPT_NO_UPLOAD,
-     true, true},
-    {GM_CMD_UPLOAD, "upload", NULL, "FILE", OPT_COMMON | OPT_SENDS | OPT_TENANT, false, true},
-    {GM_CMD_WATCH, "watch", NULL, "JOB", OPT_COMMON, false, true},
-    {GM_CMD_JOB_LIST, "job", "list", NULL, OPT_COMMON | OPT_STATE | OPT_LIMIT, false, true},
-    {GM_CMD_JOB_SHOW, "job", "show", "JOB", OPT_COMMON, false, true},
-    {GM_CMD_JOB_CANCEL, "job", "cancel", "JOB", OPT_COMMON, false, true},
-    {GM_CMD_JOB_EXPLAIN, "job", "explain", "JOB", OPT_COMMON, false, true},
-    {GM_CMD_NODE_LIST, "node", "list", NULL, OPT_COMMON, false, true},
-    {GM_CMD_NODE_SHOW, "node", "show", "NODE", OPT_COMMON, false, true},
-    {GM_CMD_NODE_DRAIN, "node", "drain", "NODE", OPT_COMMON, false, true},
-    {GM_CMD_NODE_RESUME, "node", "resume", "NODE", OPT_COMMON | OPT_DEVICE, false, true},
-    {GM_CMD_NODE_RESTART, "node", "restart", "NODE",
-     OPT_COMMON | OPT_ALL | OPT_AT_ONCE | OPT_TIMEOUT | OPT_FORCE, false, true},
-    {GM_CMD_NODE_QUARANTINE, "node", "quarantine", "NODE", OPT_COMMON | OPT_DEVICE | OPT_REASON,
-     false, true},
-    {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, OPT_COMMON, false, false},
-    {GM_CMD_PIPELINE_SHOW, "pipeline", "show", "NAME", OPT_COMMON, false, false},
-    {GM_CMD_PIPELINE_CHECK, "pipeline", "check", "FILE", OPT_COMMON, false, false},
-    {GM_CMD_STORAGE_SWEEP, "storage", "sweep", NULL, OPT_COMMON | OPT_DRY_RUN, false, true},
-    {GM_CMD_KEYS_MAKE, "keys", "make", "NAME", OPT_OFFLINE | OPT_KEYS | OPT_ROLE, false, false},
-    {GM_CMD_KEYS_LIST, "keys", "list", NULL, OPT_OFFLINE | OPT_KEYS, false, false},
-    {GM_CMD_KEYS_ROTATE, "keys", "rotate", "NAME", OPT_OFFLINE | OPT_KEYS | OPT_HOURS, false,
-     false},
-    {GM_CMD_KEYS_REVOKE, "keys", "revoke", "NAME", OPT_OFFLINE | OPT_KEYS, false, false},
-    {GM_CMD_TOKEN_NEW, "token", "new", "ID",
-     OPT_OFFLINE | OPT_FILE | OPT_ROLE | OPT_TENANT | OPT_EXPIRES, false, false},
-    {GM_CMD_TOKEN_LIST, "token", "list", NULL, OPT_OFFLINE | OPT_FILE, false, false},
-    {GM_CMD_TOKEN_REVOKE, "token", "revoke", "ID", OPT_OFFLINE | OPT_FILE, false, false},
-    {GM_CMD_JOB, "job", "", NULL, OPT_HELP, false, false},
-    {GM_CMD_NODE, "node", "", NULL, OPT_HELP, false, false},
-    {GM_CMD_PIPELINE, "pipeline", "", NULL, OPT_HELP, false, false},
-    {GM_CMD_STORAGE, "storage", "", NULL, OPT_HELP, false, false},
-    {GM_CMD_KEYS, "keys", "", NULL, OPT_HELP, false, false},
-    {GM_CMD_TOKEN, "token", "", NULL, OPT_HELP, false, false},
-    {GM_CMD_DEVICES, "devices", NULL, NULL,
-     OPT_JSON | OPT_QUIET | OPT_HELP | OPT_STATE | OPT_PROVE | OPT_SYSFS_ROOT, false, false},
-    {GM_CMD_VERSION, "version", NULL, NULL, OPT_JSON | OPT_QUIET | OPT_HELP, false, false},
-};
-#define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
-#define OPTION_COUNT (sizeof(OPTIONS) / sizeof(OPTIONS[0]))
 
 struct parse {
     struct gm_args args;
@@ -176,10 +26,10 @@ struct parse {
 /* "unknown command `x`, did you mean `y`?"; sub_of: look among the second words of that first. */
 static int unknown_word(const char *word, const char *sub_of, struct gm_err *err)
 {
-    const char *names[COMMAND_COUNT + 2] = {"help"};
+    const char *names[GM_TABLE_COMMANDS + 2] = {"help"};
     size_t n = sub_of == NULL ? 1 : 0;
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const struct command *c = &COMMANDS[i];
+    for (size_t i = 0; i < GM_COMMAND_COUNT; i++) {
+        const struct gm_command_row *c = &GM_COMMANDS[i];
         if (sub_of == NULL) {
             names[n++] = c->word;
         } else if (c->sub != NULL && c->sub[0] != '\0' && strcmp(c->word, sub_of) == 0) {
@@ -195,13 +45,13 @@ static int unknown_word(const char *word, const char *sub_of, struct gm_err *err
 
 static int unknown_option(const char *word, size_t length, struct gm_err *err)
 {
-    const char *names[OPTION_COUNT + 1] = {NULL};
+    const char *names[GM_TABLE_OPTIONS + 1] = {NULL};
     char name[64];
     size_t n = length < sizeof(name) ? length : sizeof(name) - 1;
     memcpy(name, word, n);
     name[n] = '\0';
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        names[i] = OPTIONS[i].name + 2; /* the dashes would make all of them alike */
+    for (size_t i = 0; i < GM_OPTION_COUNT; i++) {
+        names[i] = GM_OPTIONS[i].name + 2; /* the dashes would make all of them alike */
     }
     if (name[0] == '-' && name[1] != '-') { /* ffmpeg's habit, or a file's name */
         bool file = length > 2;
@@ -216,7 +66,7 @@ static int unknown_option(const char *word, size_t length, struct gm_err *err)
                       near == NULL ? "" : "`?");
 }
 
-static int set_number(struct gm_args *args, const struct option *option, const char *value,
+static int set_number(struct gm_args *args, const struct gm_option *option, const char *value,
                       struct gm_err *err)
 {
     char *end = NULL;
@@ -237,25 +87,25 @@ static int take_option(struct parse *p, int argc, char *const *argv, int *i, str
     const char *word = argv[*i];
     size_t length = strcspn(word, "=");
     const char *value = word[length] == '=' ? word + length + 1 : NULL;
-    const struct option *option = NULL;
+    const struct gm_option *option = NULL;
     if (strcmp(word, "-h") == 0) {
         word = "--help";
         length = strlen(word);
     }
-    for (size_t k = 0; k < OPTION_COUNT; k++) {
-        if (strlen(OPTIONS[k].name) == length && memcmp(OPTIONS[k].name, word, length) == 0) {
-            option = &OPTIONS[k];
+    for (size_t k = 0; k < GM_OPTION_COUNT; k++) {
+        if (strlen(GM_OPTIONS[k].name) == length && memcmp(GM_OPTIONS[k].name, word, length) == 0) {
+            option = &GM_OPTIONS[k];
         }
     }
     if (option == NULL) {
         return unknown_option(word, length, err);
     }
-    if ((p->given & option->bit) != 0 && option->type != TYPE_FLAG) {
+    if ((p->given & option->bit) != 0 && option->type != GM_OPTION_FLAG) {
         return gm_err_set(err, GM_E_INVAL, 0, "%s is given twice", option->name);
     }
     p->given |= option->bit;
     void *place = (char *)&p->args + option->offset;
-    if (option->type == TYPE_FLAG) {
+    if (option->type == GM_OPTION_FLAG) {
         if (value != NULL) {
             return gm_err_set(err, GM_E_INVAL, 0, "%s takes no value", option->name);
         }
@@ -268,7 +118,7 @@ static int take_option(struct parse *p, int argc, char *const *argv, int *i, str
     if (value == NULL || value[0] == '\0') {
         return gm_err_set(err, GM_E_INVAL, 0, "%s needs a value", option->name);
     }
-    if (option->type == TYPE_NUMBER) {
+    if (option->type == GM_OPTION_NUMBER) {
         return set_number(&p->args, option, value, err);
     }
     *(const char **)place = value;
@@ -301,14 +151,14 @@ static int take_words(struct parse *p, int argc, char *const *argv, struct gm_er
 }
 
 /* The row for the words given; *out_used of them name it. */
-static int find_command(const struct parse *p, const struct command **out, size_t *out_used,
+static int find_command(const struct parse *p, const struct gm_command_row **out, size_t *out_used,
                         struct gm_err *err)
 {
     const char *first = p->words[0];
     const char *second = p->word_count > 1 ? p->words[1] : "";
     bool first_known = false;
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const struct command *c = &COMMANDS[i];
+    for (size_t i = 0; i < GM_COMMAND_COUNT; i++) {
+        const struct gm_command_row *c = &GM_COMMANDS[i];
         if (strcmp(c->word, first) != 0) {
             continue;
         }
@@ -327,10 +177,11 @@ static void list_seconds(const char *first, char *out, size_t size)
 {
     size_t used = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const struct command *c = &COMMANDS[i];
+    for (size_t i = 0; i < GM_COMMAND_COUNT; i++) {
+        const struct gm_command_row *c = &GM_COMMANDS[i];
         if (strcmp(c->word, first) == 0 && c->sub[0] != '\0' && used < size) {
-            bool last = strcmp(COMMANDS[i + 1].word, first) != 0 || COMMANDS[i + 1].sub[0] == '\0';
+            bool last =
+                strcmp(GM_COMMANDS[i + 1].word, first) != 0 || GM_COMMANDS[i + 1].sub[0] == '\0';
             int n = snprintf(out + used, size - used, "%s%s",
                              used == 0 ? ""
                              : last    ? " or "
@@ -341,7 +192,7 @@ static void list_seconds(const char *first, char *out, size_t size)
     }
 }
 
-static int check_options(const struct parse *p, const struct command *c, struct gm_err *err)
+static int check_options(const struct parse *p, const struct gm_command_row *c, struct gm_err *err)
 {
     if (c->sub != NULL && c->sub[0] == '\0') {
         char seconds[80];
@@ -349,42 +200,44 @@ static int check_options(const struct parse *p, const struct command *c, struct 
         return gm_err_set(err, GM_E_INVAL, 0, "`gopmill %s` needs a second word: %s", c->word,
                           seconds);
     }
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if ((p->given & OPTIONS[i].bit & ~c->options) != 0) {
+    for (size_t i = 0; i < GM_OPTION_COUNT; i++) {
+        if ((p->given & GM_OPTIONS[i].bit & ~c->options) != 0) {
             return gm_err_set(err, GM_E_INVAL, 0, "`gopmill %s%s%s` takes no %s", c->word,
                               c->sub == NULL ? "" : " ", c->sub == NULL ? "" : c->sub,
-                              OPTIONS[i].name);
+                              GM_OPTIONS[i].name);
         }
     }
-    if (c->out_needed && p->args.out == NULL) {
+    if ((c->flags & GM_NEEDS_OUT) != 0 && p->args.out == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "--out DIR is missing: where shall the result go?");
     }
     if (c->command == GM_CMD_NODE_QUARANTINE && p->args.reason == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "--reason TEXT is missing: others will ask for it");
     }
-    if (c->scheduler_needed && p->args.scheduler == NULL) {
+    if ((c->flags & GM_NEEDS_FARM) != 0 && p->args.scheduler == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0,
                           "--scheduler URL is missing (or set GOPMILL_SCHEDULER); `gopmill "
                           "transcode` and `plan` run without one");
     }
-    uint64_t farm_only = (OPT_NODES | OPT_DEVICES | OPT_STATE) & p->given;
+    uint64_t farm_only = (GM_OPT_NODES | GM_OPT_DEVICES | GM_OPT_STATE) & p->given;
     if (c->command != GM_CMD_JOB_LIST && farm_only != 0 && p->args.scheduler != NULL) {
         return gm_err_set(err, GM_E_INVAL, 0,
                           "%s is for the farm that gopmill starts itself; with --scheduler or "
                           "GOPMILL_SCHEDULER there is none",
-                          (farm_only & OPT_NODES) != 0     ? "--nodes"
-                          : (farm_only & OPT_DEVICES) != 0 ? "--devices"
-                                                           : "--state");
+                          (farm_only & GM_OPT_NODES) != 0     ? "--nodes"
+                          : (farm_only & GM_OPT_DEVICES) != 0 ? "--devices"
+                                                              : "--state");
     }
     return 0;
 }
 
-static int check_words(const struct parse *p, const struct command *c, size_t used,
+static int check_words(const struct parse *p, const struct gm_command_row *c, size_t used,
                        struct gm_err *err)
 {
-    bool several = c->command == GM_CMD_NODE_RESTART;
-    bool may_lack = c->command == GM_CMD_TOKEN_NEW && p->word_count == used;
-    size_t wanted = used + (c->operand == NULL || (several && p->args.all) || may_lack ? 0 : 1);
+    bool several = (c->flags & GM_TAKES_SEVERAL) != 0;
+    bool may_lack = (c->flags & GM_MAY_LACK) != 0 && p->word_count == used;
+    size_t wanted = used + (c->operand == NULL || (several && p->args.all) || may_lack ? 0
+                            : c->second != NULL                                        ? 2
+                                                                                       : 1);
     if (several && p->args.all && p->word_count > wanted) {
         return gm_err_set(err, GM_E_INVAL, 0, "--all and `%s`: name nodes, or all of them",
                           p->words[wanted]);
@@ -394,8 +247,9 @@ static int check_words(const struct parse *p, const struct command *c, size_t us
     }
     if (p->word_count < wanted) {
         return gm_err_set(err, GM_E_INVAL, 0, "%s%s is missing: see gopmill %s%s%s --help",
-                          c->operand, several ? " (or --all)" : "", c->word,
-                          c->sub == NULL ? "" : " ", c->sub == NULL ? "" : c->sub);
+                          c->second != NULL && p->word_count > used ? c->second : c->operand,
+                          several ? " (or --all)" : "", c->word, c->sub == NULL ? "" : " ",
+                          c->sub == NULL ? "" : c->sub);
     }
     for (size_t i = used; i < p->word_count; i++) {
         if (p->words[i][0] == '\0') {
@@ -434,7 +288,7 @@ bool gm_args_has_json(int argc, char *const *argv)
 int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct gm_args *out,
                   struct gm_err *err)
 {
-    const struct command *c = NULL;
+    const struct gm_command_row *c = NULL;
     size_t used = 0;
     struct parse p = {.args = {.pipeline = GM_DEFAULT_PIPELINE,
                                .nodes = 1,
@@ -472,7 +326,7 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
         return 0;
     }
     if (p.args.scheduler == NULL && env_scheduler != NULL && env_scheduler[0] != '\0' &&
-        (c->options & OPT_SCHEDULER) != 0) {
+        (c->options & GM_OPT_SCHEDULER) != 0) {
         p.args.scheduler = env_scheduler;
     }
     rc = check_words(&p, c, used, err);

@@ -288,78 +288,46 @@ static const char DEVICES[] =
 
 static const char VERSION[] = "gopmill version [--json]\nPrints the version.\n";
 
+/* By command; what has none is told by the overview. */
+static const char *const TEXTS[] = {
+    [GM_CMD_TRANSCODE] = TRANSCODE,
+    [GM_CMD_PLAN] = PLAN,
+    [GM_CMD_SUBMIT] = SUBMIT,
+    [GM_CMD_UPLOAD] = UPLOAD,
+    [GM_CMD_WATCH] = WATCH,
+    [GM_CMD_JOB] = JOB,
+    [GM_CMD_NODE] = NODE,
+    [GM_CMD_PIPELINE] = PIPELINE,
+    [GM_CMD_JOB_LIST] = JOB_LIST,
+    [GM_CMD_JOB_SHOW] = JOB_SHOW,
+    [GM_CMD_JOB_CANCEL] = JOB_CANCEL,
+    [GM_CMD_JOB_EXPLAIN] = JOB_EXPLAIN,
+    [GM_CMD_NODE_LIST] = NODE_LIST,
+    [GM_CMD_NODE_SHOW] = NODE_SHOW,
+    [GM_CMD_NODE_DRAIN] = NODE_DRAIN,
+    [GM_CMD_NODE_RESUME] = NODE_RESUME,
+    [GM_CMD_NODE_RESTART] = NODE_RESTART,
+    [GM_CMD_NODE_QUARANTINE] = NODE_QUARANTINE,
+    [GM_CMD_PIPELINE_LIST] = PIPELINE_LIST,
+    [GM_CMD_PIPELINE_SHOW] = PIPELINE_SHOW,
+    [GM_CMD_PIPELINE_CHECK] = PIPELINE_CHECK,
+    [GM_CMD_STORAGE] = STORAGE,
+    [GM_CMD_STORAGE_SWEEP] = STORAGE_SWEEP,
+    [GM_CMD_KEYS] = KEYS,
+    [GM_CMD_KEYS_MAKE] = KEYS_MAKE,
+    [GM_CMD_KEYS_LIST] = KEYS_LIST,
+    [GM_CMD_KEYS_ROTATE] = KEYS_ROTATE,
+    [GM_CMD_KEYS_REVOKE] = KEYS_REVOKE,
+    [GM_CMD_TOKEN] = TOKEN,
+    [GM_CMD_TOKEN_NEW] = TOKEN_NEW,
+    [GM_CMD_TOKEN_LIST] = TOKEN_LIST,
+    [GM_CMD_TOKEN_REVOKE] = TOKEN_REVOKE,
+    [GM_CMD_DEVICES] = DEVICES,
+    [GM_CMD_VERSION] = VERSION,
+};
+
 const char *gm_args_help(enum gm_command command)
 {
-    switch (command) {
-    case GM_CMD_TRANSCODE:
-        return TRANSCODE;
-    case GM_CMD_PLAN:
-        return PLAN;
-    case GM_CMD_SUBMIT:
-        return SUBMIT;
-    case GM_CMD_UPLOAD:
-        return UPLOAD;
-    case GM_CMD_WATCH:
-        return WATCH;
-    case GM_CMD_JOB:
-        return JOB;
-    case GM_CMD_NODE:
-        return NODE;
-    case GM_CMD_PIPELINE:
-        return PIPELINE;
-    case GM_CMD_JOB_LIST:
-        return JOB_LIST;
-    case GM_CMD_JOB_SHOW:
-        return JOB_SHOW;
-    case GM_CMD_JOB_CANCEL:
-        return JOB_CANCEL;
-    case GM_CMD_JOB_EXPLAIN:
-        return JOB_EXPLAIN;
-    case GM_CMD_NODE_LIST:
-        return NODE_LIST;
-    case GM_CMD_NODE_SHOW:
-        return NODE_SHOW;
-    case GM_CMD_NODE_DRAIN:
-        return NODE_DRAIN;
-    case GM_CMD_NODE_RESUME:
-        return NODE_RESUME;
-    case GM_CMD_NODE_RESTART:
-        return NODE_RESTART;
-    case GM_CMD_NODE_QUARANTINE:
-        return NODE_QUARANTINE;
-    case GM_CMD_PIPELINE_LIST:
-        return PIPELINE_LIST;
-    case GM_CMD_PIPELINE_SHOW:
-        return PIPELINE_SHOW;
-    case GM_CMD_PIPELINE_CHECK:
-        return PIPELINE_CHECK;
-    case GM_CMD_STORAGE:
-        return STORAGE;
-    case GM_CMD_STORAGE_SWEEP:
-        return STORAGE_SWEEP;
-    case GM_CMD_KEYS:
-        return KEYS;
-    case GM_CMD_KEYS_MAKE:
-        return KEYS_MAKE;
-    case GM_CMD_KEYS_LIST:
-        return KEYS_LIST;
-    case GM_CMD_KEYS_ROTATE:
-        return KEYS_ROTATE;
-    case GM_CMD_KEYS_REVOKE:
-        return KEYS_REVOKE;
-    case GM_CMD_TOKEN:
-        return TOKEN;
-    case GM_CMD_TOKEN_NEW:
-        return TOKEN_NEW;
-    case GM_CMD_TOKEN_LIST:
-        return TOKEN_LIST;
-    case GM_CMD_TOKEN_REVOKE:
-        return TOKEN_REVOKE;
-    case GM_CMD_DEVICES:
-        return DEVICES;
-    case GM_CMD_VERSION:
-        return VERSION;
-    default:
-        return OVERVIEW;
-    }
+    size_t at = (size_t)command;
+    return at < sizeof(TEXTS) / sizeof(TEXTS[0]) && TEXTS[at] != NULL ? TEXTS[at] : OVERVIEW;
 }
