@@ -106,8 +106,10 @@ fail:
 }
 
 /* A new folder has the sticky bit until its name is synced: who finds the bit syncs in place of one
- * who was killed. Where it can't be taken off again that is done each time. On a folder that others
- * may write to the bit is its owner's: we make none like that. */
+ * who was killed, or stands still. Where it can't be taken off again that is done each time. On a
+ * folder that others may write to the bit is its owner's: we make none like that. fchmod may take
+ * the set-group-ID bit, which is inherited, so a folder that has it can't tell by the other one:
+ * its name is synced each time. */
 static int settle_folder(int dir, int folder)
 {
     struct stat st;
@@ -115,20 +117,18 @@ static int settle_folder(int dir, int folder)
     if (fstat(folder, &st) < 0) {
         return -1;
     }
-    if ((st.st_mode & S_ISVTX) == 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 || (st.st_mode & (S_ISVTX | S_ISGID)) == 0) {
         return 0;
     }
     if (fsync(dir) < 0) {
         return -1;
     }
-    if ((st.st_mode & S_ISGID) == 0) { /* of a group that we are not in, it would go too */
+    if ((st.st_mode & S_ISGID) == 0) {
         (void)fchmod(folder, st.st_mode & 07777 & ~(mode_t)S_ISVTX);
     }
     return 0;
 }
 
-/* The same of a folder that was made now. What is made in one with the set-group-ID bit gets that
- * bit, and fchmod may take it: there no sticky bit tells of one who is killed before the sync. */
 static int make_folder(int dir, const char *name)
 {
     struct stat st;
@@ -136,18 +136,11 @@ static int make_folder(int dir, const char *name)
     if (fstat(dir, &st) < 0) {
         return -1;
     }
-    bool plain = (st.st_mode & S_ISGID) != 0;
-    if (mkdirat(dir, name, (plain ? 0 : S_ISVTX) | 0755) < 0) {
+    mode_t unsynced = (st.st_mode & S_ISGID) != 0 ? 0 : S_ISVTX;
+    if (mkdirat(dir, name, unsynced | 0755) < 0) {
         return errno == EEXIST ? 0 : -1;
     }
     GM_CRASH("store.folder_made");
-    if (plain && fsync(dir) < 0) {
-        int saved = errno;
-
-        (void)unlinkat(dir, name, AT_REMOVEDIR); /* who finds it would take it for synced */
-        errno = saved;
-        return -1;
-    }
     return 0;
 }
 

@@ -2,9 +2,8 @@
  * its place, so that a reader sees the whole of it or nothing and a crash leaves at most a
  * temporary file.
  *
- * New folders are made under an exclusive flock(2) on the root and synced before it is released;
- * who finds a folder in place takes the lock shared for a moment, so that no body is called durable
- * inside a folder that is not. One that a killed writer left unsynced tells so itself (dir.c).
+ * No folder is waited for and none is taken for durable on trust: dir.c says how it shows whether
+ * its name is synced. A lock would be held by a writer who stands still.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/crash.h"
@@ -139,41 +137,6 @@ out:
     return rc;
 }
 
-static int lock_root(int fd, int how)
-{
-    int rc;
-
-    do {
-        rc = flock(fd, how);
-    } while (rc < 0 && errno == EINTR);
-    return rc;
-}
-
-/* The folder of key, there and durable. lock: an own descriptor of the root. */
-static int make_folder(int lock, const char *key)
-{
-    int dir = gm_dir_walk(lock, key, false);
-    int saved;
-
-    if (dir >= 0) {
-        if (strchr(key, '/') != NULL && lock_root(lock, LOCK_SH) < 0) {
-            saved = errno;
-            close(dir);
-            errno = saved;
-            return -1;
-        }
-    } else if (errno == ENOENT) {
-        if (lock_root(lock, LOCK_EX) < 0) {
-            return -1;
-        }
-        dir = gm_dir_walk(lock, key, true);
-    }
-    saved = errno;
-    flock(lock, LOCK_UN);
-    errno = saved;
-    return dir;
-}
-
 /* A body on its way. Where the file system can it has no name until it is whole, so that a writer
  * who is killed leaves nothing; else, and to replace what has the key, a temporary name. */
 struct body {
@@ -182,7 +145,7 @@ struct body {
     bool named; /* temp exists, in the root */
 };
 
-static int open_body(int root, struct body *body, struct gm_err *err)
+static int open_body(int root, const char *key, struct body *body, struct gm_err *err)
 {
     char id[GM_ID_SIZE];
     int rc = gm_id_make(id, err);
@@ -198,7 +161,7 @@ static int open_body(int root, struct body *body, struct gm_err *err)
             openat(root, body->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
         body->named = body->fd >= 0;
     }
-    return 0;
+    return body->fd < 0 ? gm_dir_error(err, errno, "making a file for", key) : 0;
 }
 
 static int link_body(const struct body *body, int dir, const char *name)
@@ -261,7 +224,7 @@ static int fail_place(struct gm_err *err, int errnum, const char *key)
     return gm_dir_error(err, errnum, "storing", key);
 }
 
-static int place(int lock, struct body *body, const struct gm_store_put *put, struct gm_err *err)
+static int place(int root, struct body *body, const struct gm_store_put *put, struct gm_err *err)
 {
     const char *slash = strrchr(put->key, '/');
     const char *name = slash == NULL ? put->key : slash + 1;
@@ -271,14 +234,14 @@ static int place(int lock, struct body *body, const struct gm_store_put *put, st
     for (int race = 0;; race++) {
         int saved;
 
-        dir = make_folder(lock, put->key);
+        dir = gm_dir_walk(root, put->key, true);
         if (dir >= 0) {
-            rc = check_guard(put, err); /* the lock may have been long in coming */
+            rc = check_guard(put, err); /* its syncs may have been long */
             if (rc < 0) {
                 close(dir);
                 return rc;
             }
-            if (move_into(lock, body, dir, name, put->if_absent) == 0) {
+            if (move_into(root, body, dir, name, put->if_absent) == 0) {
                 break;
             }
             saved = errno;
@@ -312,32 +275,21 @@ int gm_dir_put(struct gm_store *store, const struct gm_store_put *put, const voi
 {
     const struct gm_dir_store *d = (const struct gm_dir_store *)store;
     struct body body = {.fd = -1};
-    /* an own open file: flock counts by these */
-    int lock = gm_dir_open_beneath(d->root, ".", GM_DIR_OPEN_FOLDER);
-    int rc;
+    int rc = open_body(d->root, put->key, &body, err);
 
-    if (lock < 0) {
-        return gm_dir_error(err, errno, "opening the store to put", put->key);
-    }
-    rc = open_body(lock, &body, err);
     if (rc < 0) {
-        goto out;
-    }
-    if (body.fd < 0) {
-        rc = gm_dir_error(err, errno, "making a file for", put->key);
         goto out;
     }
     rc = write_body(body.fd, put, data, err);
     GM_CRASH("store.synced");
     if (rc == 0) {
-        rc = place(lock, &body, put, err);
+        rc = place(d->root, &body, put, err);
     }
     GM_CRASH("store.put");
     close(body.fd);
     if (rc < 0 && body.named) {
-        unlinkat(lock, body.temp, 0); /* gone already when only the last sync failed */
+        unlinkat(d->root, body.temp, 0); /* gone already when only the last sync failed */
     }
 out:
-    close(lock);
     return rc == -GM_E_STORE_FULL ? name_full(d, put->key, err) : rc;
 }
