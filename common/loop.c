@@ -3,6 +3,8 @@
 #include "common/loop.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,6 +312,51 @@ static enum gm_code code_of(int errnum)
     default:
         return GM_E_SYS;
     }
+}
+
+static void block_signals(sigset_t *out_before)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    int failed = pthread_sigmask(SIG_SETMASK, &all, out_before);
+    GM_ASSERT(failed == 0);
+}
+
+static void restore_signals(const sigset_t *before)
+{
+    int failed = pthread_sigmask(SIG_SETMASK, before, NULL);
+    GM_ASSERT(failed == 0);
+}
+
+int gm_thread_start(uv_thread_t *out, uv_thread_cb fn, void *arg, struct gm_err *err)
+{
+    sigset_t before;
+
+    block_signals(&before); /* a new thread has the mask of its maker */
+    int rc = uv_thread_create(out, fn, arg);
+    restore_signals(&before);
+    return rc != 0 ? gm_err_uv(err, rc, "could not start a thread") : 0;
+}
+
+static void work_nothing(uv_work_t *work)
+{
+    (void)work;
+}
+
+int gm_pool_start(uv_loop_t *loop, struct gm_err *err)
+{
+    sigset_t before;
+    uv_work_t work;
+
+    block_signals(&before);
+    int rc = uv_queue_work(loop, &work, work_nothing, NULL); /* the first makes the threads */
+    restore_signals(&before);
+    if (rc != 0) {
+        return gm_err_uv(err, rc, "could not start the pool of threads");
+    }
+    (void)uv_run(loop, UV_RUN_DEFAULT);
+    return 0;
 }
 
 int gm_err_uv(struct gm_err *err, int uvcode, const char *fmt, ...)

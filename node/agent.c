@@ -277,6 +277,12 @@ int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
         free(agent);
         return gm_err_uv(err, rc, "could not make an event loop");
     }
+    rc = gm_pool_start(&agent->loop, err);
+    if (rc < 0) {
+        (void)uv_loop_close(&agent->loop);
+        free(agent);
+        return rc;
+    }
     rc = start(agent, err);
     if (rc < 0) {
         agent->failure = err;

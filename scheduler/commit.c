@@ -264,9 +264,8 @@ int gm_commit_start(uv_loop_t *loop, struct gm_state *state, gm_commit_fn fn, vo
     GM_ASSERT(uv == 0);
     uv = uv_cond_init(&c->cond);
     GM_ASSERT(uv == 0);
-    uv = uv_thread_create(&c->thread, thread_main, c);
-    if (uv != 0) {
-        rc = gm_err_uv(err, uv, "could not start the commit thread");
+    rc = gm_thread_start(&c->thread, thread_main, c, err);
+    if (rc < 0) {
         gm_commit_stop(&c);
         return rc;
     }

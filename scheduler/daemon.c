@@ -396,6 +396,10 @@ static int open_loop(struct gm_daemon *d, struct gm_err *err)
         return gm_err_uv(err, rc, "could not make the event loop");
     }
     d->has_loop = true;
+    rc = gm_pool_start(&d->loop, err);
+    if (rc < 0) {
+        return rc;
+    }
     rc = uv_timer_init(&d->loop, &d->tick);
     if (rc == 0) {
         d->tick.data = d;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include <zmq.h>
 
@@ -397,9 +398,44 @@ static void foreign_errors_keep_their_numbers(void **state)
     assert_int_equal(gm_err_zmq(NULL, ENOMEM, "sending"), -GM_E_NOMEM);
 }
 
+static void read_mask(void *arg)
+{
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, arg), 0);
+}
+
+static void read_mask_in_pool(uv_work_t *work)
+{
+    read_mask(work->data);
+}
+
+/* The system may choose any thread that does not block it, also one that sleeps for good. */
+static void signals_are_left_to_the_thread_of_the_loop(void **state)
+{
+    sigset_t masks[3];
+    uv_loop_t loop;
+    uv_work_t work = {.data = &masks[1]};
+    uv_thread_t thread;
+    struct gm_err err;
+
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(gm_pool_start(&loop, &err), 0);
+    assert_int_equal(gm_thread_start(&thread, read_mask, &masks[0], &err), 0);
+    assert_int_equal(uv_thread_join(&thread), 0);
+    assert_int_equal(uv_queue_work(&loop, &work, read_mask_in_pool, NULL), 0);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    read_mask(&masks[2]);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sigismember(&masks[i], SIGTERM), i < 2);
+        assert_int_equal(sigismember(&masks[i], SIGCHLD), i < 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signals_are_left_to_the_thread_of_the_loop),
         cmocka_unit_test(no_message_stays_behind),
         cmocka_unit_test(an_edge_that_a_send_took_is_not_lost),
         cmocka_unit_test(a_watch_that_spares_looks_loses_nothing),
