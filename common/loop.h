@@ -39,7 +39,7 @@ int gm_post(struct gm_post *post, void (*fn)(void *arg), void *arg,
  * post must have ended. Loop thread only; memory goes after a further loop turn. */
 void gm_post_destroy(struct gm_post **post);
 
-/* A thread of ours, and libuv's pool for uv_queue_work (UV_THREADPOOL_SIZE is read now, once in a
+/* A thread of ours, and the pool of libuv (UV_THREADPOOL_SIZE is read now, once in a
  * process; loop: has no work yet, and is run). No signal is handled on them: one that the loop's
  * thread does not take at that moment waits for it, and is not left with a thread that sleeps. */
 int gm_thread_start(uv_thread_t *out, uv_thread_cb fn, void *arg, struct gm_err *err) GM_MUST_CHECK;
