@@ -89,6 +89,7 @@ static size_t name_leases(const struct gm_agent *agent, gm_time now, Gm__LeaseSt
         leases[n].epoch = t->epoch;
         leases[n].progress = t->progress;
         leases[n].inputs_received = (uint32_t)t->inputs.count;
+        leases[n].waits_part = gm_agent_parts_waits(agent, t);
         list[n] = &leases[n];
         n++;
     }

@@ -128,6 +128,19 @@ void gm_agent_parts_answer(struct gm_agent *agent, const Gm__PartsAnswer *answer
     gm_window_parts_came(slot->reader);
 }
 
+uint32_t gm_agent_parts_waits(const struct gm_agent *agent, const struct gm_task *task)
+{
+    for (uint32_t i = 0; i < agent->slot_count; i++) {
+        const struct gm_agent_slot *slot = &agent->slots[i];
+        uint32_t part = 0;
+        if (slot->task == task && slot->reader != NULL &&
+            gm_window_waits_part(slot->reader, &part)) {
+            return part + 1;
+        }
+    }
+    return 0;
+}
+
 void gm_agent_parts_resend(struct gm_agent *agent)
 {
     for (uint32_t i = 0; i < agent->slot_count; i++) {

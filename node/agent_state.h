@@ -635,6 +635,8 @@ int gm_agent_parts_sizes(const Gm__Object *object, uint64_t **out, uint32_t *out
 /* The slot's reader is about to be opened, and asks for its parts here. */
 void gm_agent_parts_begin(struct gm_agent_slot *slot, struct gm_window_source *source);
 void gm_agent_parts_answer(struct gm_agent *agent, const Gm__PartsAnswer *answer);
+/* The part that its worker waits for, by index + 1, for a heartbeat; 0: for none. */
+uint32_t gm_agent_parts_waits(const struct gm_agent *agent, const struct gm_task *task);
 void gm_agent_parts_resend(struct gm_agent *agent);            /* what is open, after a Welcome */
 void gm_agent_parts_tick(struct gm_agent *agent, gm_time now); /* what is open for too long */
 /* --- agent_open.c, too */

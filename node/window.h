@@ -83,6 +83,9 @@ int gm_window_part_is(struct gm_window_reader *reader, uint32_t part,
 void gm_window_parts_came(struct gm_window_reader *reader);
 /* No further part will come to this reader: what it needs of them ends so. */
 void gm_window_parts_end(struct gm_window_reader *reader, const struct gm_err *why);
+/* Of a source of parts: what is needed lacks that part, which was asked for and has not come.
+ * False: it waits for none. */
+bool gm_window_waits_part(const struct gm_window_reader *reader, uint32_t *out_part);
 /* Who was asked may have forgotten: all that it still waits for is wanted once more. */
 void gm_window_ask_again(struct gm_window_reader *reader);
 /* Bytes that were fetched for it since the last call. */

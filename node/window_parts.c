@@ -205,6 +205,24 @@ int gm_window_part_is(struct gm_window_reader *reader, uint32_t part,
     return 0;
 }
 
+bool gm_window_waits_part(const struct gm_window_reader *reader, uint32_t *out_part)
+{
+    const struct gm_window_parts *parts = &reader->window->parts;
+    if (!reader->waits || parts->count == 0) {
+        return false;
+    }
+    struct gm_block_run run = reader->held[reader->held_count - 1];
+    uint64_t end = end_of(parts, run);
+    for (uint32_t i = gm_window_parts_find(parts, run.from * GM_BLOCK);
+         i < parts->count && parts->list[i].at < end; i++) {
+        if (reader->asked[i] && lacks(reader->window, i, run)) {
+            *out_part = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void gm_window_parts_came(struct gm_window_reader *reader)
 {
     gm_window_pump(reader->window);

@@ -288,6 +288,7 @@ static void on_tick(uv_timer_t *timer)
     gm_wire_tick(d);
     gm_daemon_tell(d, &event);
     gm_upload_desk_tick(d->uploads, gm_time_now());
+    gm_upload_arrivals_tick(d, gm_time_now());
     gm_commit_tick(d->commit);
     gm_retire_tick(d);
     gm_sweep_tick(d);
@@ -370,6 +371,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
                                     .backup_retry_s = (uint32_t)d->settings->backup_retry_s,
                                     .keep_finished = (uint32_t)d->settings->keep_jobs,
+                                    .part_wait_ms = (uint32_t)d->settings->part_wait_ms,
                                     .loaded_unix_ms = gm_time_unix_ms(),
                                     .max_attempts = MAX_ATTEMPTS,
                                     .urls = knows_servers(d->settings),

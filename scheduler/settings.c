@@ -63,6 +63,9 @@ static const struct gm_option OPTIONS[] = {
      "Uploads that are open at a time; more are refused."},
     {"upload_idle_ms", GM_OPT_INT, OPT(upload_idle_ms), "3600000", 1000, 604800000,
      "An upload that gets no part for so long fails the jobs that wait for it."},
+    {"part_wait_ms", GM_OPT_INT, OPT(part_wait_ms), "30000", 0, 86400000,
+     "A task that waits so long for a part of an upload gives its slot back until it came; 0: "
+     "never."},
     {"upload_keep_hours", GM_OPT_INT, OPT(upload_keep_hours), "24", 1, 8760,
      "An upload is deleted so long after its last part, unless a job reads it."},
     {"takeover_ms", GM_OPT_INT, OPT(takeover_ms), "2000", 500, 60000,

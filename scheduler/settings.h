@@ -26,6 +26,7 @@ struct gm_settings {
     int64_t upload_max_bytes;
     int64_t max_uploads;
     int64_t upload_idle_ms;
+    int64_t part_wait_ms;
     int64_t upload_keep_hours;
     int64_t takeover_ms;
     int64_t lease_ms;

@@ -104,6 +104,7 @@ static int serve(const struct gm_upload_desk *desk, struct gm_parts_wait *w, str
 void gm_upload_asks_serve(struct gm_upload_desk *desk, const char *id)
 {
     struct gm_parts_wait **at = &desk->waits;
+    desk->changed = true;
     while (desk->known && *at != NULL) {
         struct gm_parts_wait *w = *at;
         struct gm_err err = {0};

@@ -29,6 +29,12 @@ int gm_upload_desk_leads(void *arg, struct gm_err *err) GM_MUST_CHECK;
 /* One more is about to be begun: BUSY where there are max_uploads. Each is followed by began. */
 int gm_upload_desk_begin(struct gm_upload_desk *desk, struct gm_err *err) GM_MUST_CHECK;
 void gm_upload_desk_began(struct gm_upload_desk *desk);
+/* Whether a job of it need not wait for what inspection reads of it: begin and end, or all of a
+ * short one. */
+bool gm_upload_has_ends(const struct gm_upload *u);
+/* Jobs whose tasks wait for parts that are there by now, or will not come, are told so. Now and
+ * then; where uploads are off by now all are. */
+void gm_upload_arrivals_tick(struct gm_daemon *d, gm_time now);
 /* Parts of it came, or it is leaving: who waits for them hears so. */
 void gm_upload_desk_changed(struct gm_upload_desk *desk, const char *id);
 

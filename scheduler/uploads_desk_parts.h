@@ -27,7 +27,8 @@ struct gm_upload_desk {
     bool known;          /* the bucket was listed */
     bool working;        /* that, or a sweep, is on the pool */
     struct gm_err error; /* why it could not be listed; code 0: not tried yet */
-    gm_time next_try, next_sweep, next_look;
+    gm_time next_try, next_sweep, next_look, next_arrivals;
+    bool changed;                /* something came, or goes: jobs may go on (uploads_arrivals.c) */
     uint32_t beginning;          /* not in the table yet */
     struct gm_parts_wait *waits; /* owned */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/arrival.h"
 #include "scheduler/core/backup.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/count.h"
@@ -237,6 +238,9 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     core->counts.accepted++;
     gm_core_fx_event(core, job, "job.state", NULL, "queued", true);
     gm_core_job_advance(core, job);
+    if (s->source_arrives) {
+        gm_core_arrival_begin(core, job);
+    }
     return 0;
 }
 
@@ -331,7 +335,9 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     if (event->type == GM_EV_PRIORITY) {
         return gm_core_job_set_priority(core, job, event->priority, err);
     }
-    if (event->type == GM_EV_PUBLISHED) {
+    if (event->type == GM_EV_ARRIVED) {
+        gm_core_arrival_over(core, job);
+    } else if (event->type == GM_EV_PUBLISHED) {
         gm_core_job_published(core, job, &event->failure, event->manifests);
     } else if (event->type == GM_EV_BACKED_UP) {
         gm_core_backup_ended(core, job, &event->failure, event->lacking);
@@ -397,6 +403,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
         return handle_submit(core, event->submit, err);
     case GM_EV_CANCEL:
     case GM_EV_PRIORITY:
+    case GM_EV_ARRIVED:
     case GM_EV_PUBLISHED:
     case GM_EV_CLEANED:
     case GM_EV_BACKED_UP:

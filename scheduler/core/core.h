@@ -57,6 +57,8 @@ struct gm_core_params {
     uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
     uint32_t backup_retry_s; /* a backup is tried for so long; default 86400 */
+    uint32_t part_wait_ms;   /* a task that waits so long for a part of its source gives its slot
+                                back; 0: never */
     uint32_t keep_finished;  /* jobs that ended and whose rows stay; default 1000 */
     bool urls;               /* jobs may need nodes that know URLs: others are refused */
     int64_t loaded_unix_ms; /* wall clock at recovery, which says what is left of the pauses between
@@ -136,6 +138,7 @@ struct gm_submit {                /* borrowed; copied */
     const char *source_etag;          /* Object.etag; NULL or "": it has none */
     Gm__PartRun *const *source_parts; /* Object.parts, checked */
     size_t source_part_count;
+    bool source_arrives; /* of its parts those that inspect reads are not all there */
     const char *source_name;
     const char *destination_url; /* store of the outputs */
     /* gm_store_mark of that store and of the work store; NULL or "": not known */
@@ -169,6 +172,8 @@ enum gm_event_type {
     GM_EV_QUARANTINE, /* node_id, reason; device: that one alone */
     GM_EV_STOP,       /* this scheduler ends: nothing is assigned any more, what runs goes on */
     GM_EV_PRIORITY,   /* job_id, priority: 0..100; what runs goes on */
+    GM_EV_ARRIVED,    /* job_id: what it lacks of its source (gm_view_arrivals) is there, or never
+                         comes */
 };
 struct gm_event {
     enum gm_event_type type;

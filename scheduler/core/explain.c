@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/arrival.h"
 #include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/keep.h"
@@ -189,10 +190,25 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
     }
 }
 
+/* It would hold a slot for what is still on its way. */
+static void explain_arrival(const struct gm_cjob *job, struct gm_explain_row *row)
+{
+    if (job->arrival.begin) {
+        say(row, "It waits until begin and end of its source were uploaded.");
+    } else {
+        say(row, "It waits until part %u of its source, and some more, were uploaded.",
+            job->arrival.part);
+    }
+}
+
 static void explain_backoff(const struct gm_inst *inst, const struct gm_unit *unit, int64_t chunk,
                             gm_time now, struct gm_explain_row *row)
 {
     const struct gm_attempt *a = unit->awaited;
+    if (gm_core_arrival_holds(unit)) {
+        explain_arrival(inst->task->job, row);
+        return;
+    }
     if (a) {
         say(row,
             "It ran on node %.64s when the scheduler started anew, which waits up to %d s for that "

@@ -9,6 +9,7 @@
 #include "proto/envelope.h"
 #include "proto/scan.h"
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/arrival.h"
 #include "scheduler/core/backup.h"
 #include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
@@ -473,6 +474,7 @@ static void resume_job(struct gm_core *core, struct gm_cjob *job)
         gm_core_job_advance(core, job);
         gm_core_unheard_wait(core, job);
         gm_core_retry_resume(core, job);
+        gm_core_arrival_begin(core, job);
         return;
     }
     gm_core_unheard_end_job(core, job);

@@ -5,6 +5,7 @@
 
 #include "proto/envelope.h"
 #include "scheduler/core/adopt.h"
+#include "scheduler/core/arrival.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
@@ -354,6 +355,7 @@ static bool renew_one(struct gm_core *core, struct gm_cnode *node, const Gm__Lea
         lease->progress_at = core->now;
     }
     check_feed(core, lease, s);
+    gm_core_arrival_said(core, lease, s->waits_part);
     return true;
 }
 

@@ -230,6 +230,12 @@ struct gm_cbackup {
     bool busy;  /* a try was asked for */
     gm_time at; /* the next one, 0: none is planned */
 };
+/* What a job lacks of its source, without which some of its units are not ready: arrival.c. */
+struct gm_arrival {
+    bool waits;
+    bool begin;    /* for what inspect reads */
+    uint32_t part; /* else from that one on, by index */
+};
 #define GM_CORE_SAMPLES 11u /* one a second */
 struct gm_cjob {
     char *id;                 /* owned */
@@ -255,6 +261,7 @@ struct gm_cjob {
     uint64_t source_version;
     char *source_etag; /* owned */
     struct gm_source_parts source_parts;
+    struct gm_arrival arrival; /* what of them it waits for */
     int32_t priority;
     int64_t deadline_unix_ms;
     bool urgent;              /* the deadline is near: it is of the highest class */
@@ -459,6 +466,8 @@ struct gm_lease {
     uint32_t fed;  /* inputs given, Assign's included */
     bool fed_complete;
     gm_time fed_at;
+    uint32_t part; /* that it waits for, by index + 1; 0: none */
+    gm_time part_since;
     bool seen;             /* a Renew named it */
     bool cancelling;       /* holds capacity alone: its units were taken away */
     struct gm_lease *twin; /* borrowed; works at the same chunks (straggle.c) */

@@ -407,6 +407,16 @@ const char *gm_view_lease_job(const struct gm_core *core, uint64_t epoch);
 const char *gm_view_lease_source(const struct gm_core *core, uint64_t epoch, const char *node_id);
 /* Whether an unfinished job has that source. */
 bool gm_view_has_source(const struct gm_core *core, const char *source_url);
+/* Unfinished jobs of which something waits for what lacks of their source (arrival.h): each that
+ * can go on, or never will, is to be told so by GM_EV_ARRIVED, and not from within. */
+struct gm_arrival_view { /* all borrowed */
+    const char *job_id;
+    const char *source_url;
+    bool begin;    /* for what inspection reads */
+    uint32_t part; /* else for that one, by index */
+};
+typedef void (*gm_view_arrival_fn)(const struct gm_arrival_view *view, void *arg);
+void gm_view_arrivals(const struct gm_core *core, gm_view_arrival_fn fn, void *arg);
 
 /* Numbers for readiness and metrics. */
 struct gm_core_totals {

@@ -27,6 +27,7 @@ struct submit {
     Gm__PartRun *part_runs; /* owned: of an upload */
     Gm__PartRun **parts;    /* the same */
     size_t part_count;
+    bool source_arrives;
     char *destination; /* owned */
     char *backup;      /* owned; NULL: none */
     char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE], backup_mark[GM_ID_SIZE];
@@ -294,8 +295,12 @@ static int read_upload(struct submit *s, const char *id, struct gm_err *err)
 {
     const struct gm_upload *u = NULL;
     int rc = find_upload(s, id, &u, err);
-    if (rc < 0 || s->source.name != NULL) { /* looked for once more, after its title */
+    if (rc < 0) {
         return rc;
+    }
+    s->source_arrives = !gm_upload_has_ends(u);
+    if (s->source.name != NULL) { /* looked for once more, after its title */
+        return 0;
     }
     s->source.size = u->size;
     if (u->complete) { /* it does not change any more; of parts there is none */
@@ -438,6 +443,7 @@ static void done(void *arg)
                                 .source_etag = s->source.etag,
                                 .source_parts = s->parts,
                                 .source_part_count = s->part_count,
+                                .source_arrives = s->source_arrives,
                                 .source_name = s->source.name,
                                 .destination_url = s->destination,
                                 .destination_mark = s->destination_mark,

@@ -219,11 +219,14 @@ static void who_needs_a_part_waits_for_it_alone(void **state)
     answer(f, &f->a, 2, 0);
     settle(f);
     assert_int_equal(f->a.told, 0);
+    uint32_t part = 0;
+    assert_true(gm_window_waits_part(f->a.reader, &part) && part == 3);
     open_one(f, &f->b); /* what is there another one has */
     start_need(&f->b, at_of(4) + MIB, MIB);
     turn_until(f, &f->b, 1);
     answer(f, &f->a, 3, 0);
     turn_until(f, &f->a, 1);
+    assert_false(gm_window_waits_part(f->a.reader, &part));
     check_have(&f->a, at_of(3), MIB);
     assert_int_equal(f->b.wanted[4], 0);
 }

@@ -25,6 +25,7 @@ static struct fixture {
     struct gm_store *store;
     struct gm_uploads_place place;
     int64_t unix_ms;
+    gm_time now;
     bool leads, reads; /* an unfinished job reads any upload */
     char source[64];   /* of lease LEASE; "": there is none */
     int sent;          /* answers, and of the last one: */
@@ -32,6 +33,8 @@ static struct fixture {
     int code;
     size_t urls;
     char etag[16];
+    struct gm_arrival_view arrival; /* of the job that waits; job_id NULL: none does */
+    int looks, arrived;
 } f;
 
 int64_t __wrap_gm_time_unix_ms(void);
@@ -100,6 +103,25 @@ void __wrap_gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope 
     f.code = answer->error != NULL ? (int)answer->error->code : 0;
     f.urls = answer->n_urls;
     (void)snprintf(f.etag, sizeof f.etag, "%s", answer->n_urls > 0 ? answer->urls[0]->etag : "");
+}
+
+void __wrap_gm_view_arrivals(const struct gm_core *core, gm_view_arrival_fn fn, void *arg);
+void __wrap_gm_view_arrivals(const struct gm_core *core, gm_view_arrival_fn fn, void *arg)
+{
+    (void)core;
+    f.looks++;
+    if (f.arrival.job_id != NULL) {
+        fn(&f.arrival, arg);
+    }
+}
+
+void __wrap_gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event);
+void __wrap_gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event)
+{
+    (void)d;
+    assert_int_equal(event->type, GM_EV_ARRIVED);
+    assert_string_equal(event->job_id, "job");
+    f.arrived++;
 }
 
 static int setup(void **state)
@@ -422,6 +444,87 @@ static void idle_ones_leave_room_for_others(void **state)
     }
 }
 
+static bool goes_on(void)
+{
+    int before = f.arrived;
+    gm_upload_arrivals_tick(&f.d, f.now += GM_SEC);
+    return f.arrived > before;
+}
+
+static void jobs_go_on_when_what_they_wait_for_is_there_or_never_comes(void **state)
+{
+    struct gm_upload *told = begin("{\"name\":\"a\",\"size\":120,\"part_size\":3}");
+    char source[64];
+    (void)state;
+    (void)snprintf(source, sizeof source, "upload:%s", told->id);
+    f.arrival = (struct gm_arrival_view){.job_id = "job", .source_url = source, .part = 16};
+    assert_false(goes_on()); /* the bucket is not known */
+    sweep();
+    struct gm_upload *u = gm_uploads_find(&f.d.uploads->table, told->id);
+    assert_false(goes_on());
+    for (uint32_t i = 16; i < 19; i++) { /* and two more: it begins anew */
+        assert_false(goes_on());
+        assert_true(gm_upload_note(u, i, HASH, 3, f.unix_ms));
+    }
+    assert_true(goes_on());
+    f.arrival.part = 38; /* there are not as many more */
+    assert_true(gm_upload_note(u, 38, HASH, 3, f.unix_ms));
+    assert_true(gm_upload_note(u, 39, HASH, 3, f.unix_ms));
+    assert_true(goes_on());
+    f.arrival.part = 5;
+    assert_false(goes_on());
+    u->leaving = true;
+    assert_true(goes_on());
+    u->leaving = false;
+    f.unix_ms += HOUR + 1; /* it is idle */
+    assert_true(goes_on());
+    gm_upload_destroy(&told);
+}
+
+static void who_waits_is_looked_for_when_something_came(void **state)
+{
+    (void)state;
+    sweep();
+    gm_upload_arrivals_tick(&f.d, GM_SEC);
+    gm_upload_arrivals_tick(&f.d, GM_SEC + 1);
+    assert_int_equal(f.looks, 1);
+    gm_upload_desk_changed(f.d.uploads, "any");
+    gm_upload_arrivals_tick(&f.d, GM_SEC + 2);
+    assert_int_equal(f.looks, 2);
+    struct gm_upload_desk *desk = f.d.uploads;
+    f.d.uploads = NULL; /* uploads are off: nobody waits */
+    f.arrival = (struct gm_arrival_view){.job_id = "job", .source_url = "upload:x", .begin = true};
+    assert_true(goes_on());
+    f.d.uploads = desk;
+}
+
+static void inspection_waits_for_both_ends_or_for_all_of_what_is_short(void **state)
+{
+    struct gm_upload_part parts[5];
+    struct gm_upload u = {.parts = parts, .count = 5};
+    const uint64_t mib = 1 << 20;
+    (void)state;
+    for (uint64_t each = 3; each <= 4; each++) { /* 15 and 20 MiB */
+        memset(parts, 0, sizeof parts);
+        for (int i = 0; i < 5; i++) {
+            parts[i].size = each * mib;
+            parts[i].there = i != 2;
+        }
+        u.size = 5 * each * mib;
+        assert_int_equal(gm_upload_has_ends(&u), each == 4);
+        parts[2].there = true;
+        assert_true(gm_upload_has_ends(&u));
+        parts[3].there = false; /* of the last 6 MiB */
+        assert_false(gm_upload_has_ends(&u));
+        parts[3].there = true;
+        parts[1].there = false;
+        assert_false(gm_upload_has_ends(&u));
+    }
+    parts[0].there = false;
+    u = (struct gm_upload){.parts = parts, .count = 1, .size = 100 * mib, .whole = true};
+    assert_false(gm_upload_has_ends(&u));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +540,11 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_whole_one_is_read_as_it_was_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_ones_leave_room_for_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(jobs_go_on_when_what_they_wait_for_is_there_or_never_comes,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waits_is_looked_for_when_something_came, setup,
+                                        teardown),
+        cmocka_unit_test(inspection_waits_for_both_ends_or_for_all_of_what_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

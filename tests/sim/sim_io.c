@@ -158,6 +158,7 @@ static void load(struct sim *sim)
                                     .loaded_unix_ms =
                                         SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
                                     .backup_retry_s = sim->params.backup_retry_s,
+                                    .part_wait_ms = sim->params.part_wait_ms,
                                     .keep_finished = sim->params.keep_finished,
                                     .work_is_remote = sim->params.remote,
                                     .shelf = sim_shelf_open(sim)};
@@ -308,6 +309,9 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
     }
     char destination[32]; /* one for all that is asked for in the same words */
     (void)snprintf(destination, sizeof(destination), "file:///out/%d", (int)kind);
+    Gm__PartRun run = GM__PART_RUN__INIT, *parts[] = {&run};
+    run.count = 4;
+    run.size = 250;
     int64_t deadline = sim->deadline > 0 ? SIM_UNIX_BASE + (sim->now + sim->deadline) / GM_MS : 0;
     struct gm_submit submission = {.job_id = id,
                                    .pipeline = &pipeline,
@@ -315,6 +319,9 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
                                        sim->params.remote ? "s3://in/in.mp4" : "file:///in.mp4",
                                    .source_size = 1000,
                                    .source_etag = SIM_ETAG,
+                                   .source_parts = parts,
+                                   .source_part_count = sim->params.part_wait_ms > 0,
+                                   .source_arrives = sim->params.part_wait_ms > 0,
                                    .source_name = "in.mp4",
                                    .destination_url = destination,
                                    .destination_mark = "of out",

@@ -42,10 +42,11 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t max_attempts;
     uint32_t keep_finished;
     uint32_t backup_retry_s;
-    const char *backup;  /* where jobs have their results copied to; NULL: nowhere */
-    uint32_t loss;       /* a message vanishes */
-    uint32_t twice;      /* a message to the scheduler comes twice */
-    uint32_t task_fails; /* with a random code that is worth another try */
+    uint32_t part_wait_ms; /* sources are of four parts, of which none is there; 0: they are not */
+    const char *backup;    /* where jobs have their results copied to; NULL: nowhere */
+    uint32_t loss;         /* a message vanishes */
+    uint32_t twice;        /* a message to the scheduler comes twice */
+    uint32_t task_fails;   /* with a random code that is worth another try */
     uint32_t task_hangs;
     uint32_t node_dies;    /* comes back later as a new instance */
     uint32_t node_parted;  /* unreachable for a while */
@@ -152,7 +153,8 @@ struct sim_task {
     bool complete;
     uint32_t position; /* of the next item */
     bool grant_asked, granted, finished, hung;
-    bool opened; /* its encoders */
+    uint32_t waits_part; /* that it says, while it hangs */
+    bool opened;         /* its encoders */
     uint64_t request;
     gm_time asked_at, deadline; /* of its node's clock */
     gm_time lease_end;          /* the same, of the true time */

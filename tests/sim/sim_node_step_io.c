@@ -106,6 +106,7 @@ static void heartbeat(struct sim *sim, struct sim_node *node)
         s->epoch = task->assign->epoch;
         s->progress = task->progress;
         s->inputs_received = (uint32_t)task->input_count;
+        s->waits_part = task->waits_part;
         list[renew.n_leases++] = s;
     }
     envelope.body_case = GM__ENVELOPE__BODY_RENEW;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Jobs of uploads that still arrive, in each container that allows it: planned when 8 MiB of the begin and of the end are there, chunks encoded
-# before the last part, and the segments of a job of the same file. arriving.sh CONTAINER...: those alone (first, last, fragmented, ts, mkv).
+# before the last part, what waits for parts gives its slot back, and the segments of a job of the same file. arriving.sh CONTAINER...: those alone (first, last, fragmented, ts, mkv).
 . "$(dirname "$0")/lib.sh"
 . "$here/s3_lib.sh"
 
@@ -8,7 +8,8 @@ need_s3
 for b in incoming work; do s3_bucket $b; done
 s3_keys_file "$work/s3.keys"
 farm_options="storage: [\"s3://* endpoint=$s3_endpoint region=$s3_region style=path keys=$work/s3.keys\"]
-uploads: s3://incoming/in"
+uploads: s3://incoming/in
+part_wait_ms: 1000"
 farm f
 node_options="devices: off" node n1
 small_pipeline "$work/s.yaml" 240
@@ -28,6 +29,7 @@ submit() { # source destination: the job's id in $j
   j=$(jq -r .id "$work/answer")
 }
 says() { [ "$(api GET "/v1/jobs/$j")" = 200 ] && jq -e "$1" "$work/answer" >/dev/null; } # filter
+explains() { [ "$(api GET "/v1/jobs/$j:explain")" = 200 ] && grep -q "$1" "$work/answer"; } # words
 send() { # index...: puts them, and says so
   local i sum
   for i; do
@@ -66,6 +68,7 @@ for c in ${*:-first last fragmented ts mkv}; do
   send $(seq 4 10)
   until_true "$c: planned while the middle is missing" says "$planned"
   until_true "$c: chunks are done while the middle is missing" says '[.tasks[] | select(.name == "video")][0].done > 0'
+  until_true "$c: the split gives its slot back" explains "were uploaded"
   if [ $c = fragmented ]; then # who waits asks the next scheduler
     kill -9 "$(pid scheduler)" && wait "$(pid scheduler)" 2>/dev/null
     scheduler
