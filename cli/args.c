@@ -195,7 +195,7 @@ static void list_seconds(const char *first, char *out, size_t size)
 static int check_options(const struct parse *p, const struct gm_command_row *c, struct gm_err *err)
 {
     if (c->sub != NULL && c->sub[0] == '\0') {
-        char seconds[80];
+        char seconds[160];
         list_seconds(c->word, seconds, sizeof(seconds));
         return gm_err_set(err, GM_E_INVAL, 0, "`gopmill %s` needs a second word: %s", c->word,
                           seconds);
@@ -290,8 +290,7 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
 {
     const struct gm_command_row *c = NULL;
     size_t used = 0;
-    struct parse p = {.args = {.pipeline = GM_DEFAULT_PIPELINE,
-                               .nodes = 1,
+    struct parse p = {.args = {.nodes = 1,
                                .priority = 50,
                                .limit = 100,
                                .at_once = 1,
@@ -328,6 +327,9 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
     if (p.args.scheduler == NULL && env_scheduler != NULL && env_scheduler[0] != '\0' &&
         (c->options & GM_OPT_SCHEDULER) != 0) {
         p.args.scheduler = env_scheduler;
+    }
+    if (p.args.pipeline == NULL && c->command != GM_CMD_JOB_LIST) {
+        p.args.pipeline = GM_DEFAULT_PIPELINE;
     }
     rc = check_words(&p, c, used, err);
     if (rc == 0) {

@@ -11,6 +11,8 @@ enum gm_command {
     GM_CMD_KEYS,
     GM_CMD_TOKEN,
     GM_CMD_STORAGE,
+    GM_CMD_ASSET,
+    GM_CMD_UPLOADS,
     GM_CMD_TRANSCODE,
     GM_CMD_PLAN,
     GM_CMD_SUBMIT,
@@ -20,6 +22,13 @@ enum gm_command {
     GM_CMD_JOB_SHOW,
     GM_CMD_JOB_CANCEL,
     GM_CMD_JOB_EXPLAIN,
+    GM_CMD_JOB_RETRY,
+    GM_CMD_JOB_PRIORITY,
+    GM_CMD_JOB_TASKS,
+    GM_CMD_JOB_ATTEMPTS,
+    GM_CMD_JOB_LOGS,
+    GM_CMD_JOB_REPORT,
+    GM_CMD_JOB_TRACE,
     GM_CMD_NODE_LIST,
     GM_CMD_NODE_SHOW,
     GM_CMD_NODE_DRAIN,
@@ -30,6 +39,12 @@ enum gm_command {
     GM_CMD_PIPELINE_SHOW,
     GM_CMD_PIPELINE_CHECK,
     GM_CMD_STORAGE_SWEEP,
+    GM_CMD_ASSET_LIST,
+    GM_CMD_ASSET_SHOW,
+    GM_CMD_UPLOADS_LIST,
+    GM_CMD_UPLOADS_SHOW,
+    GM_CMD_UPLOADS_DELETE,
+    GM_CMD_FARM,
     GM_CMD_KEYS_MAKE,
     GM_CMD_KEYS_LIST,
     GM_CMD_KEYS_ROTATE,
@@ -51,8 +66,9 @@ struct gm_args {
     const char *operand; /* INPUT, ID, NAME or FILE; NULL where the command takes none */
     const char *operands[GM_ARGS_OPERANDS]; /* the same and the others, where it takes several */
     size_t operand_count;
-    const char *out;        /* folder for the result */
-    const char *pipeline;   /* name or file; default "vod-h264" */
+    const char *out;        /* folder for the result; job trace: the file */
+    const char *pipeline;   /* name or file; default "vod-h264"; job list: NULL: of all */
+    const char *query;      /* lists: part of a name; NULL: all */
     const char *scheduler;  /* cli/session.h; NULL: embedded farm */
     const char *ca;         /* PEM of who signed its certificate; NULL: the system's */
     const char *token_file; /* with the token that it wants; NULL: none */
@@ -71,7 +87,7 @@ struct gm_args {
     const char *expires;    /* token new; NULL: never */
     int64_t nodes;          /* embedded farm: 1..64, default 1 */
     int64_t priority;       /* 0..100, default 50 */
-    int64_t limit;          /* job list: 1..500, default 100 */
+    int64_t limit;          /* job list, asset list: 1..500, default 100 */
     int64_t at_once;        /* node restart: 1..64, default 1 */
     int64_t timeout;        /* node restart: seconds a node, default 3600 */
     int64_t hours;          /* keys rotate: how long old keys are taken yet, default 24 */

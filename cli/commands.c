@@ -44,6 +44,8 @@ enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term)
         return print_version(args);
     case GM_CMD_DEVICES:
         return gm_command_devices(args, term);
+    case GM_CMD_JOB_TRACE:
+        return gm_command_trace(args, term);
     case GM_CMD_NODE_RESTART:
         return gm_command_restart(args, term);
     case GM_CMD_KEYS_MAKE:

@@ -15,11 +15,14 @@ enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term);
 enum gm_exit gm_command_upload(const struct gm_args *args, struct gm_term *term);
 /* transcode, plan, submit and watch. */
 enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term);
-/* The commands that ask the API once and print its answer. */
+/* The commands that ask the API for one thing and print its answer. */
 enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term);
 
 /* node restart: nodes one after the other, until all are back. */
 enum gm_exit gm_command_restart(const struct gm_args *args, struct gm_term *term);
+
+/* job trace. */
+enum gm_exit gm_command_trace(const struct gm_args *args, struct gm_term *term);
 
 /* devices: replaces this process; returns when that fails. */
 enum gm_exit gm_command_devices(const struct gm_args *args, struct gm_term *term);

@@ -25,9 +25,12 @@ static const char OVERVIEW[] =
     "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
     "  gopmill upload FILE                 put a file into its object storage, for jobs\n"
     "  gopmill watch JOB                   follow it\n"
-    "  gopmill job list|show|cancel|explain\n"
+    "  gopmill job list|show|cancel|explain|retry|priority|tasks|attempts|logs|report|trace\n"
     "  gopmill node list|show|drain|resume|restart|quarantine\n"
     "  gopmill pipeline list|show|check\n"
+    "  gopmill asset list|show             titles that were published\n"
+    "  gopmill uploads list|show|delete    files that are on their way into the farm\n"
+    "  gopmill farm                        the farm at a glance\n"
     "  gopmill storage sweep               delete what crashes left in the work store\n"
     "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
     "  gopmill token new|list|revoke       who may ask its API for what, on the same machine\n"
@@ -108,6 +111,13 @@ static const char JOB[] = "gopmill job list              jobs, newest first\n"
                           "gopmill job show JOB          one job with its tasks\n"
                           "gopmill job cancel JOB        ask for it to be cancelled\n"
                           "gopmill job explain JOB       why its tasks wait, or where they run\n"
+                          "gopmill job retry JOB         the same job again, of one that failed\n"
+                          "gopmill job priority JOB N    another priority, 0..100\n"
+                          "gopmill job tasks JOB         what it is made of\n"
+                          "gopmill job attempts JOB      what was tried where, and how it ended\n"
+                          "gopmill job logs JOB          its course in sentences\n"
+                          "gopmill job report JOB        its report.json\n"
+                          "gopmill job trace JOB         its course for a trace viewer\n"
                           "\nEach takes --help.\n";
 
 static const char NODE[] =
@@ -141,6 +151,10 @@ static const char JOB_LIST[] =
     "\n"
     "  --state S         only jobs that are queued, running, publishing, done, failed,\n"
     "                    cancelling or cancelled\n"
+    "  --tenant NAME     only jobs of that tenant\n"
+    "  --pipeline NAME   only jobs of that pipeline\n"
+    "  --external-id ID  only jobs that were given this name\n"
+    "  --query TEXT      only jobs that have it in their id, external id or source's name\n"
     "  --limit N         at most N jobs, 1..500 (default 100)\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char JOB_SHOW[] = "gopmill job show JOB [options]\n"
@@ -153,6 +167,78 @@ static const char JOB_CANCEL[] =
 static const char JOB_EXPLAIN[] =
     "gopmill job explain JOB [options]\n"
     "Says of each unfinished task why it waits or where it runs.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_RETRY[] =
+    "gopmill job retry JOB [options]\n"
+    "Submits a job that failed or was cancelled once more, with the same source, pipeline and\n"
+    "destination, and prints the new job's id. All of it is made again.\n\n" SCHEDULER_HELP
+        COMMON_HELP;
+
+static const char JOB_PRIORITY[] =
+    "gopmill job priority JOB N [options]\n"
+    "Gives an unfinished job another priority, 0..100; what runs goes on.\n\n" SCHEDULER_HELP
+        COMMON_HELP;
+
+static const char JOB_TASKS[] = "gopmill job tasks JOB [options]\n"
+                                "Lists the job's tasks: how far they are, what they wait for, "
+                                "where they run.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_ATTEMPTS[] =
+    "gopmill job attempts JOB [options]\n"
+    "Lists what was tried: on which node and device, how long, and how it ended.\n\n" SCHEDULER_HELP
+        COMMON_HELP;
+
+static const char JOB_LOGS[] = "gopmill job logs JOB [options]\n"
+                               "Prints the course of the job in sentences. The programs' own logs "
+                               "stay on their machines.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_REPORT[] = "gopmill job report JOB [options]\n"
+                                 "Prints the job's report as JSON.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_TRACE[] =
+    "gopmill job trace JOB [options]\n"
+    "Writes the job's course as Chrome trace events: what ran on which device of which node, what\n"
+    "waited, and what happened. https://ui.perfetto.dev and chrome://tracing show it.\n"
+    "\n"
+    "  --out FILE        write it there, not to stdout\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char ASSET[] = "gopmill asset list            titles that were published\n"
+                            "gopmill asset show JOB        one of them, by its job\n"
+                            "\nEach takes --help.\n";
+
+static const char ASSET_LIST[] =
+    "gopmill asset list [options]\n"
+    "Lists the titles that were published, newest first.\n"
+    "\n"
+    "  --query TEXT      only those that have it in their title or destination\n"
+    "  --limit N         at most N titles, 1..500 (default 100)\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char ASSET_SHOW[] =
+    "gopmill asset show JOB [options]\n"
+    "Shows the title that a job published: renditions, manifests, poster.\n\n" SCHEDULER_HELP
+        COMMON_HELP;
+
+static const char UPLOADS[] = "gopmill uploads list          those that are not complete\n"
+                              "gopmill uploads show UPLOAD   one of them, also a complete one\n"
+                              "gopmill uploads delete UPLOAD take it out of the object storage\n"
+                              "\nEach takes --help. `gopmill upload FILE` makes one.\n";
+
+static const char UPLOADS_LIST[] =
+    "gopmill uploads list [options]\n"
+    "Lists the uploads that are not complete.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char UPLOADS_SHOW[] =
+    "gopmill uploads show UPLOAD [options]\n"
+    "Shows an upload, by its id or as upload:ID.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char UPLOADS_DELETE[] = "gopmill uploads delete UPLOAD [options]\n"
+                                     "Deletes an upload. Jobs that wait for its parts fail, and so "
+                                     "do those that read it later.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char FARM[] =
+    "gopmill farm [options]\n"
+    "Shows the farm at a glance: whether it takes jobs, its queue, nodes and throughput, and what\n"
+    "failed, with what to do about it.\n\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char NODE_LIST[] = "gopmill node list [options]\n"
                                 "Lists the farm's nodes.\n\n" SCHEDULER_HELP COMMON_HELP;
@@ -302,6 +388,21 @@ static const char *const TEXTS[] = {
     [GM_CMD_JOB_SHOW] = JOB_SHOW,
     [GM_CMD_JOB_CANCEL] = JOB_CANCEL,
     [GM_CMD_JOB_EXPLAIN] = JOB_EXPLAIN,
+    [GM_CMD_JOB_RETRY] = JOB_RETRY,
+    [GM_CMD_JOB_PRIORITY] = JOB_PRIORITY,
+    [GM_CMD_JOB_TASKS] = JOB_TASKS,
+    [GM_CMD_JOB_ATTEMPTS] = JOB_ATTEMPTS,
+    [GM_CMD_JOB_LOGS] = JOB_LOGS,
+    [GM_CMD_JOB_REPORT] = JOB_REPORT,
+    [GM_CMD_JOB_TRACE] = JOB_TRACE,
+    [GM_CMD_ASSET] = ASSET,
+    [GM_CMD_ASSET_LIST] = ASSET_LIST,
+    [GM_CMD_ASSET_SHOW] = ASSET_SHOW,
+    [GM_CMD_UPLOADS] = UPLOADS,
+    [GM_CMD_UPLOADS_LIST] = UPLOADS_LIST,
+    [GM_CMD_UPLOADS_SHOW] = UPLOADS_SHOW,
+    [GM_CMD_UPLOADS_DELETE] = UPLOADS_DELETE,
+    [GM_CMD_FARM] = FARM,
     [GM_CMD_NODE_LIST] = NODE_LIST,
     [GM_CMD_NODE_SHOW] = NODE_SHOW,
     [GM_CMD_NODE_DRAIN] = NODE_DRAIN,

@@ -1,5 +1,6 @@
 #include "cli/pages.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ static int call_page(struct gm_session *session, const char *path, size_t limit,
 static int join(json_t *all, json_t *page, const char *rows, struct gm_err *err)
 {
     json_t *next = json_object_get(page, "next");
-    bool goes_on = json_is_string(next) && !json_equal(next, json_object_get(all, "next"));
+    bool goes_on = (json_is_string(next) || json_is_integer(next)) &&
+                   !json_equal(next, json_object_get(all, "next"));
     if (!json_is_array(json_object_get(page, rows)) || !(goes_on || json_is_null(next))) {
         return gm_err_set(err, GM_E_PROTO, 0, "a page of a list does not go on");
     }
@@ -38,10 +40,15 @@ static int join(json_t *all, json_t *page, const char *rows, struct gm_err *err)
                : 0;
 }
 
-int gm_pages_call(struct gm_session *session, const char *path, const char *rows, size_t limit,
-                  struct gm_answer *out, struct gm_err *err)
+static size_t at_most(size_t count, size_t page_max)
 {
-    int rc = call_page(session, path, limit, NULL, out, err);
+    return count < page_max ? count : page_max;
+}
+
+int gm_pages_call(struct gm_session *session, const char *path, const char *rows, size_t limit,
+                  size_t page_max, struct gm_answer *out, struct gm_err *err)
+{
+    int rc = call_page(session, path, at_most(limit, page_max), NULL, out, err);
     while (rc == 0) {
         struct gm_answer page = {0};
         size_t count = json_array_size(json_object_get(out->body, rows));
@@ -49,9 +56,34 @@ int gm_pages_call(struct gm_session *session, const char *path, const char *rows
         if (next == NULL || count >= limit) {
             break;
         }
-        rc = call_page(session, path, limit - count, next, &page, err);
+        rc = call_page(session, path, at_most(limit - count, page_max), next, &page, err);
         rc = rc < 0 ? rc : join(out->body, page.body, rows, err);
         json_decref(page.body);
     }
+    return rc;
+}
+
+int gm_pages_after(struct gm_session *session, const char *path, const char *rows,
+                   struct gm_answer *out, struct gm_err *err)
+{
+    int64_t after = 0;
+    int rc = 0;
+    do {
+        struct gm_buf text = {0};
+        struct gm_answer page = {0};
+        gm_buf_printf(&text, "%slimit=%d&after=%" PRId64, path, GM_PAGE_MAX, after);
+        rc = gm_buf_check(&text, err);
+        rc = rc < 0
+                 ? rc
+                 : gm_session_call(session, "GET", (const char *)text.data, NULL, true, &page, err);
+        gm_buf_fini(&text);
+        if (rc == 0 && out->body == NULL) {
+            *out = page;
+        } else {
+            rc = rc < 0 ? rc : join(out->body, page.body, rows, err);
+            json_decref(page.body);
+        }
+        after = rc == 0 ? json_integer_value(json_object_get(out->body, "next")) : 0;
+    } while (rc == 0 && after > 0);
     return rc;
 }

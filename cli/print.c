@@ -3,11 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/columns.h"
 #include "cli/job.h"
 #include "cli/print_text.h"
 #include "cli/progress.h"
-
-#define DONE_COLUMNS 10
 
 void gm_print_text(FILE *file, const char *text, int width)
 {
@@ -79,11 +78,10 @@ static double ratio(const json_t *rational)
 }
 
 /* How much is done: a share; where there are no pictures to count, or not yet, what goes on. */
-static void put_done(FILE *file, const json_t *job)
+static void add_done(struct gm_table *table, const json_t *job)
 {
     struct gm_progress p;
     const char *state = gm_job_text(job, "state");
-    char text[24];
     gm_progress_from_json(json_object_get(job, "progress"), &p);
     int percent = gm_progress_percent(&p);
     if (percent < 0 && strcmp(state, "done") == 0) {
@@ -92,29 +90,30 @@ static void put_done(FILE *file, const json_t *job)
         percent = 0;
     }
     if (percent >= 0) {
-        snprintf(text, sizeof(text), "%d%%", percent);
-        gm_print_text(file, text, DONE_COLUMNS);
+        gm_table_addf(table, "%d%%", percent);
     } else {
         bool told = p.phase[0] != '\0' && strcmp(p.phase, state) != 0;
-        gm_print_text(file, told ? p.phase : "-", DONE_COLUMNS);
+        gm_table_add(table, told ? p.phase : "-");
     }
 }
 
 void gm_print_jobs(FILE *file, const json_t *answer)
 {
+    static const struct gm_column columns[] = {{"JOB", true, false},     {"STATE", true, false},
+                                               {"DONE", true, false},    {"PIPELINE", false, false},
+                                               {"SOURCE", false, false}, {NULL, false, false}};
+    struct gm_table table = {.columns = columns};
     size_t i;
     const json_t *job;
-    fprintf(file, "%-28s%-12s%-*s%-20s%s\n", "JOB", "STATE", DONE_COLUMNS, "DONE", "PIPELINE",
-            "SOURCE");
     json_array_foreach(json_object_get(answer, "jobs"), i, job)
     {
-        gm_print_text(file, gm_job_text(job, "id"), 28);
-        gm_print_text(file, gm_job_text(job, "state"), 12);
-        put_done(file, job);
-        gm_print_text(file, gm_job_text(job, "pipeline"), 20);
-        gm_print_text(file, gm_job_text(job, "source"), 0);
-        fputc('\n', file);
+        gm_table_add(&table, gm_job_text(job, "id"));
+        gm_table_add(&table, gm_job_text(job, "state"));
+        add_done(&table, job);
+        gm_table_add(&table, gm_job_text(job, "pipeline"));
+        gm_table_add(&table, gm_job_text(job, "source"));
     }
+    gm_table_print(&table, file, gm_table_width(file));
     if (json_is_string(json_object_get(answer, "next"))) {
         fprintf(file, "(there are more: --limit N shows more of them)\n");
     }

@@ -16,6 +16,20 @@ void gm_print_pipelines(FILE *file, const json_t *answer);
 void gm_print_checked(FILE *file, const json_t *answer);
 /* What a sweep of the work store found. */
 void gm_print_swept(FILE *file, const json_t *answer);
+/* print_lists.c: answers of /v1/jobs/ID/tasks, .../attempts, .../logs, ":retry", ":priority";
+ * /v1/assets and a title of it; /v1/uploads and one of them; /v1/farm. Tables are cut to the
+ * terminal's width. */
+void gm_print_job_tasks(FILE *file, const json_t *answer);
+void gm_print_attempts(FILE *file, const json_t *answer);
+void gm_print_logs(FILE *file, const json_t *answer);
+void gm_print_retried(FILE *file, const json_t *answer);
+void gm_print_priority(FILE *file, const json_t *answer);
+void gm_print_assets(FILE *file, const json_t *answer);
+void gm_print_asset(FILE *file, const json_t *asset);
+void gm_print_uploads(FILE *file, const json_t *answer);
+void gm_print_upload(FILE *file, const json_t *upload);
+void gm_print_upload_deleted(FILE *file, const json_t *answer);
+void gm_print_farm(FILE *file, const json_t *farm);
 /* A plan-only job's report. */
 void gm_print_plan(FILE *file, const json_t *report);
 /* The path that a player is given, below root, of which the first root_size bytes count: the master

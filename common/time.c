@@ -1,5 +1,6 @@
 #include "common/time.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -69,11 +70,14 @@ bool gm_time_parse(const char *text, int64_t *out_unix_ms)
 {
     struct tm tm = {0};
     char back[25];
-    const char *end = strlen(text) == 20 ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
-    if (end == NULL || *end != '\0') {
+    size_t size = strlen(text);
+    bool fraction = size == 24 && text[19] == '.' && strspn(text + 20, "0123456789") == 3;
+    const char *end = size == 20 || fraction ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    if (end != text + 19 || text[size - 1] != 'Z') {
         return false;
     }
-    int64_t unix_ms = (int64_t)timegm(&tm) * 1000;
+    int64_t ms = fraction ? strtol(text + 20, NULL, 10) : 0;
+    int64_t unix_ms = (int64_t)timegm(&tm) * 1000 + ms;
     if (memcmp(gm_time_format(unix_ms, back), text, 19) != 0) { /* the 31st of February */
         return false;
     }

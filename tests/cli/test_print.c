@@ -178,12 +178,12 @@ static void each_job_says_how_much_is_done_or_what_goes_on(void **state)
                 "{'id': 'c', 'state': 'running', 'progress': {'phase': 'encode', 'frames_done': 1, "
                 "'frames_total': 4}}, {'id': 'd', 'state': 'done', 'progress': {'phase': 'done'}}, "
                 "{'id': 'e', 'state': 'failed', 'progress': {'phase': 'failed'}}]}");
-    has(text, "STATE       DONE      PIPELINE");
-    has(text, "queued      0%        ");
-    has(text, "running     inspect   ");
-    has(text, "running     25%       ");
-    has(text, "done        100%      ");
-    has(text, "failed      -         ");
+    has(text, "STATE    DONE     PIPELINE");
+    has(text, "queued   0% ");
+    has(text, "running  inspect ");
+    has(text, "running  25% ");
+    has(text, "done     100% ");
+    has(text, "failed   - ");
     free(text);
 }
 

@@ -42,12 +42,16 @@ static void only_whole_seconds_of_utc_are_read(void **state)
                                         "2026-01-31T24:00:00Z",
                                         "2026- 1-31T12:00:00Z",
                                         "2026-01-31T12:00:00.5Z",
+                                        "2026-01-31T12:00:00.-12Z",
+                                        "2026-01-31T12:00:00.123z",
                                         "2026-01-31T12:00:00Z ",
                                         "+026-01-31T12:00:00Z"};
     int64_t ms = 7;
     (void)state;
     assert_true(gm_time_parse("2009-02-13T23:31:30Z", &ms));
     assert_true(ms == INT64_C(1234567890000));
+    assert_true(gm_time_parse("2009-02-13T23:31:30.045Z", &ms));
+    assert_true(ms == INT64_C(1234567890045));
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         if (gm_time_parse(wrong[i], &ms)) {
             fail_msg("`%s` was taken", wrong[i]);

@@ -1,0 +1,56 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/columns.h"
+
+static const struct gm_column COLUMNS[] = {
+    {"ID", true, false}, {"N", true, true}, {"WHAT", false, false}, {NULL, false, false}};
+
+static void prints(unsigned width, const char *what, const char *expected)
+{
+    struct gm_table table = {.columns = COLUMNS};
+    char *out = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&out, &size);
+    assert_non_null(file);
+    assert_int_equal(gm_table_width(file), 0);
+    gm_table_add(&table, "abcdefgh");
+    gm_table_addf(&table, "%d", 7);
+    gm_table_add(&table, what);
+    gm_table_print(&table, file, width);
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(out, expected);
+    free(out);
+}
+
+static void columns_are_cut_to_the_terminal_but_for_ids(void **state)
+{
+    (void)state;
+    prints(0, "a long sentence", "ID        N  WHAT\nabcdefgh  7  a long sentence\n");
+    prints(28, "a long sentence", "ID        N  WHAT\nabcdefgh  7  a long sentence\n");
+    prints(20, "a long sentence", "ID        N  WHAT\nabcdefgh  7  a long…\n");
+    prints(5, "a long sentence", "ID        N  WHAT\nabcdefgh  7  a lon…\n");
+}
+
+static void what_comes_from_others_is_safe_for_a_terminal(void **state)
+{
+    (void)state;
+    prints(0, "a\033[2Jb\r\n\xff", "ID        N  WHAT\nabcdefgh  7  a [2Jb  ?\n");
+    prints(20, "ééééééééé", "ID        N  WHAT\nabcdefgh  7  éééééé…\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns_are_cut_to_the_terminal_but_for_ids),
+        cmocka_unit_test(what_comes_from_others_is_safe_for_a_terminal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
