@@ -139,12 +139,13 @@ static void a_list_is_read_over_its_pages(void **state)
     struct gm_answer answer = {0};
     start_server(&server, answers);
     struct gm_session *session = open_session(&server);
-    assert_int_equal(gm_pages_call(session, "/v1/jobs?", "jobs", 2, &answer, &err), 0);
+    assert_int_equal(gm_pages_call(session, "/v1/jobs?", "jobs", 2, GM_PAGE_MAX, &answer, &err), 0);
     assert_int_equal(json_array_size(json_object_get(answer.body, "jobs")), 2);
     assert_string_equal(gm_job_text(answer.body, "next"), "c");
     json_decref(answer.body);
     answer.body = NULL;
-    assert_int_equal(gm_pages_call(session, "/v1/jobs?", "jobs", 2, &answer, &err), -GM_E_PROTO);
+    assert_int_equal(gm_pages_call(session, "/v1/jobs?", "jobs", 2, GM_PAGE_MAX, &answer, &err),
+                     -GM_E_PROTO);
     json_decref(answer.body);
     gm_session_close(&session);
     stop_server(&server);
