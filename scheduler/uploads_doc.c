@@ -34,7 +34,7 @@ static int too_many(struct gm_err *err)
 
 /* The sizes one by one, which give `size`. */
 static int listed(const json_t *list, const char *id, uint64_t size, struct gm_upload **out,
-                  struct gm_err *err)
+                  struct gm_at *at, struct gm_err *err)
 {
     struct gm_upload *u = NULL;
     uint64_t sum = 0;
@@ -47,6 +47,7 @@ static int listed(const json_t *list, const char *id, uint64_t size, struct gm_u
     for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = read_size(json_array_get(list, i), "part_sizes", GM_PARTS_SIZE_MAX, &u->parts[i].size,
                        err);
+        (void)gm_at_index(at, rc, i);
         sum += rc == 0 ? u->parts[i].size : 0;
     }
     if (rc == 0 && sum != size) {
@@ -82,7 +83,7 @@ static int equal(uint64_t each, const char *id, uint64_t size, struct gm_upload 
 }
 
 static int read_parts(const json_t *body, const char *id, uint64_t size, struct gm_upload **out,
-                      struct gm_err *err)
+                      struct gm_at *at, struct gm_err *err)
 {
     const json_t *list = json_object_get(body, "part_sizes");
     const json_t *each = json_object_get(body, "part_size");
@@ -90,19 +91,22 @@ static int read_parts(const json_t *body, const char *id, uint64_t size, struct 
     uint64_t bytes = size;
     int rc = 0;
     if (whole != NULL && !json_is_boolean(whole)) {
-        return gm_err_set(err, GM_E_INVAL, 0, "`whole` is true or false");
+        rc = gm_err_set(err, GM_E_INVAL, 0, "`whole` is true or false");
+        return gm_at_member(at, rc, "whole");
     }
     if ((list != NULL) + (each != NULL) + json_is_true(whole) != 1) {
         return gm_err_set(err, GM_E_INVAL, 0, "give one of `part_sizes`, `part_size` and `whole`");
     }
     if (list != NULL) {
-        return listed(list, id, size, out, err);
+        return gm_at_member(at, listed(list, id, size, out, at, err), "part_sizes");
     }
     if (each != NULL) {
         rc = read_size(each, "part_size", GM_PARTS_SIZE_MAX, &bytes, err);
+        (void)gm_at_member(at, rc, "part_size");
     } else if (size > GM_PARTS_SIZE_MAX) {
         rc = gm_err_set(err, GM_E_LIMIT, 0,
                         "one PUT takes at most 5 GiB: use `gopmill upload`, or send parts");
+        (void)gm_at_member(at, rc, "size");
     }
     if (rc == 0) {
         rc = equal(bytes, id, size, out, err);
@@ -113,24 +117,25 @@ static int read_parts(const json_t *body, const char *id, uint64_t size, struct 
     return rc;
 }
 
-static int read_names(const json_t *body, struct gm_upload *u, struct gm_err *err)
+static int read_names(const json_t *body, struct gm_upload *u, struct gm_at *at, struct gm_err *err)
 {
     const char *name = json_string_value(json_object_get(body, "name"));
     const json_t *tenant = json_object_get(body, "tenant");
     if (name == NULL || name[0] == '\0' || strlen(name) > GM_UPLOAD_NAME_MAX ||
         strchr(name, '/') != NULL) {
-        return gm_err_set(err, GM_E_INVAL, 0,
-                          "`name` is the file's name, 1 to %u bytes without `/`",
-                          GM_UPLOAD_NAME_MAX);
+        int rc =
+            gm_err_set(err, GM_E_INVAL, 0, "`name` is the file's name, 1 to %u bytes without `/`",
+                       GM_UPLOAD_NAME_MAX);
+        return gm_at_member(at, rc, "name");
     }
     if (tenant != NULL) {
         struct gm_tenant_params asked = {.name = json_string_value(tenant)};
-        if (asked.name == NULL) {
-            return gm_err_set(err, GM_E_INVAL, 0, "`tenant` is the name of a tenant");
-        }
-        int rc = asked.name[0] == '\0' ? 0 : gm_tenant_check(&asked, err);
+        int rc = asked.name == NULL
+                     ? gm_err_set(err, GM_E_INVAL, 0, "`tenant` is the name of a tenant")
+                 : asked.name[0] == '\0' ? 0
+                                         : gm_tenant_check(&asked, err);
         if (rc < 0) {
-            return rc;
+            return gm_at_member(at, rc, "tenant");
         }
     }
     u->name = strdup(name);
@@ -143,21 +148,23 @@ static int read_names(const json_t *body, struct gm_upload *u, struct gm_err *er
 }
 
 int gm_upload_announced(const json_t *body, const char *id, const struct gm_upload_limits *limits,
-                        int64_t now_unix_ms, struct gm_upload **out, struct gm_err *err)
+                        int64_t now_unix_ms, struct gm_upload **out, struct gm_at *at,
+                        struct gm_err *err)
 {
     static const char *const known[] = {"name",  "size",   "part_sizes", "part_size",
                                         "whole", "tenant", NULL};
     struct gm_upload *u = NULL;
     uint64_t size = 0;
-    int rc = gm_json_check_keys(body, known, err);
+    int rc = gm_json_check_keys(body, known, at, err);
     if (rc == 0) {
         rc = read_size(json_object_get(body, "size"), "size", limits->max_bytes, &size, err);
+        (void)gm_at_member(at, rc, "size");
     }
     if (rc == 0) {
-        rc = read_parts(body, id, size, &u, err);
+        rc = read_parts(body, id, size, &u, at, err);
     }
     if (rc == 0) {
-        rc = read_names(body, u, err);
+        rc = read_names(body, u, at, err);
     }
     if (rc < 0) {
         gm_upload_destroy(&u);
@@ -205,10 +212,10 @@ int gm_upload_info_read(const char *text, size_t size, const char *id, struct gm
     json_int_t created = json_integer_value(json_object_get(j, "created_unix_ms"));
     int rc = -GM_E_PROTO;
     if (bytes > 0 && created > 0 && created <= INT64_C(253402300799000)) {
-        rc = listed(json_object_get(j, "part_sizes"), id, (uint64_t)bytes, &u, err);
+        rc = listed(json_object_get(j, "part_sizes"), id, (uint64_t)bytes, &u, NULL, err);
     }
     if (rc == 0) {
-        rc = read_names(j, u, err);
+        rc = read_names(j, u, NULL, err);
     }
     if (rc == 0) {
         u->size = (uint64_t)bytes;

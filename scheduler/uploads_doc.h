@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "scheduler/http/body.h"
 #include "scheduler/uploads.h"
 
 /* Uploads as JSON: what is announced, what lies in the bucket, what the API tells. Thread: any, as
@@ -15,9 +16,9 @@ struct gm_upload_limits {
 };
 
 /* {"name","size","part_sizes": [..] | "part_size": N | "whole": true,"tenant"}: a new upload,
- * owned, created now. Errors: INVAL, LIMIT, NOMEM. */
+ * owned, created now. at: what is refused. Errors: INVAL, LIMIT, NOMEM. */
 int gm_upload_announced(const json_t *body, const char *id, const struct gm_upload_limits *limits,
-                        int64_t now_unix_ms, struct gm_upload **out,
+                        int64_t now_unix_ms, struct gm_upload **out, struct gm_at *at,
                         struct gm_err *err) GM_MUST_CHECK;
 /* upload.json, and back: text that lay in a bucket may be anything. Both owned. Errors: PROTO,
  * NOMEM. */

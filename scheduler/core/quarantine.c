@@ -30,18 +30,18 @@ int gm_core_quarantine(struct gm_core *core, const char *node_id, const char *de
                        const char *reason, struct gm_err *err)
 {
     struct gm_cnode *node = NULL;
+    if (reason[0] == '\0' || strlen(reason) >= sizeof(((struct gm_cwatch *)0)->reason) ||
+        !is_plain(reason)) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "the reason is a line of 1 to %zu bytes without control characters",
+                          sizeof(((struct gm_cwatch *)0)->reason) - 1);
+    }
     HASH_FIND_STR(core->nodes, node_id, node);
     if (!node) {
         return gm_core_node_unknown(core, node_id, err);
     }
     if (!has_device(node, device)) {
         return gm_err_set(err, GM_E_NOTFOUND, 0, "node %s has no device %.64s", node_id, device);
-    }
-    if (reason[0] == '\0' || strlen(reason) >= sizeof(((struct gm_cwatch *)0)->reason) ||
-        !is_plain(reason)) {
-        return gm_err_set(err, GM_E_INVAL, 0,
-                          "the reason is a line of 1 to %zu bytes without control characters",
-                          sizeof(((struct gm_cwatch *)0)->reason) - 1);
     }
     struct gm_cwatch *w = gm_core_watch_make(core, node_id, device);
     if (!w) {

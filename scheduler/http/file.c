@@ -199,6 +199,7 @@ void gm_file_answer(struct gm_request *r, const struct gm_file_params *params)
     if (r->status == MHD_HTTP_RANGE_NOT_SATISFIABLE) {
         GM_IGNORE(gm_err_set(&err, GM_E_INVAL, 0, "the file has %" PRIu64 " bytes", f->size),
                   "answered");
+        (void)snprintf(r->content_range, sizeof r->content_range, "bytes */%" PRIu64, f->size);
         file_free(f);
         gm_request_fail_status(r, MHD_HTTP_RANGE_NOT_SATISFIABLE, &err);
         return;

@@ -28,7 +28,7 @@ static int check_state(const char *text, struct gm_err *err)
     return gm_err_set(err, GM_E_INVAL, 0, "there is no such job state");
 }
 
-static int read_sieve(const struct gm_request *r, struct sieve *out, struct gm_err *err)
+static int read_sieve(struct gm_request *r, struct sieve *out, struct gm_err *err)
 {
     static const char *const known[] = {"state", "tenant", "pipeline", "external_id", "q",
                                         "limit", "cursor", "light",    NULL};
@@ -43,7 +43,7 @@ static int read_sieve(const struct gm_request *r, struct sieve *out, struct gm_e
     rc = rc < 0 ? rc : gm_request_number(r, "limit", 1, LIST_MAX, &out->limit, err);
     rc = rc < 0 ? rc : gm_request_number(r, "light", 0, 1, &light, err);
     out->light = light != 0;
-    return rc < 0 ? rc : check_state(out->state, err);
+    return rc < 0 ? rc : gm_at_query(&r->at, check_state(out->state, err), "state");
 }
 
 static bool is(const char *wanted, const char *value)
@@ -80,8 +80,8 @@ static bool is_listed(const struct gm_request *r, const struct sieve *sieve, con
 }
 
 /* *out_ending: of one of them the end is not on disk yet. */
-static int list_jobs(const struct gm_request *r, json_t *list, const char **out_next,
-                     bool *out_ending, struct gm_err *err)
+static int list_jobs(struct gm_request *r, json_t *list, const char **out_next, bool *out_ending,
+                     struct gm_err *err)
 {
     const struct gm_core *core = gm_daemon_core(r->http->d);
     struct sieve sieve;

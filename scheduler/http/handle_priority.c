@@ -22,11 +22,12 @@ void gm_handle_priority(struct gm_request *r)
     struct gm_err err = {0};
     json_t *body = NULL;
     int rc = gm_request_object(r, &body, &err);
-    rc = rc < 0 ? rc : gm_json_check_keys(body, known, &err);
+    rc = rc < 0 ? rc : gm_json_check_keys(body, known, &r->at, &err);
     const json_t *priority = json_object_get(body, "priority");
     json_int_t v = json_integer_value(priority);
     if (rc == 0 && (!json_is_integer(priority) || v < 0 || v > 100)) {
         rc = gm_err_set(&err, GM_E_INVAL, 0, "`priority` is a number from 0 to 100");
+        (void)gm_at_member(&r->at, rc, "priority");
     }
     json_decref(body);
     if (rc == 0) {

@@ -38,18 +38,16 @@ void gm_handle_sweep(struct gm_request *r)
     static const char *const known[] = {"dry_run", "sweep", NULL};
     struct gm_err err = {0};
     json_t *body = NULL;
-    int rc = 0;
-    if (r->body.size > 0) {
-        rc = gm_request_object(r, &body, &err);
-        rc = rc < 0 ? rc : gm_json_check_keys(body, known, &err);
-    }
+    int rc = gm_request_members(r, known, &body, &err);
     const json_t *dry_run = json_object_get(body, "dry_run");
     if (rc == 0 && dry_run != NULL && !json_is_boolean(dry_run)) {
         rc = gm_err_set(&err, GM_E_INVAL, 0, "`dry_run` is true or false");
+        (void)gm_at_member(&r->at, rc, "dry_run");
     }
     const json_t *id = json_object_get(body, "sweep");
     if (rc == 0 && id != NULL && (!json_is_integer(id) || json_integer_value(id) < 1)) {
         rc = gm_err_set(&err, GM_E_INVAL, 0, "`sweep` is the number of an answer");
+        (void)gm_at_member(&r->at, rc, "sweep");
     }
     bool dry = json_is_true(dry_run);
     uint64_t number = id == NULL || rc < 0 ? 0 : (uint64_t)json_integer_value(id);

@@ -51,7 +51,23 @@ static int base64_decode(const char *text, size_t size, struct gm_buf *out, stru
     return 0;
 }
 
-static int add_assets(Gm__Pipeline *pipeline, const json_t *assets, struct gm_err *err)
+static int add_asset(Gm__Pipeline *pipeline, const char *name, const json_t *value,
+                     struct gm_err *err)
+{
+    struct gm_buf bytes = {0};
+    if (!json_is_string(value)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "an asset is a string of base64");
+    }
+    int rc = base64_decode(json_string_value(value), json_string_length(value), &bytes, err);
+    if (rc == 0) {
+        rc = gm_pipeline_add_asset(pipeline, name, bytes.data, bytes.size, err);
+    }
+    gm_buf_fini(&bytes);
+    return rc;
+}
+
+static int add_assets(Gm__Pipeline *pipeline, const json_t *assets, struct gm_at *at,
+                      struct gm_err *err)
 {
     const char *name = NULL;
     json_t *value = NULL;
@@ -60,36 +76,29 @@ static int add_assets(Gm__Pipeline *pipeline, const json_t *assets, struct gm_er
     }
     json_object_foreach((json_t *)(uintptr_t)assets, name, value)
     {
-        struct gm_buf bytes = {0};
-        if (!json_is_string(value)) {
-            return gm_err_set(err, GM_E_INVAL, 0, "an asset is a string of base64");
-        }
-        int rc = base64_decode(json_string_value(value), json_string_length(value), &bytes, err);
-        if (rc == 0) {
-            rc = gm_pipeline_add_asset(pipeline, name, bytes.data, bytes.size, err);
-        }
-        gm_buf_fini(&bytes);
+        int rc = add_asset(pipeline, name, value, err);
         if (rc < 0) {
-            return rc;
+            return gm_at_member(at, rc, name);
         }
     }
     return 0;
 }
 
-int gm_inline_pipeline(const json_t *object, Gm__Pipeline **out, struct gm_err *err)
+int gm_inline_pipeline(const json_t *object, Gm__Pipeline **out, struct gm_at *at,
+                       struct gm_err *err)
 {
     static const char *const known[] = {"yaml", "name", "assets", NULL};
     const json_t *yaml = json_object_get(object, "yaml");
     const json_t *name = json_object_get(object, "name");
     char shown[SHOWN_NAME_BYTES] = "pipeline";
     Gm__Pipeline *pipeline = NULL;
-    int rc = gm_json_check_keys(object, known, err);
+    int rc = gm_json_check_keys(object, known, at, err);
     if (rc < 0) {
         return rc;
     }
     if (!json_is_string(yaml) || (name != NULL && !json_is_string(name))) {
-        return gm_err_set(err, GM_E_INVAL, 0,
-                          "`yaml` is the pipeline's text, `name` its file name");
+        rc = gm_err_set(err, GM_E_INVAL, 0, "`yaml` is the pipeline's text, `name` its file name");
+        return gm_at_member(at, rc, json_is_string(yaml) ? "name" : "yaml");
     }
     if (name != NULL && json_string_length(name) > 0) {
         (void)snprintf(shown, sizeof shown, "%s", json_string_value(name));
@@ -97,11 +106,13 @@ int gm_inline_pipeline(const json_t *object, Gm__Pipeline **out, struct gm_err *
     }
     rc =
         gm_pipeline_parse(shown, json_string_value(yaml), json_string_length(yaml), &pipeline, err);
+    (void)gm_at_member(at, rc, "yaml");
     if (rc == 0) {
-        rc = add_assets(pipeline, json_object_get(object, "assets"), err);
+        rc = add_assets(pipeline, json_object_get(object, "assets"), at, err);
+        (void)gm_at_member(at, rc, "assets");
     }
     if (rc == 0) {
-        rc = gm_pipeline_check_assets(pipeline, err);
+        rc = gm_at_member(at, gm_pipeline_check_assets(pipeline, err), "assets");
     }
     if (rc < 0) {
         if (pipeline != NULL) {
@@ -121,6 +132,7 @@ struct reading {
     json_t *answer;   /* owned until it is sent */
     unsigned refusal; /* HTTP status of a failure; 0: the catalogue's */
     int rc;
+    struct gm_at at;
     struct gm_err err;
 };
 
@@ -133,6 +145,7 @@ static void work(void *arg)
 static void done(void *arg)
 {
     struct reading *j = arg;
+    j->r->at = j->at;
     if (j->rc == 0) {
         gm_request_json(j->r, MHD_HTTP_OK, j->answer);
     } else if (j->refusal != 0 && (j->err.code == GM_E_CONFIG || j->err.code == GM_E_LIMIT ||
@@ -240,7 +253,7 @@ static int read_check(struct reading *j, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    rc = gm_inline_pipeline(body, &p, err);
+    rc = gm_inline_pipeline(body, &p, &j->at, err);
     json_decref(body);
     if (rc < 0) {
         return rc;

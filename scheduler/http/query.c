@@ -8,6 +8,7 @@
 #include "scheduler/http/request.h"
 
 struct query_check {
+    struct gm_at *at;
     const char *const *known;
     struct gm_err *err;
     int rc;
@@ -29,17 +30,18 @@ static enum MHD_Result check_one(void *arg, enum MHD_ValueKind kind, const char 
                     ? gm_err_set(check->err, GM_E_INVAL, 0,
                                  "unknown parameter `%.64s`, did you mean `%s`?", key, near)
                     : gm_err_set(check->err, GM_E_INVAL, 0, "unknown parameter `%.64s`", key);
+    (void)gm_at_query(check->at, check->rc, key);
     return MHD_NO;
 }
 
-int gm_request_check_query(const struct gm_request *r, const char *const *known, struct gm_err *err)
+int gm_request_check_query(struct gm_request *r, const char *const *known, struct gm_err *err)
 {
-    struct query_check check = {.known = known, .err = err};
+    struct query_check check = {.at = &r->at, .known = known, .err = err};
     (void)MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, check_one, &check);
     return check.rc;
 }
 
-int gm_request_number(const struct gm_request *r, const char *name, uint64_t least, uint64_t most,
+int gm_request_number(struct gm_request *r, const char *name, uint64_t least, uint64_t most,
                       uint64_t *out, struct gm_err *err)
 {
     const char *text = gm_request_query(r, name);
@@ -50,11 +52,12 @@ int gm_request_number(const struct gm_request *r, const char *name, uint64_t lea
     errno = 0;
     unsigned long long v = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || v < least || v > most) {
-        return most == UINT64_MAX
-                   ? gm_err_set(err, GM_E_INVAL, 0, "%s is a number from %" PRIu64 " on", name,
-                                least)
-                   : gm_err_set(err, GM_E_INVAL, 0, "%s is a number from %" PRIu64 " to %" PRIu64,
-                                name, least, most);
+        int rc =
+            most == UINT64_MAX
+                ? gm_err_set(err, GM_E_INVAL, 0, "%s is a number from %" PRIu64 " on", name, least)
+                : gm_err_set(err, GM_E_INVAL, 0, "%s is a number from %" PRIu64 " to %" PRIu64,
+                             name, least, most);
+        return gm_at_query(&r->at, rc, name);
     }
     *out = v;
     return 0;

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "scheduler/daemon.h"
+#include "scheduler/http/body.h"
 #include "scheduler/http/door.h"
 #include "scheduler/http/http.h"
 #include "scheduler/http/pace.h"
@@ -46,6 +47,7 @@ struct gm_request {
     char *path;                /* owned, as sent */
     char id[GM_HTTP_ID_BYTES]; /* the path's ID or NAME */
     struct gm_caller caller;
+    struct gm_at at; /* in body or query: where that is which is refused */
     struct gm_buf body;
     size_t body_bytes; /* counted in the server's */
     bool too_large;
@@ -53,8 +55,9 @@ struct gm_request {
     uint32_t retry_s; /* of 429 and 503: Retry-After */
     unsigned status;
     const char *content_type;
-    const char *allow;     /* for 405 */
-    const char *challenge; /* for 401 and 403: WWW-Authenticate */
+    const char *allow;      /* for 405 */
+    char content_range[32]; /* for 416; "": none */
+    const char *challenge;  /* for 401 and 403: WWW-Authenticate */
     struct gm_buf answer;
     const char *rest;                   /* of the path behind the route; borrowed from it */
     char *location;                     /* owned; for 302 */
@@ -103,10 +106,10 @@ json_t *gm_problem_json(unsigned status, const struct gm_err *err);
 /* Value of a query parameter or NULL. */
 const char *gm_request_query(const struct gm_request *r, const char *name);
 /* Those that are sent must be among the NULL-terminated words: INVAL. (query.c, as the next.) */
-int gm_request_check_query(const struct gm_request *r, const char *const *known,
+int gm_request_check_query(struct gm_request *r, const char *const *known,
                            struct gm_err *err) GM_MUST_CHECK;
 /* *out: a parameter that is a number from least to most; without it, the same as before. INVAL. */
-int gm_request_number(const struct gm_request *r, const char *name, uint64_t least, uint64_t most,
+int gm_request_number(struct gm_request *r, const char *name, uint64_t least, uint64_t most,
                       uint64_t *out, struct gm_err *err) GM_MUST_CHECK;
 /* Something became possible outside microhttpd's own descriptors. */
 void gm_http_kick(struct gm_http *http);
@@ -219,12 +222,17 @@ void gm_handle_upload_parts(struct gm_request *r);
 void gm_handle_upload_complete(struct gm_request *r);
 
 /* A pipeline sent along: {"yaml","name","assets"}. Thread: any. Errors: INVAL, CONFIG, LIMIT. */
-int gm_inline_pipeline(const json_t *object, Gm__Pipeline **out, struct gm_err *err) GM_MUST_CHECK;
-/* Members of an object must be among the NULL-terminated words: INVAL with a suggestion. */
-int gm_json_check_keys(const json_t *object, const char *const *known,
+int gm_inline_pipeline(const json_t *object, Gm__Pipeline **out, struct gm_at *at,
                        struct gm_err *err) GM_MUST_CHECK;
-/* The body as an object. Errors: INVAL with line and column. */
+
+/* body.c. The body as an object. Errors: INVAL with line and column. */
 int gm_request_object(struct gm_request *r, json_t **out, struct gm_err *err) GM_MUST_CHECK;
+/* The same, with members among the NULL-terminated words; *out NULL: the body is empty, which is as
+ * good as {}. */
+int gm_request_members(struct gm_request *r, const char *const *known, json_t **out,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* There is no member at all. */
+int gm_request_no_members(struct gm_request *r, struct gm_err *err) GM_MUST_CHECK;
 
 /* handle_web.c: a path of the page, and its answer. */
 bool gm_web_is_path(const char *path);

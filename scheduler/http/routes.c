@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/yaml.h"
 #include "scheduler/http/request.h"
 #include "scheduler/json.h"
 #include "scheduler/report.h"
@@ -25,44 +24,6 @@ static void finish(struct gm_request *r, unsigned status, int rc, json_t *doc,
     } else {
         gm_request_json(r, status, doc);
     }
-}
-
-int gm_json_check_keys(const json_t *object, const char *const *known, struct gm_err *err)
-{
-    const char *key = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-    {
-        bool found = false;
-        for (const char *const *k = known; *k != NULL; k++) {
-            found = found || strcmp(*k, key) == 0;
-        }
-        if (found) {
-            continue;
-        }
-        const char *near = gm_suggest(key, known);
-        return near != NULL ? gm_err_set(err, GM_E_INVAL, 0,
-                                         "unknown member `%.64s`, did you mean `%s`?", key, near)
-                            : gm_err_set(err, GM_E_INVAL, 0, "unknown member `%.64s`", key);
-    }
-    return 0;
-}
-
-int gm_request_object(struct gm_request *r, json_t **out, struct gm_err *err)
-{
-    json_error_t where;
-    json_t *j =
-        json_loadb((const char *)r->body.data, r->body.size, JSON_REJECT_DUPLICATES, &where);
-    if (j == NULL) {
-        return gm_err_set(err, GM_E_INVAL, 0, "the body is not JSON: line %d, column %d: %s",
-                          where.line, where.column, where.text);
-    }
-    if (!json_is_object(j)) {
-        json_decref(j);
-        return gm_err_set(err, GM_E_INVAL, 0, "the body is not a JSON object");
-    }
-    *out = j;
-    return 0;
 }
 
 static const struct gm_core *core_of(const struct gm_request *r)
@@ -185,7 +146,8 @@ static void handle_cancel(struct gm_request *r)
 {
     struct gm_err err = {0};
     struct gm_event event = {.type = GM_EV_CANCEL, .job_id = r->id};
-    if (gm_daemon_step(r->http->d, &event, on_cancelled, r, &err) < 0) {
+    int rc = gm_request_no_members(r, &err);
+    if (rc < 0 || gm_daemon_step(r->http->d, &event, on_cancelled, r, &err) < 0) {
         gm_request_fail(r, &err);
     }
 }
@@ -252,7 +214,8 @@ static void handle_drain(struct gm_request *r)
 {
     struct gm_err err = {0};
     struct gm_event event = {.type = GM_EV_DRAIN, .node_id = r->id};
-    if (gm_daemon_step(r->http->d, &event, on_drained, r, &err) < 0) {
+    int rc = gm_request_no_members(r, &err);
+    if (rc < 0 || gm_daemon_step(r->http->d, &event, on_drained, r, &err) < 0) {
         gm_request_fail(r, &err);
     }
 }
@@ -273,14 +236,11 @@ static void handle_restart(struct gm_request *r)
     static const char *const known[] = {"force", NULL};
     struct gm_err err = {0};
     json_t *body = NULL;
-    int rc = 0;
-    if (r->body.size > 0) {
-        rc = gm_request_object(r, &body, &err);
-        rc = rc < 0 ? rc : gm_json_check_keys(body, known, &err);
-    }
+    int rc = gm_request_members(r, known, &body, &err);
     const json_t *force = json_object_get(body, "force");
     if (rc == 0 && force != NULL && !json_is_boolean(force)) {
         rc = gm_err_set(&err, GM_E_INVAL, 0, "`force` is true or false");
+        (void)gm_at_member(&r->at, rc, "force");
     }
     struct gm_event event = {.type = GM_EV_RESTART, .node_id = r->id, .force = json_is_true(force)};
     if (rc == 0) {
@@ -292,25 +252,23 @@ static void handle_restart(struct gm_request *r)
     }
 }
 
+static int read_string(struct gm_request *r, const json_t *body, const char *name, const char **out,
+                       struct gm_err *err)
+{
+    const json_t *j = json_object_get(body, name);
+    *out = json_string_value(j);
+    int rc =
+        j != NULL && *out == NULL ? gm_err_set(err, GM_E_INVAL, 0, "`%s` is a string", name) : 0;
+    return gm_at_member(&r->at, rc, name);
+}
+
 /* {"device","reason"}, each where it is allowed; an empty body is {}. Borrowed from *out. */
 static int quarantine_body(struct gm_request *r, const char *const *known, json_t **out,
                            struct gm_event *event, struct gm_err *err)
 {
-    *out = NULL;
-    if (r->body.size == 0) {
-        return 0;
-    }
-    int rc = gm_request_object(r, out, err);
-    rc = rc < 0 ? rc : gm_json_check_keys(*out, known, err);
-    const json_t *device = json_object_get(*out, "device");
-    const json_t *reason = json_object_get(*out, "reason");
-    if (rc == 0 && ((device != NULL && !json_is_string(device)) ||
-                    (reason != NULL && !json_is_string(reason)))) {
-        rc = gm_err_set(err, GM_E_INVAL, 0, "`device` and `reason` are strings");
-    }
-    event->device = json_string_value(device);
-    event->reason = json_string_value(reason);
-    return rc;
+    int rc = gm_request_members(r, known, out, err);
+    rc = rc < 0 ? rc : read_string(r, *out, "device", &event->device, err);
+    return rc < 0 ? rc : read_string(r, *out, "reason", &event->reason, err);
 }
 
 static void handle_resume(struct gm_request *r)
@@ -339,6 +297,7 @@ static void handle_quarantine(struct gm_request *r)
     int rc = quarantine_body(r, known, &body, &event, &err);
     if (rc == 0) {
         rc = gm_daemon_step(r->http->d, &event, on_quarantined, r, &err);
+        (void)gm_at_member(err.code == GM_E_INVAL ? &r->at : NULL, rc, "reason");
     }
     json_decref(body);
     if (rc < 0) {
@@ -488,6 +447,48 @@ static bool may_see_job(const struct route *route, struct gm_request *r)
     return false;
 }
 
+/* Handlers of what takes no parameter; the others look at theirs, but for what is OPEN and metrics,
+ * whose callers may have a habit of adding some. */
+static void (*const BARE[])(struct gm_request *) = {gm_handle_submit,
+                                                    handle_job,
+                                                    handle_cancel,
+                                                    gm_handle_priority,
+                                                    gm_handle_retry,
+                                                    handle_explain,
+                                                    handle_report,
+                                                    handle_events,
+                                                    handle_nodes,
+                                                    handle_node,
+                                                    handle_drain,
+                                                    handle_resume,
+                                                    handle_restart,
+                                                    handle_quarantine,
+                                                    gm_handle_uploads,
+                                                    gm_handle_upload,
+                                                    gm_handle_upload_delete,
+                                                    gm_handle_upload_grants,
+                                                    gm_handle_upload_parts,
+                                                    gm_handle_upload_complete,
+                                                    gm_handle_pipelines,
+                                                    gm_handle_pipeline,
+                                                    gm_handle_sweep,
+                                                    gm_handle_pipeline_check};
+
+static bool takes_query(const struct route *route, struct gm_request *r)
+{
+    static const char *const none[] = {NULL};
+    struct gm_err err;
+    bool bare = false;
+    for (size_t i = 0; i < sizeof BARE / sizeof BARE[0]; i++) {
+        bare = bare || BARE[i] == route->handle;
+    }
+    if (!bare || gm_request_check_query(r, none, &err) == 0) {
+        return true;
+    }
+    gm_request_fail(r, &err);
+    return false;
+}
+
 void gm_route(struct gm_request *r)
 {
     const char *method = method_of(r->method);
@@ -499,7 +500,7 @@ void gm_route(struct gm_request *r)
             continue;
         }
         if (strcmp(ROUTES[i].method, method) == 0) {
-            if (may_see_job(&ROUTES[i], r)) {
+            if (may_see_job(&ROUTES[i], r) && takes_query(&ROUTES[i], r)) {
                 ROUTES[i].handle(r);
             }
             return;

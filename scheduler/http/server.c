@@ -67,7 +67,13 @@ json_t *gm_problem_json(unsigned status, const struct gm_err *err)
 
 void gm_request_fail_status(struct gm_request *r, unsigned status, const struct gm_err *err)
 {
-    gm_request_json(r, status, gm_problem_json(status, err));
+    json_t *problem = gm_problem_json(status, err);
+    if (problem != NULL && r->at.path[0] != '\0' &&
+        json_object_set_new(problem, "at", gm_json_string(r->at.path)) != 0) {
+        json_decref(problem);
+        problem = NULL;
+    }
+    gm_request_json(r, status, problem);
 }
 
 void gm_request_fail(struct gm_request *r, const struct gm_err *err)
@@ -116,6 +122,9 @@ static enum MHD_Result queue_answer(struct gm_request *r)
     }
     if (r->allow != NULL) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
+    }
+    if (r->content_range[0] != '\0') {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, r->content_range);
     }
     if (r->location != NULL) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, r->location);

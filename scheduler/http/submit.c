@@ -42,8 +42,15 @@ struct submit {
     char job_id[GM_ID_SIZE];
     struct gm_unstored unstored; /* of the server's list from the step to the disk */
     int rc;
+    struct gm_at at;
     struct gm_err err;
 };
+
+/* Where rc is negative it is for that member of the body. Returns rc. */
+static int at(struct submit *s, int rc, const char *member)
+{
+    return gm_at_member(&s->at, rc, member);
+}
 
 static void submit_destroy(struct submit *s)
 {
@@ -67,17 +74,16 @@ static int read_pipeline(struct submit *s, struct gm_err *err)
                                 &s->pipeline, NULL, err);
     }
     if (json_is_object(p)) {
-        return gm_inline_pipeline(p, &s->pipeline, err);
+        return gm_inline_pipeline(p, &s->pipeline, &s->at, err);
     }
     return gm_err_set(err, GM_E_INVAL, 0,
                       "`pipeline` is a name, or an object with `yaml`, `name` and `assets`");
 }
 
-static int read_turn(struct submit *s, struct gm_err *err)
+static int read_tenant(struct submit *s, struct gm_err *err)
 {
     const struct gm_caller *caller = &s->r->caller;
     const json_t *tenant = json_object_get(s->body, "tenant");
-    const json_t *deadline = json_object_get(s->body, "deadline");
     s->tenant = caller->tenant[0] != '\0' ? caller->tenant : NULL;
     if (tenant != NULL && json_is_string(tenant) &&
         !gm_caller_may_see(caller, json_string_value(tenant))) {
@@ -92,17 +98,18 @@ static int read_turn(struct submit *s, struct gm_err *err)
         if (asked.name == NULL || strcmp(asked.name, GM_TENANT_OTHERS) == 0) {
             return gm_err_set(err, GM_E_INVAL, 0, "`tenant` is the name of a tenant");
         }
-        int rc = gm_tenant_check(&asked, err);
-        if (rc < 0) {
-            return rc;
-        }
+        return gm_tenant_check(&asked, err);
     }
-    if (deadline != NULL) {
-        s->deadline_unix_ms = json_integer_value(deadline);
-        if (!json_is_integer(deadline) || s->deadline_unix_ms < 1 ||
-            s->deadline_unix_ms > LATEST_DEADLINE) {
-            return gm_err_set(err, GM_E_INVAL, 0, "`deadline` is a time in ms since 1970");
-        }
+    return 0;
+}
+
+static int read_deadline(struct submit *s, struct gm_err *err)
+{
+    const json_t *deadline = json_object_get(s->body, "deadline");
+    s->deadline_unix_ms = json_integer_value(deadline);
+    if (deadline != NULL && (!json_is_integer(deadline) || s->deadline_unix_ms < 1 ||
+                             s->deadline_unix_ms > LATEST_DEADLINE)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`deadline` is a time in ms since 1970");
     }
     return 0;
 }
@@ -122,34 +129,47 @@ static int read_id(struct submit *s, struct gm_err *err)
     return 0;
 }
 
-static int read_options(struct submit *s, struct gm_err *err)
+static int read_priority(struct submit *s, struct gm_err *err)
 {
     const json_t *priority = json_object_get(s->body, "priority");
-    const json_t *external = json_object_get(s->body, "external_id");
-    const json_t *plan = json_object_get(s->body, "plan_only");
-    s->priority = 50;
-    if (priority != NULL) {
-        json_int_t v = json_integer_value(priority);
-        if (!json_is_integer(priority) || v < 0 || v > 100) {
-            return gm_err_set(err, GM_E_INVAL, 0, "`priority` is a number from 0 to 100");
-        }
-        s->priority = (int32_t)v;
+    json_int_t v = priority != NULL ? json_integer_value(priority) : 50;
+    if ((priority != NULL && !json_is_integer(priority)) || v < 0 || v > 100) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`priority` is a number from 0 to 100");
     }
+    s->priority = (int32_t)v;
+    return 0;
+}
+
+static int read_external_id(struct submit *s, struct gm_err *err)
+{
+    const json_t *external = json_object_get(s->body, "external_id");
     s->external_id = external != NULL ? json_string_value(external) : "";
     if (s->external_id == NULL || strlen(s->external_id) > EXTERNAL_ID_BYTES) {
         return gm_err_set(err, GM_E_INVAL, 0, "`external_id` is a string of at most %d bytes",
                           EXTERNAL_ID_BYTES);
     }
-    const json_t *replace = json_object_get(s->body, "replace");
-    if (plan != NULL && !json_is_boolean(plan)) {
-        return gm_err_set(err, GM_E_INVAL, 0, "`plan_only` is true or false");
+    return 0;
+}
+
+static int read_flag(struct submit *s, const char *name, bool *out, struct gm_err *err)
+{
+    const json_t *flag = json_object_get(s->body, name);
+    *out = json_is_true(flag);
+    if (flag != NULL && !json_is_boolean(flag)) {
+        return at(s, gm_err_set(err, GM_E_INVAL, 0, "`%s` is true or false", name), name);
     }
-    if (replace != NULL && !json_is_boolean(replace)) {
-        return gm_err_set(err, GM_E_INVAL, 0, "`replace` is true or false");
-    }
-    s->plan_only = json_is_true(plan);
-    s->replace = json_is_true(replace);
-    return read_turn(s, err);
+    return 0;
+}
+
+static int read_options(struct submit *s, struct gm_err *err)
+{
+    int rc = at(s, read_priority(s, err), "priority");
+    rc = rc < 0 ? rc : at(s, read_external_id(s, err), "external_id");
+    rc = rc < 0 ? rc : read_flag(s, "plan_only", &s->plan_only, err);
+    rc = rc < 0 ? rc : read_flag(s, "replace", &s->replace, err);
+    rc = rc < 0 ? rc : at(s, read_tenant(s, err), "tenant");
+    rc = rc < 0 ? rc : at(s, read_deadline(s, err), "deadline");
+    return rc < 0 ? rc : at(s, read_id(s, err), "id");
 }
 
 /* Asked again when the job is published. */
@@ -221,11 +241,10 @@ static int read_backup(struct submit *s, struct gm_err *err)
     return gm_err_wrap(err, rc, "backup: ");
 }
 
-static int read_places(struct submit *s, struct gm_err *err)
+static int read_source(struct submit *s, struct gm_err *err)
 {
     const struct gm_settings *settings = gm_daemon_settings(s->r->http->d);
     const char *source = json_string_value(json_object_get(s->body, "source"));
-    const json_t *destination = json_object_get(s->body, "destination");
     if (source == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "`source` is the input's URL");
     }
@@ -240,12 +259,13 @@ static int read_places(struct submit *s, struct gm_err *err)
         rc = gm_access_source(gm_daemon_stores(s->r->http->d), source, settings->allow_sources,
                               &s->source, err);
     }
-    if (rc == 0) {
-        rc = gm_daemon_check_source(s->r->http->d, s->source.url, err);
-    }
-    if (rc < 0) {
-        return rc;
-    }
+    return rc < 0 ? rc : gm_daemon_check_source(s->r->http->d, s->source.url, err);
+}
+
+static int read_destination(struct submit *s, struct gm_err *err)
+{
+    const struct gm_settings *settings = gm_daemon_settings(s->r->http->d);
+    const json_t *destination = json_object_get(s->body, "destination");
     if (destination == NULL && s->plan_only) {
         s->destination = strdup("");
         return s->destination != NULL ? 0 : gm_err_nomem(err);
@@ -253,19 +273,25 @@ static int read_places(struct submit *s, struct gm_err *err)
     if (!json_is_string(destination)) {
         return gm_err_set(err, GM_E_INVAL, 0, "`destination` is the URL of a folder");
     }
-    rc = check_place(settings, json_string_value(destination), err);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = gm_access_destination(gm_daemon_stores(s->r->http->d), json_string_value(destination),
-                               settings->allow_destinations, &s->destination, err);
-    rc = rc < 0 ? rc : read_backup(s, err);
+    int rc = check_place(settings, json_string_value(destination), err);
+    return rc < 0 ? rc
+                  : gm_access_destination(gm_daemon_stores(s->r->http->d),
+                                          json_string_value(destination),
+                                          settings->allow_destinations, &s->destination, err);
+}
+
+static int read_places(struct submit *s, struct gm_err *err)
+{
+    int rc = at(s, read_source(s, err), "source");
+    rc = rc < 0 ? rc : at(s, read_destination(s, err), "destination");
+    rc = rc < 0 ? rc : at(s, read_backup(s, err), "backup");
     if (rc < 0 || s->plan_only) {
         return rc;
     }
     /* Nodes never make a store's root: a missing one is an unmounted disk to them. */
     rc = gm_access_make_destination(gm_daemon_stores(s->r->http->d), s->destination,
                                     s->destination_mark, err);
+    (void)at(s, rc, "destination");
     return rc < 0 || s->replace || gm_parts_is_url(s->source.url, NULL) ? rc : check_title(s, err);
 }
 
@@ -320,16 +346,13 @@ static int prepare(struct submit *s, struct gm_err *err)
                                         "id",          "replace",   "backup",      NULL};
     int rc = s->body == NULL ? gm_request_object(s->r, &s->body, err) : 0;
     if (rc == 0) {
-        rc = gm_json_check_keys(s->body, known, err);
+        rc = gm_json_check_keys(s->body, known, &s->at, err);
     }
     if (rc == 0) {
         rc = read_options(s, err);
     }
-    if (rc == 0) {
-        rc = read_id(s, err);
-    }
     if (rc == 0 && s->pipeline == NULL) {
-        rc = read_pipeline(s, err);
+        rc = at(s, read_pipeline(s, err), "pipeline");
     }
     if (rc == 0) { /* anew for each: it may have been mounted since */
         rc = gm_access_work_mark(gm_daemon_stores(s->r->http->d),
@@ -426,7 +449,7 @@ static void done(void *arg)
     }
     if (s->rc == 0 && gm_parts_is_url(s->source.url, &upload)) {
         bool first = s->source.name == NULL;
-        s->rc = read_upload(s, upload, &s->err);
+        s->rc = at(s, read_upload(s, upload, &s->err), "source");
         if (s->rc == 0 && first && !s->plan_only && !s->replace) { /* what it is called is known */
             s->rc = gm_daemon_work(s->r->http->d, title_work, done, s, &s->err);
             if (s->rc == 0) {
@@ -467,6 +490,9 @@ static void done(void *arg)
         if (s->err.code == GM_E_BUSY) {
             s->r->retry_s = gm_daemon_job_wait_s(s->r->http->d);
         }
+    }
+    if (!s->again) { /* else nothing of that was sent */
+        s->r->at = s->at;
     }
     gm_request_fail(s->r, &s->err);
     submit_destroy(s);
@@ -567,16 +593,10 @@ static int read_job(const struct gm_core *core, const char *job_id, json_t **out
 
 static void show_again(struct gm_request *r)
 {
-    static const char *const known[] = {NULL};
     struct gm_err err = {0};
-    json_t *sent = NULL, *body = NULL;
+    json_t *body = NULL;
     Gm__Pipeline *pipeline = NULL;
-    int rc = 0;
-    if (r->body.size > 0) {
-        rc = gm_request_object(r, &sent, &err);
-        rc = rc < 0 ? rc : gm_json_check_keys(sent, known, &err);
-        json_decref(sent);
-    }
+    int rc = gm_request_no_members(r, &err);
     rc = rc < 0 ? rc : read_job(gm_daemon_core(r->http->d), r->id, &body, &pipeline, &err);
     if (rc < 0) {
         gm_request_fail(r, &err);

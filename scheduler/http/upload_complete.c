@@ -133,7 +133,12 @@ void gm_handle_upload_complete(struct gm_request *r)
 {
     struct gm_upload_call *c = gm_upload_call_create(r);
     struct gm_upload *u = c != NULL ? gm_upload_call_find_asked(c) : NULL;
+    struct gm_err err = {0};
     if (u == NULL) {
+        return;
+    }
+    if (gm_request_no_members(r, &err) < 0) {
+        gm_upload_call_fail(c, &err);
         return;
     }
     if (u->complete) {

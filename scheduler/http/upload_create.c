@@ -94,7 +94,7 @@ void gm_handle_upload(struct gm_request *r)
         rc = gm_id_make(c->id, &err);
     }
     if (rc == 0) {
-        rc = gm_upload_announced(body, c->id, &limits, c->unix_ms, &c->made, &err);
+        rc = gm_upload_announced(body, c->id, &limits, c->unix_ms, &c->made, &r->at, &err);
     }
     if (rc == 0) {
         rc = take_tenant(&r->caller, c->made, &err);

@@ -8,13 +8,21 @@
 
 void gm_handle_upload_show(struct gm_request *r)
 {
+    static const char *const known[] = {"parts", NULL};
     struct gm_upload_call *c = gm_upload_call_create(r);
     const struct gm_upload *u = c != NULL ? gm_upload_call_find_asked(c) : NULL;
-    if (u != NULL) {
-        const char *parts = gm_request_query(r, "parts");
-        gm_upload_call_answer(c, MHD_HTTP_OK,
-                              gm_upload_call_doc(c, u, parts != NULL && strcmp(parts, "1") == 0));
+    struct gm_err err = {0};
+    uint64_t parts = 0;
+    if (u == NULL) {
+        return;
     }
+    int rc = gm_request_check_query(r, known, &err);
+    rc = rc < 0 ? rc : gm_request_number(r, "parts", 0, 1, &parts, &err);
+    if (rc < 0) {
+        gm_upload_call_fail(c, &err);
+        return;
+    }
+    gm_upload_call_answer(c, MHD_HTTP_OK, gm_upload_call_doc(c, u, parts != 0));
 }
 
 void gm_handle_uploads(struct gm_request *r)

@@ -24,7 +24,7 @@ static int announce(const char *text, struct gm_upload **out)
     struct gm_err err = {0};
     json_t *body = json_loads(text, 0, NULL);
     assert_non_null(body);
-    int rc = gm_upload_announced(body, ID, &LIMITS, NOW, out, &err);
+    int rc = gm_upload_announced(body, ID, &LIMITS, NOW, out, NULL, &err);
     json_decref(body);
     return rc;
 }

@@ -175,7 +175,7 @@ static struct gm_upload *begin(const char *body)
     struct gm_err err;
     json_t *j = json_loads(body, 0, NULL);
     assert_int_equal(gm_id_make(id, &err), 0);
-    assert_int_equal(gm_upload_announced(j, id, &limits, f.unix_ms, &u, &err), 0);
+    assert_int_equal(gm_upload_announced(j, id, &limits, f.unix_ms, &u, NULL, &err), 0);
     assert_int_equal(gm_upload_info_text(u, &text, &err), 0);
     gm_upload_info_key(id, key);
     put(key, text);
