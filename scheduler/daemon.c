@@ -19,7 +19,6 @@
 #include "storage/s3/url.h"
 
 #define TICK_MS 50
-#define MAX_ATTEMPTS 8
 #define STOP_MS 20000 /* below the 30 s of systemd's TimeoutStopSec as delivered here */
 
 void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err)
@@ -373,7 +372,8 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .keep_finished = (uint32_t)d->settings->keep_jobs,
                                     .part_wait_ms = (uint32_t)d->settings->part_wait_ms,
                                     .loaded_unix_ms = gm_time_unix_ms(),
-                                    .max_attempts = MAX_ATTEMPTS,
+                                    .max_attempts = (uint32_t)d->settings->max_attempts,
+                                    .retry_ms = (uint32_t)d->settings->retry_ms,
                                     .urls = knows_servers(d->settings),
                                     .work_is_remote = gm_access_is_remote(d->settings->work_store),
                                     .parts = d->settings->uploads[0] != '\0',

@@ -34,6 +34,8 @@ struct gm_settings {
     int64_t stall_ms;
     int64_t device_wait_ms;
     int64_t preempt_ms;
+    int64_t max_attempts;
+    int64_t retry_ms;
     int64_t publish_grace_s;
     int64_t backup_retry_s;
     int64_t max_jobs;

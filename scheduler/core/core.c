@@ -48,6 +48,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->params.device_wait_ms = or_default(params->device_wait_ms, 10000);
     core->params.max_jobs = or_default(params->max_jobs, 10000);
     core->params.max_attempts = or_default(params->max_attempts, 8);
+    core->params.retry_ms = or_default(params->retry_ms, 1000);
     core->params.backup_retry_s = or_default(params->backup_retry_s, 86400);
     core->params.keep_finished = or_default(params->keep_finished, GM_CORE_KEEP_FINISHED);
     core->lease_time = core->params.lease_ms * GM_MS;

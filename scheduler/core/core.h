@@ -56,6 +56,7 @@ struct gm_core_params {
     uint32_t preempt_ms;     /* a job waits so long for runs of lower classes; 0: for ever */
     uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
+    uint32_t retry_ms;       /* the first pause between them, up to 30 times it; default 1000 */
     uint32_t backup_retry_s; /* a backup is tried for so long; default 86400 */
     uint32_t part_wait_ms;   /* a task that waits so long for a part of its source gives its slot
                                 back; 0: never */

@@ -30,8 +30,7 @@
 #include "scheduler/core/task.h"
 #include "scheduler/core/watch.h"
 
-#define FIRST_PAUSE GM_SEC
-#define LONGEST_PAUSE (30 * GM_SEC)
+#define LONGEST_PAUSE 30 /* times the first */
 #define REFUSAL_PAUSE (2 * GM_SEC)
 #define REFUSALS_MEMORY 4u /* a worker's own limit does not grow when others end */
 #define REPEATS 3u
@@ -102,8 +101,9 @@ void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_e
         (struct gm_avoid){.node_id = gm_mem_strdup(node_id), .evidence = evidence};
 }
 
-/* 1 s doubling to 30 s; a first failure that sends the unit to another node costs no pause. */
-static gm_time pause_after(const struct gm_unit *unit, enum gm_code code)
+/* retry_ms, doubling; a first failure that sends the unit to another node costs no pause. */
+static gm_time pause_after(const struct gm_core *core, const struct gm_unit *unit,
+                           enum gm_code code)
 {
     uint32_t n = unit->failures;
     if (gm_code_get((int)code)->retry == GM_RETRY_OTHER_NODE) {
@@ -112,11 +112,12 @@ static gm_time pause_after(const struct gm_unit *unit, enum gm_code code)
         }
         n--;
     }
-    gm_time pause = FIRST_PAUSE;
-    for (uint32_t i = 1; i < n && pause < LONGEST_PAUSE; i++) {
+    gm_time pause = core->params.retry_ms * GM_MS;
+    gm_time longest = LONGEST_PAUSE * pause;
+    for (uint32_t i = 1; i < n && pause < longest; i++) {
         pause *= 2;
     }
-    return pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE;
+    return pause < longest ? pause : longest;
 }
 
 /* The unit to charge; *out_chunk -1: the instance. NULL: all chunks of the run are committed. */
@@ -190,7 +191,7 @@ void gm_core_retry_resume(struct gm_core *core, struct gm_cjob *job)
         const struct gm_attempt *a = job->attempts[i];
         unit = find_charged(a);
         if (unit) {
-            unit->retry_at = core->now + left_of(core, a, pause_after(unit, a->error.code));
+            unit->retry_at = core->now + left_of(core, a, pause_after(core, unit, a->error.code));
         }
     }
     for (size_t i = 0; i < job->attempt_count; i++) {
@@ -371,7 +372,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
     } else {
         charge(lease, guilty, chunk, &error);
         gm_core_watch_failed(core, lease, guilty, chunk, f);
-        gm_time pause = pause_after(guilty, error.code);
+        gm_time pause = pause_after(core, guilty, error.code);
         fails = is_final(core, lease, guilty, chunk, &error);
         if (fails && gm_core_chain_can_go(core, lease, error.code)) {
             gone = gm_core_chain_dup(lease->chain);

@@ -119,6 +119,8 @@ static void wrong_settings_are_refused(void **state)
         {"max_jobs: 0\n", "max_jobs"},
         {"keep_jobs: 0\n", "keep_jobs"},
         {"keep_jobs: 10001\n", "keep_jobs"},
+        {"max_attempts: 1\n", "max_attempts"},
+        {"retry_ms: 9\n", "retry_ms"},
         {"grant_key_file: \"\"\n", "grant_key_file"},
         {"tenants: [\"a b\"]\n", "tenants: `b` is none of weight=N"},
     };

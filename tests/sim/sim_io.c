@@ -153,6 +153,7 @@ static void load(struct sim *sim)
                                     .device_wait_ms = sim->params.device_wait_ms,
                                     .preempt_ms = sim->params.preempt_ms,
                                     .max_attempts = sim->params.max_attempts,
+                                    .retry_ms = sim->params.retry_ms,
                                     .tenants = sim->params.tenants,
                                     .tenant_count = sim->params.tenant_count,
                                     .loaded_unix_ms =

@@ -69,6 +69,7 @@ static struct gm_core *load(struct sim *sim, const struct overlay *rows, struct 
                                     .stall_ms = sim->params.stall_ms,
                                     .device_wait_ms = sim->params.device_wait_ms,
                                     .max_attempts = sim->params.max_attempts,
+                                    .retry_ms = sim->params.retry_ms,
                                     .loaded_unix_ms =
                                         SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
                                     .backup_retry_s = sim->params.backup_retry_s,

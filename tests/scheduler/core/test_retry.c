@@ -199,6 +199,23 @@ static void a_store_that_fails_is_tried_with_growing_pauses(void **arg)
     sim_destroy(sim);
 }
 
+static void an_operator_says_how_often_and_how_soon(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {
+        .seed = 1, .nodes = 1, .slots = 1, .max_attempts = 12, .retry_ms = 100};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    struct sim_job *job = sim_submit(sim, "job", 5, 0, 50);
+    job->inspect_fails = GM_E_STORE;
+    gm_time before = sim->now;
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(count_attempts(sim, "job", "inspect", GM_ATTEMPT_FAILED, GM_E_STORE), 12);
+    /* 0.1 + 0.2 + 0.4 + 0.8 + 1.6 s, and six times 3 s */
+    assert_true(sim->now - before >= 21 * GM_SEC && sim->now - before < 40 * GM_SEC);
+    sim_destroy(sim);
+}
+
 static void a_hung_worker_is_cancelled_by_the_watchdog(void **arg)
 {
     (void)arg;
@@ -328,6 +345,7 @@ int main(void)
         cmocka_unit_test(what_fails_alike_on_the_only_node_fails_the_job_soon),
         cmocka_unit_test(an_unusable_input_ends_the_job_at_once),
         cmocka_unit_test(a_store_that_fails_is_tried_with_growing_pauses),
+        cmocka_unit_test(an_operator_says_how_often_and_how_soon),
         cmocka_unit_test(a_hung_worker_is_cancelled_by_the_watchdog),
         cmocka_unit_test(what_can_not_be_fed_is_cancelled),
         cmocka_unit_test(audio_that_waits_for_input_is_not_hung),
