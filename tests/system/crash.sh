@@ -8,12 +8,13 @@
 . "$here/crash_lib.sh"
 
 deaths=${1:-0} # 0: each point once
+rest=0.5       # seconds between two jobs that are cancelled
 RANDOM=${2:-1}
 programs=(gopmill-scheduler gopmill-node gopmill-worker)
 # Never reached: a node deletes nothing from a store, and what a scheduler publishes is in no folder.
 never=" gopmill-node:store.deleted gopmill-scheduler:store.folder_made "
 
-declare -A todo armed since
+declare -A todo
 for p in "${programs[@]}"; do
   list=""
   for name in $(points "$p"); do
@@ -23,15 +24,7 @@ for p in "${programs[@]}"; do
   check "$p has crash points" test -n "$list"
 done
 [ "$failures" = 0 ] || finish
-all_worker=${todo[gopmill-worker]}
-todo[gopmill-worker]="worker.ready ${all_worker/ worker.ready/}" # while nodes begin anew
 
-revive() { # program
-  case $1 in
-  gopmill-scheduler) revive_scheduler ;;
-  gopmill-node) revive_node ;;
-  esac
-}
 kill_hard() { # program: at no point
   local workers
   case $1 in
@@ -39,13 +32,12 @@ kill_hard() { # program: at no point
   gopmill-node) kill -9 "$(pid n1)" ;;
   gopmill-worker)
     workers=($(pgrep -P "$(pid n1)"))
-    [ ${#workers[@]} = 0 ] || kill -9 "${workers[$((RANDOM % ${#workers[@]}))]}" ;;
+    [ ${#workers[@]} != 0 ] && kill -9 "${workers[$((RANDOM % ${#workers[@]}))]}" ;;
   esac
 }
 
 # A third client: two minutes of sound alone, of which the task has the first pieces while split makes the others.
 calm_of() { case $1 in */sound-*) echo "$work/calm-sound.sha" ;; *) echo "$work/calm.sha" ;; esac; } # folder
-ended() { grep -vc /sound- "$at/ended"; } # sound jobs are short: they give no leave for more deaths
 begin_sound() {
   local request
   ffmpeg -nostdin -v error -y -f lavfi -i "sine=f=440:b=4:r=48000:d=120" -c:a aac "$work/sound.m4a"
@@ -81,21 +73,24 @@ canceller() {
   while [ ! -e "$at/stop" ]; do
     n=$((n + 1)) out=$at/gone/$n
     reply=$(curl -s -m 10 --unix-socket "$at/http" -d "${request//@OUT@/$out}" http://x/v1/jobs)
-    [[ $reply =~ \"id\":\ *\"([0-9a-z]+)\" ]] || { sleep 0.1; continue; }
+    [[ $reply =~ \"id\":\ *\"([0-9a-z]+)\" ]] || { nap 0.1; continue; }
     job=${BASH_REMATCH[1]}
-    sleep "0.$((RANDOM % 10))"
-    until [ "$(call "jobs/$job:cancel")" != 000 ] || is_over; do sleep 0.1; done
+    nap "0.$((RANDOM % 10))"
+    until [ "$(call "jobs/$job:cancel")" != 000 ] || is_over; do nap 0.1; done
     call nodes/n1:drain >/dev/null
-    sleep 0.1
-    until [ "$(call nodes/n1:resume)" = 202 ] || is_over; do sleep 0.1; done
-    sleep 0.5
+    nap 0.1
+    until [ "$(call nodes/n1:resume)" = 202 ] || is_over; do nap 0.1; done
+    nap "$rest"
   done
 }
 
 # Each point once: what ended is soon forgotten, over deaths too. Many deaths: nothing is, so that all can be asked for.
 keep=4
 [ "$deaths" = 0 ] || keep=10000
-farm_options="keep_jobs: $keep"
+# No job may fail of being killed too often, or wait for long since it was: of as many deaths as here that is all there would be to see.
+farm_options="keep_jobs: $keep
+max_attempts: 1000
+retry_ms: 50"
 node_slots=4 # a task that is still fed takes no last one
 begin_farm crash
 mkdir "$at/gone"
@@ -103,39 +98,17 @@ look_at_failure
 begin_sound
 begin_cancels
 
-hits=0 began=$SECONDS
-# A task fails with its 8th attempt in a row that comes to nothing. So node and workers die three times, and three times more when
-# all jobs that there were before have ended, those that no client knows of too: no job sees more than six of these deaths. A
-# scheduler's death costs no attempt: five, until another job has ended.
-hurt=0 present=""
-budget=0 budget_ended=""
-unfinished() { # ids of jobs that may yet fail
-  local state
-  for state in queued running; do # the way they go
-    curl -sf -m 10 --unix-socket "$at/http" "http://x/v1/jobs?limit=500&state=$state" || return 1
-  done | jq -r '.jobs[] | select(.destination | contains("/gone/") | not) | .id'
-}
-may_hurt() {
-  local p id now coming=$hurt
-  for p in gopmill-node gopmill-worker; do
-    [ -z "${armed[$p]:-}" ] || coming=$((coming + 1))
-  done
-  [ "$coming" -ge 3 ] || return 0
-  [ "$hurt" -ge 3 ] && now=$(unfinished) || return 1
-  for id in $present; do
-    case $now in *"$id"*) return 1 ;; esac
-  done
-  hurt=0 present=$now
-}
+# Several points wait for each program at a time, each in a slot: a rare one does not hold up the others.
+slots=(gopmill-scheduler gopmill-node gopmill-worker gopmill-scheduler gopmill-node gopmill-worker gopmill-scheduler gopmill-node)
+armed=() since=() hits=0 began=$SECONDS
+# No more than this between the ends of two jobs, or none would ever end.
+declare -A most=([gopmill-scheduler]=6 [gopmill-node]=4 [gopmill-worker]=6) spent=()
+seen=-1
 may_die() { # program
-  if [ "$1" != gopmill-scheduler ]; then
-    may_hurt
-    return
-  fi
-  set -- "$(ended)"
-  [ "$budget_ended" = "$1" ] || budget_ended=$1 budget=0
-  [ "$budget" -lt 5 ]
+  [ "${#all[@]}" = "$seen" ] || seen=${#all[@]} spent=()
+  [ "${spent[$1]:-0}" -lt "${most[$1]}" ]
 }
+is_of_start() { case $1 in state.* | start.* | migrate.*) ;; *) false ;; esac; } # point: reached by a start alone
 choose() { # program: its next point in $point, "" for none, - for a kill
   local list
   point=""
@@ -148,58 +121,63 @@ choose() { # program: its next point in $point, "" for none, - for a kill
     point=${list[$((RANDOM % ${#list[@]}))]}
   fi
 }
+to_schema_1() { # slot: and dies on the way
+  wait "$(pid scheduler)" 2>/dev/null
+  arm "$1" gopmill-scheduler "$point" 1
+  "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" --migrate-store 1 >>"$at/migrate.log" 2>&1
+  is_hit "$1" || fail "--migrate-store 1 never came to $point"
+  "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" --migrate-store 1 >>"$at/migrate.log" 2>&1 || fail "--migrate-store 1 after $point"
+}
 begin_death() { # slot program
   local pass=1
   choose "$2"
   [ -n "$point" ] || return
-  [ "$deaths" = 0 ] || pass=$((1 + RANDOM % 4))
-  armed[$2]=$point since[$2]=$SECONDS
+  armed[$1]=$point since[$1]=$SECONDS
   if [ "$point" = - ]; then
-    kill_hard "$2"
-    return
-  fi
-  case $point in state.* | start.* | migrate.*) # reached by a start
-    kill -9 "$(pid scheduler)" ;;
-  esac
-  case $point in migrate.*) # back to schema 1, which dies first
-    wait "$(pid scheduler)" 2>/dev/null
+    kill_hard "$2" || armed[$1]="" # nobody was there
+  elif is_of_start "$point"; then
+    kill -9 "$(pid scheduler)"
+    case $point in migrate.*) to_schema_1 "$1" ;; esac
     arm "$1" "$2" "$point" 1
-    "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" --migrate-store 1 >>"$at/migrate.log" 2>&1
-    is_hit "$1" || fail "--migrate-store 1 never came to $point"
-    "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" --migrate-store 1 >>"$at/migrate.log" 2>&1 || fail "--migrate-store 1 after $point" ;;
-  esac
-  arm "$1" "$2" "$point" "$pass"
-  case $point in state.* | start.* | migrate.*) revive_scheduler ;; esac
+    revive_scheduler
+  else
+    [ "$deaths" = 0 ] || pass=$((1 + RANDOM % 4))
+    arm "$1" "$2" "$point" "$pass"
+  fi
 }
 look_at() { # slot program: false when there is nothing more for it to die of
-  local p=$2
-  if [ -z "${armed[$p]:-}" ]; then
-    may_die "$p" || return 0
-    begin_death "$1" "$p"
-    [ -n "${armed[$p]:-}" ]
-    return
+  local point=${armed[$1]:-} # and of a new one
+  if [ -z "$point" ]; then
+    may_die "$2" || return 0
+    begin_death "$1" "$2"
+    [ -n "$point" ]
+  elif [ "$point" = - ] || [ -n "${hit[$1]:-}" ]; then
+    hits=$((hits + 1)) spent[$2]=$((${spent[$2]:-0} + 1)) armed[$1]=""
+    echo "$2 $point" >>"$at/deaths"
+  elif [ $((SECONDS - since[$1])) -gt 180 ]; then # of a busy machine
+    [ "$deaths" != 0 ] || fail "$2 never came to $point"
+    armed[$1]=""
   fi
-  if [ "${armed[$p]}" = - ] || is_hit "$1"; then
-    hits=$((hits + 1))
-    if [ "$p" = gopmill-scheduler ]; then budget=$((budget + 1)); else hurt=$((hurt + 1)); fi
-    echo "$p ${armed[$p]}" >>"$at/deaths"
-    case ${armed[$p]} in state.* | start.* | migrate.*) ;; *) revive "$p" ;; esac
-    armed[$p]=""
-  elif [ $((SECONDS - since[$p])) -gt 60 ]; then # of a busy machine
-    [ "$deaths" != 0 ] || fail "$p never came to ${armed[$p]}"
-    armed[$p]=""
-  fi
+}
+revive_dead() { # the shell has waited for who is dead by itself
+  read -r p <"$at/scheduler"
+  [ -e "/proc/$p" ] || revive_scheduler
+  read -r p <"$at/n1"
+  [ -e "/proc/$p" ] || revive_node
 }
 busy=1
 while [ "$busy" = 1 ] && [ "$failures" = 0 ]; do
   busy=0
-  for slot in 0 1 2; do
-    look_at "$slot" "${programs[$slot]}" && busy=1
+  look_at_slots
+  mapfile -t all <"$at/ended"
+  for slot in "${!slots[@]}"; do
+    look_at "$slot" "${slots[$slot]}" && busy=1
   done
-  sleep 0.03
+  revive_dead
+  nap 0.02
 done
 seconds=$((SECONDS - began))
-for slot in 0 1 2; do
+for slot in "${!slots[@]}"; do
   put_slot "$slot" "$text_bytes" '\0\0\0\0'
 done
 sleep 0.1 # a death that was on its way

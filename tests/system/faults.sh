@@ -41,6 +41,7 @@ small() { # folder size: a disk of that size, or false where nobody may mount
   mount -t tmpfs -o "size=$2" tmpfs "$1" 2>/dev/null && disks+=("$1")
 }
 trap 'jobs -p | xargs -r kill -9 2>/dev/null; sleep 0.1; for d in "${disks[@]}"; do umount "$d"; done; rm -rf "$work"' EXIT
+farm_options="retry_ms: 100" # what fails again and again is tried soon
 if small "$work/full/disk" 300k && small "$work/scratch/n1.d" 200k; then
   farm full
   node n1

@@ -6,13 +6,18 @@ preload=()
 later=""
 keep=1000
 
-# Started again until it serves: it may die at a point of its start.
+# A pause without a process: nobody writes there.
+mkfifo "$work/nap"
+exec 6<>"$work/nap"
+nap() { read -rt "$1" -u 6 _ || true; } # seconds
+
+# Started again until it serves: it may die at a point of its start, and at one more that waits for it.
 revive_scheduler() {
   local i line
   wait "$(pid scheduler)" 2>/dev/null
-  for i in 1 2 3; do
+  for i in 1 2 3 4 5 6; do
     rm -f "$at/ready" && mkfifo "$at/ready"
-    env "${preload[@]}" "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" >"$at/ready" 2>>"$at/scheduler.log" 9>&- &
+    env "${preload[@]}" "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" >"$at/ready" 2>>"$at/scheduler.log" 6<&- 9>&- &
     echo $! >"$at/scheduler"
     line=""
     IFS= read -r line <"$at/ready"
@@ -24,7 +29,7 @@ revive_scheduler() {
 revive_node() { # [name]: it need not be ready: the scheduler may be away too
   local name=${1:-n1}
   wait "$(pid "$name")" 2>/dev/null
-  env "${preload[@]}" "$bin/gopmill-node" --config "$at/$name.yaml" >/dev/null 2>>"$at/$name.log" 9>&- &
+  env "${preload[@]}" "$bin/gopmill-node" --config "$at/$name.yaml" >/dev/null 2>>"$at/$name.log" 6<&- 9>&- &
   echo $! >"$at/$name"
 }
 
@@ -36,28 +41,30 @@ submit() { # folder
   job=${BASH_REMATCH[1]}
   echo "$job $1" >>"$at/acked"
 }
-state_of() { curl -s -m 10 --unix-socket "$at/http" "http://x/v1/jobs/$1" | jq -r .state; } # job
+state_of() { # job: null where it is not known, nothing where nobody answers
+  local reply
+  reply=$(curl -s -m 10 --unix-socket "$at/http" "http://x/v1/jobs/$1")
+  if [[ $reply =~ \"state\":\ *\"([a-z]+)\" ]]; then echo "${BASH_REMATCH[1]}"; else echo "${reply:+null}"; fi
+}
 is_done() { [ "$(state_of "$job")" = done ]; }
 calm_of() { echo "$work/calm.sha"; } # folder of a job: what it should be
-# By the nodes' logs: the scheduler may have died before it stored the end of a run that it acknowledged.
-ends() { cat "$at"/n?.log | sed -nE "s/.* event=task-ended job=$1 (.* first=[0-9]+) .* outcome=done.*/\1/p"; } # job
-# What its report says of a job that came to nothing, which may be forgotten by now: of one that is done, nothing.
-failure_of() { # folder
-  jq -r 'select(.job.state != "done") | "\(.job.state): \(.errors[0] // {} | "\(.code) \(.text)"); attempts not done: " +
-    ([.tasks[] | select(.outcome != "done") | "\(.task) \(.error.code // .outcome)"] | group_by(.) | map("\(length) of \(.[0])") | join(", "))' "$1/report.json" 2>&1
+# What its report says of a job that came to nothing, which may be forgotten by now, or of what was done twice: of one that is well, nothing.
+faults_of() { # folder
+  jq -r 'if .job.state != "done" then "\(.job.state): \(.errors[0] // {} | "\(.code) \(.text)"); attempts not done: " +
+      ([.tasks[] | select(.outcome != "done") | "\(.task) \(.error.code // .outcome)"] | group_by(.) | map("\(length) of \(.[0])") | join(", "))
+    else '"$doubles_query"' end' "$1/report.json" 2>&1
 }
 look() { # folder of a job that has ended: what is wrong with it, or "ok"
-  local twice
-  twice=$(failure_of "$1")
-  [ -z "$twice" ] || { echo "$twice" | tr '\n' ' '; return; }
+  local wrong
+  wrong=$(faults_of "$1")
+  [ -z "$wrong" ] || { echo "${wrong//$'\n'/ }"; return; }
   tree_hash "$1" >"$1.sha"
   cmp -s "$(calm_of "$1")" "$1.sha" || { echo "other bytes: $(diff "$(calm_of "$1")" "$1.sha" | grep '^[<>]' | cut -c 1-12,68- | head -n 6 | tr '\n' ' ')"; return; }
-  twice=$(doubles "$1/report.json" 2>&1)
-  [ -z "$twice" ] || { echo "$twice" | tr '\n' ' '; return; }
-  twice=$(ends "$(jq -r .job.id "$1/report.json")" | sort | uniq -d)
-  [ -z "$twice" ] || { echo "done twice, by the nodes: $twice"; return; }
   echo ok
 }
+# By the nodes' logs: the scheduler may have died before it stored the end of a run that it acknowledged. No job's run is done
+# twice, one's that was cancelled neither.
+done_twice() { sed -nE 's/.* event=task-ended (job=[^ ]* .* first=[0-9]+) .* outcome=done.*/\1/p' "$at"/n?.log | sort | uniq -d; }
 judge() { # folder: looked at once, then it makes room
   echo "$1 $(look "$1")" >>"$at/judged"
   rm -rf "$1" "$1.sha"
@@ -66,13 +73,13 @@ client() { # name
   local n=0 out i state
   while [ ! -e "$at/stop" ]; do
     n=$((n + 1)) out=$at/out/$1-$n
-    submit "$out" || { sleep 0.02; continue; }
+    submit "$out" || { nap 0.02; continue; }
     for i in $(seq 300); do
-      [ -e "$out/master.m3u8" ] || [ $((i % 20)) = 0 ] || { sleep 0.1; continue; }
+      [ -e "$out/master.m3u8" ] || [ $((i % 20)) = 0 ] || { nap 0.1; continue; }
       state=$(state_of "$job")
       [ "$state" != done ] || if [ -n "$later" ]; then echo "$out" >>"$at/due"; else judge "$out"; fi
       case $state in done | failed | cancelled | null) break ;; esac # null: it is not known any more
-      sleep 0.1
+      nap 0.1
     done
     echo "$out" >>"$at/ended"
   done
@@ -114,11 +121,15 @@ settled() { # jobs: but those that somebody cancels, which are in the folder `go
   grep -vF "\"file://$at/gone/" "$work/all" >"$work/jobs"
   true
 }
-is_forgotten() { [ "$keep" -le "$(wc -l <"$work/all")" ] && ! grep -qF "[\"$1\"," "$work/jobs"; } # job: may be, and is
-is_kept() { [ "$(grep -cF "[\"$1\",\"done\",\"file://$2\"]" "$work/jobs")" = 1 ]; } # job folder
+# Of what was acknowledged: "forgotten" or what is wrong, a line each. Forgotten may be what is not known where `keep` are.
+reckon() {
+  awk -v full="$([ "$keep" -le "$(wc -l <"$work/all")" ] && echo 1 || echo 0)" 'NR == FNR { gsub(/[][",]+/, " "); times[$1]++; line[$1] = $1 " " $2 " " $3; next }
+    times[$1] == 0 && full { print "forgotten"; next }
+    times[$1] != 1 || line[$1] != $1 " done file://" $2 { print "job " $1 " of " $2 ": there " times[$1] + 0 " times: " line[$1] }' "$work/jobs" "$at/acked"
+}
 was_judged() { grep -qF "$1 " "$at/judged"; } # folder
 end_farm() { # clients end their jobs, then all is looked at
-  local id out wrong folder forgotten=0
+  local out wrong forgotten
   touch "$at/stop"
   wait $clients
   exec 2>&8 8>&-
@@ -129,13 +140,13 @@ end_farm() { # clients end their jobs, then all is looked at
   for out in $(sort -u "$work/folders"); do # what no client has looked at: given up, or known to none
     was_judged "$out" || judge "$out"
   done
-  while read -r id out; do # the result of what is forgotten was looked at
-    if is_forgotten "$id"; then
-      forgotten=$((forgotten + 1))
-    else
-      check "job $id was acknowledged and is there once" is_kept "$id" "$out"
-    fi
-  done <"$at/acked"
+  wrong=$(reckon) # the result of what is forgotten was looked at
+  forgotten=$(grep -c '^forgotten$' <<<"$wrong")
+  checks=$((checks + $(wc -l <"$at/acked")))
+  wrong=$(grep -v '^forgotten$' <<<"$wrong" | head -n 5)
+  check "what was acknowledged is there once, done: $wrong" test -z "$wrong"
+  wrong=$(done_twice | head -n 5)
+  check "nothing was done twice, by the nodes: $wrong" test -z "$wrong"
   if [ "$(wc -l <"$work/all")" -ge "$keep" ]; then # of jobs that no client knows, which may be forgotten too
     for out in "$at/out"/*; do
       no_files "$out" || judge "$out"
@@ -146,8 +157,7 @@ end_farm() { # clients end their jobs, then all is looked at
   check "no more is forgotten than may be" test "$forgotten" -le $(($(wc -l <"$at/judged") - $(wc -l <"$work/jobs")))
   echo "$(wc -l <"$at/judged") results looked at; $forgotten acknowledged jobs forgotten since, $(wc -l <"$work/jobs") known"
   nothing_left
-  for folder in "$at/out"/*; do # of submissions that nobody has
-    check "nothing is in $folder, of which no job is" no_files "$folder"
-  done
+  wrong=$(find "$at/out" -type f ! -name .gm-store | head -n 5)
+  check "nothing is there of which no job is: $wrong" test -z "$wrong"
   exec 2>/dev/null # of those that the end kills
 }

@@ -159,10 +159,10 @@ only_report() { [ -z "$(find "$1" -type f ! -name report.json ! -name .gm-store 
 
 # No orphan, no double: what is looked at when the jobs of a farm have ended, before its scheduler does.
 no_files() { [ -z "$(find "$@" -type f ! -name .gm-store 2>/dev/null | head -n 1)" ]; } # folder...
-doubles() { # report: parts that were done twice, and numbers that two attempts have
-  jq -r '([.tasks[] | select(.outcome == "done") | [.task, .instance, .chunks.first]] | group_by(.) | map(select(length > 1)[0])[] | "done twice: \(.)"),
-    ([.tasks[].attempt] | group_by(.) | map(select(length > 1)[0])[] | "attempts with one number: \(.)")' "$1"
-}
+# Of a report: parts that were done twice, and numbers that two attempts have.
+doubles_query='([.tasks[] | select(.outcome == "done") | [.task, .instance, .chunks.first]] | group_by(.) | map(select(length > 1)[0])[] | "done twice: \(.)"),
+    ([.tasks[].attempt] | group_by(.) | map(select(length > 1)[0])[] | "attempts with one number: \(.)")'
+doubles() { jq -r "$doubles_query" "$1"; } # report
 nothing_left() { # results...: of the farm in $at
   local out wrong
   until_true "the work store is empty" no_files "$at/work" || find "$at/work" -type f | head -n 5
