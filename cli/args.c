@@ -219,7 +219,8 @@ static int check_options(const struct parse *p, const struct gm_command_row *c, 
                           "transcode` and `plan` run without one");
     }
     uint64_t farm_only = (GM_OPT_NODES | GM_OPT_DEVICES | GM_OPT_STATE) & p->given;
-    if (c->command != GM_CMD_JOB_LIST && farm_only != 0 && p->args.scheduler != NULL) {
+    if (c->command != GM_CMD_JOB_LIST && c->command != GM_CMD_DOCTOR && farm_only != 0 &&
+        p->args.scheduler != NULL) {
         return gm_err_set(err, GM_E_INVAL, 0,
                           "%s is for the farm that gopmill starts itself; with --scheduler or "
                           "GOPMILL_SCHEDULER there is none",
@@ -248,11 +249,11 @@ static int check_words(const struct parse *p, const struct gm_command_row *c, si
     if (p->word_count < wanted) {
         return gm_err_set(err, GM_E_INVAL, 0, "%s%s is missing: see gopmill %s%s%s --help",
                           c->second != NULL && p->word_count > used ? c->second : c->operand,
-                          several ? " (or --all)" : "", c->word, c->sub == NULL ? "" : " ",
-                          c->sub == NULL ? "" : c->sub);
+                          (c->options & GM_OPT_ALL) != 0 ? " (or --all)" : "", c->word,
+                          c->sub == NULL ? "" : " ", c->sub == NULL ? "" : c->sub);
     }
     for (size_t i = used; i < p->word_count; i++) {
-        if (p->words[i][0] == '\0') {
+        if (p->words[i][0] == '\0' && c->command != GM_CMD_COMPLETION) {
             return gm_err_set(err, GM_E_INVAL, 0, "%s is empty", c->operand);
         }
         if (c->operand != NULL && strcmp(c->operand, "NODE") == 0 && !gm_is_node_id(p->words[i])) {

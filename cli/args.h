@@ -53,6 +53,9 @@ enum gm_command {
     GM_CMD_TOKEN_LIST,
     GM_CMD_TOKEN_REVOKE,
     GM_CMD_DEVICES,
+    GM_CMD_TOP,
+    GM_CMD_DOCTOR,
+    GM_CMD_COMPLETION,
     GM_CMD_VERSION,
 };
 
@@ -103,6 +106,7 @@ struct gm_args {
     bool prove;         /* of the command devices */
     bool all;           /* node restart */
     bool force;         /* node restart */
+    bool once;          /* top: one frame, and the end */
     bool json;
     bool quiet;
 };

@@ -44,6 +44,12 @@ enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term)
         return print_version(args);
     case GM_CMD_DEVICES:
         return gm_command_devices(args, term);
+    case GM_CMD_TOP:
+        return gm_command_top(args, term);
+    case GM_CMD_DOCTOR:
+        return gm_command_doctor(args, term);
+    case GM_CMD_COMPLETION:
+        return gm_command_completion(args, term);
     case GM_CMD_JOB_TRACE:
         return gm_command_trace(args, term);
     case GM_CMD_NODE_RESTART:

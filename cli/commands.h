@@ -21,6 +21,15 @@ enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term);
 /* node restart: nodes one after the other, until all are back. */
 enum gm_exit gm_command_restart(const struct gm_args *args, struct gm_term *term);
 
+/* doctor. */
+enum gm_exit gm_command_doctor(const struct gm_args *args, struct gm_term *term);
+
+/* top. */
+enum gm_exit gm_command_top(const struct gm_args *args, struct gm_term *term);
+
+/* completion. */
+enum gm_exit gm_command_completion(const struct gm_args *args, struct gm_term *term);
+
 /* job trace. */
 enum gm_exit gm_command_trace(const struct gm_args *args, struct gm_term *term);
 

@@ -31,10 +31,13 @@ static const char OVERVIEW[] =
     "  gopmill asset list|show             titles that were published\n"
     "  gopmill uploads list|show|delete    files that are on their way into the farm\n"
     "  gopmill farm                        the farm at a glance\n"
+    "  gopmill top                         the same, live, on the whole terminal\n"
     "  gopmill storage sweep               delete what crashes left in the work store\n"
     "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
     "  gopmill token new|list|revoke       who may ask its API for what, on the same machine\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
+    "  gopmill doctor                      what is wrong with this machine, or the farm\n"
+    "  gopmill completion bash|zsh|fish    a script that completes commands in a shell\n"
     "  gopmill version\n"
     "\n"
     "Each takes --help. --scheduler URL (or GOPMILL_SCHEDULER) names a running farm.\n"
@@ -372,6 +375,31 @@ static const char DEVICES[] =
     "one of\n"
     "                    a node that runs\n" COMMON_HELP;
 
+static const char TOP[] =
+    "gopmill top [options]\n"
+    "Shows the farm on the whole terminal, live: queue, nodes with what runs there, and jobs that "
+    "are\n"
+    "under way. Keys: q quits, j and k scroll the jobs, r asks now.\n"
+    "\n"
+    "  --once            print one frame (80 x 24 where stdout is no terminal)\n" SCHEDULER_HELP
+        COMMON_HELP;
+
+static const char DOCTOR[] =
+    "gopmill doctor [options]\n"
+    "Looks whether this machine has what gopmill needs, and with --scheduler or GOPMILL_SCHEDULER\n"
+    "how that farm is: a line each that says ok, warn or bad, and what to do. Exit 1 where one is "
+    "bad.\n"
+    "\n"
+    "  --state DIR       the folder that is tried for state and scratch files (default: "
+    "TMPDIR)\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char COMPLETION[] =
+    "gopmill completion bash|zsh|fish\n"
+    "Prints a script by which the shell completes commands, options, files, and ids of jobs, "
+    "nodes\n"
+    "and uploads, for which it asks the farm, a second at most. In bash:\n"
+    "  . <(gopmill completion bash)\n";
+
 static const char VERSION[] = "gopmill version [--json]\nPrints the version.\n";
 
 /* By command; what has none is told by the overview. */
@@ -424,6 +452,9 @@ static const char *const TEXTS[] = {
     [GM_CMD_TOKEN_LIST] = TOKEN_LIST,
     [GM_CMD_TOKEN_REVOKE] = TOKEN_REVOKE,
     [GM_CMD_DEVICES] = DEVICES,
+    [GM_CMD_TOP] = TOP,
+    [GM_CMD_DOCTOR] = DOCTOR,
+    [GM_CMD_COMPLETION] = COMPLETION,
     [GM_CMD_VERSION] = VERSION,
 };
 

@@ -151,6 +151,9 @@ static void handle_signal(struct gm_session *s, uint32_t number)
     if (number == SIGWINCH) {
         gm_term_resize(s->term);
     } else if (number != SIGCHLD && ++s->interrupts > 1) {
+        if (s->killed != NULL) {
+            s->killed();
+        }
         gm_term_clear(s->term);
         gm_farm_destroy(&s->farm);
         if (s->term->json) {

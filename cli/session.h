@@ -35,6 +35,7 @@ struct gm_session {
     int interrupts;            /* SIGINT, SIGTERM, SIGHUP so far */
     bool reached;              /* the scheduler has answered before */
     uv_loop_t *loop;           /* borrowed; run by the turns, too; NULL: none */
+    void (*killed)(void);      /* called before a second interrupt ends the program; NULL: none */
 };
 
 /* One HTTP answer. */

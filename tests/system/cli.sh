@@ -54,4 +54,50 @@ check "its events are as a viewer wants them" jq -e '
   ' "$work/trace.json" >/dev/null
 check "attempts are all in it" test "$(jq '[.traceEvents[] | select(.args.number)] | length' "$work/trace.json")" = \
   "$(gopmill job attempts "$id" --json | jq '.attempts | length')"
+
+# Tab asks the farm of the line; one that does not answer completes nothing, in a second.
+check "job ids are completed" test "$(gopmill completion words -- job show "${id:0:25}" | sort | tr '\n' ' ')" != ""
+check "also by --scheduler" sh -c "unset GOPMILL_SCHEDULER; '$bin/gopmill' completion words -- --scheduler 'unix:$at/http' node show n | grep -qx n1"
+check "nobody there: nothing" test -z "$(gopmill completion words -- --scheduler unix:/nowhere/x job show 0 2>&1)"
+
+# A container's clock and room are as they are: what is said of the farm counts.
+gopmill doctor --state "$work" --json >"$work/doctor" 2>"$work/doctor.err"
+check "doctor says what is well" jq -e '[.findings[] | select(.verdict == "ok").text] | (any(test("^1 of 1 nodes"))) and (any(test("keeps what is written"))) and (any(test("takes jobs")))' "$work/doctor" >/dev/null
+check "each finding that is not has a remedy or says it" jq -e 'all(.findings[]; .verdict | IN("ok", "warn", "bad"))' "$work/doctor" >/dev/null
+gopmill node quarantine n1 --reason "fans are loud" >/dev/null
+gopmill doctor >"$work/doctor"
+check "doctor tells of quarantine" grep -q 'warn.*n1.*fans are loud' "$work/doctor"
+gopmill node resume n1 >/dev/null
+check "a folder that takes no files is bad" status 1 gopmill doctor --state /proc
+check "it says so" said "takes no files"
+
+check "top prints a frame" finds 'nodes   1 connected' top --once
+check "top without a terminal says so" status 2 gopmill top
+check "it says how" said --once
+if command -v python3 >/dev/null; then
+  # in a terminal of its own: drawn, quits at q, and the terminal is as before
+  cat >"$work/terminal.py" <<'PY'
+import fcntl, os, pty, select, signal, subprocess, sys, termios, time
+how = sys.argv[1]
+fd, slave = pty.openpty()
+fcntl.ioctl(slave, termios.TIOCSWINSZ, bytes([24, 0, 80, 0, 0, 0, 0, 0]))
+before, out, told, end, code = termios.tcgetattr(slave), b"", False, time.time() + 60, None
+p = subprocess.Popen(sys.argv[2:], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                     preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+while time.time() < end:
+    if select.select([fd], [], [], 0.2)[0]:
+        out += os.read(fd, 65536)
+    if b"q quits" in out and not told:
+        told = True
+        os.write(fd, b"q") if how == "q" else p.send_signal(signal.SIGTERM)
+    code = p.poll()
+    if code is not None and b"\x1b[?1049l" in out:
+        break
+good = code == 0 and b"\x1b[?1049h" in out and b"nodes   1 connected" in out and termios.tcgetattr(slave) == before
+print(out if not good else "")
+sys.exit(0 if good else 1)
+PY
+  check "top quits at q and restores the terminal" python3 "$work/terminal.py" q "$bin/gopmill" top
+  check "so it does at a signal" python3 "$work/terminal.py" term "$bin/gopmill" top
+fi
 finish

@@ -1,0 +1,145 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/doctor.h"
+
+#define NOW INT64_C(1767225660000) /* 2026-01-01T00:01:00Z */
+
+static json_t *parsed(const char *json)
+{
+    char *text = strdup(json);
+    json_error_t error;
+    assert_non_null(text);
+    for (char *c = text; *c != '\0'; c++) {
+        *c = *c == '\'' ? '"' : *c;
+    }
+    json_t *j = json_loads(text, 0, &error);
+    if (j == NULL) {
+        fail_msg("%s at %d", error.text, error.position);
+    }
+    free(text);
+    return j;
+}
+
+/* All of it as text; and it is well-formed JSON. */
+static char *told(struct gm_findings *f, enum gm_verdict worst)
+{
+    char *out = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&out, &size);
+    assert_non_null(file);
+    gm_findings_print(f, file);
+    assert_int_equal(fclose(file), 0);
+    if (gm_findings_worst(f) != worst) {
+        fail_msg("%s", out);
+    }
+    json_t *doc = gm_findings_json(f);
+    assert_int_equal(json_array_size(json_object_get(doc, "findings")), f->count);
+    json_decref(doc);
+    gm_findings_fini(f);
+    return out;
+}
+
+static void farm_is(const char *farm, const char *nodes, const char *explain, enum gm_verdict worst,
+                    const char *said)
+{
+    struct gm_findings f = {.rows = NULL};
+    json_t *parts[] = {parsed(farm), parsed(nodes), parsed(explain), json_array()};
+    const struct gm_doctor_farm facts = {parts[0], parts[1], parts[3], parts[2], NOW};
+    gm_doctor_farm(&f, &facts);
+    char *text = told(&f, worst);
+    if (strstr(text, said) == NULL) {
+        fail_msg("`%s` is not in\n%s", said, text);
+    }
+    free(text);
+    for (int i = 0; i < 4; i++) {
+        json_decref(parts[i]);
+    }
+}
+
+#define GOOD_FARM(more)                                                                            \
+    "{'ready': true, 'version': '" GOPMILL_VERSION "', 'now': '2026-01-01T00:01:00.500Z', "        \
+    "'slots': 4, 'slots_used': 1" more "}"
+#define GOOD_NODE "{'id': 'a', 'connected': true, 'build': 'b1', 'devices': []}"
+
+static void a_farm_is_judged(void **state)
+{
+    (void)state;
+    farm_is(GOOD_FARM(""), "[" GOOD_NODE "]", "{}", GM_VERDICT_OK, "1 of 1 nodes are connected");
+    farm_is(GOOD_FARM(""), "[]", "{}", GM_VERDICT_BAD, "-> start gopmill-node");
+    farm_is("{'ready': false, 'version': 'x', 'reasons': ['the disk is full']}", "[" GOOD_NODE "]",
+            "{}", GM_VERDICT_BAD, "the disk is full");
+    farm_is("{'ready': true, 'version': 'x'}", "[" GOOD_NODE "]", "{}", GM_VERDICT_WARN,
+            "-> install the same release");
+    farm_is("{'ready': true, 'version': '" GOPMILL_VERSION "', 'now': '2026-01-01T00:00:50Z'}",
+            "[" GOOD_NODE "]", "{}", GM_VERDICT_WARN, "10.0 s behind");
+    farm_is("{'ready': true, 'version': '" GOPMILL_VERSION "', 'now': '2026-01-01T01:00:50Z'}",
+            "[" GOOD_NODE "]", "{}", GM_VERDICT_BAD, "ahead of");
+    farm_is(GOOD_FARM(""), "[" GOOD_NODE ", {'id': 'g', 'connected': false, 'seen_at': 't'}]", "{}",
+            GM_VERDICT_WARN, "g is gone since t");
+    farm_is(GOOD_FARM(""), "[" GOOD_NODE ", {'id': 'g', 'connected': true, 'build': 'b2'}]", "{}",
+            GM_VERDICT_WARN, "1 nodes are of another build than b1");
+    farm_is(GOOD_FARM(""),
+            "[{'id': 'a', 'connected': true, 'devices': [{'id': 'gpu', 'quarantine': {'state': "
+            "'quarantined', 'by': 'scheduler', 'why': 'two\\u001b tasks'}}]}]",
+            "{}", GM_VERDICT_WARN, "gpu of a is quarantined by the scheduler: two  tasks");
+    farm_is(GOOD_FARM(", 'queue': {'tasks_ready': 3, 'oldest_wait_s': 90}"), "[" GOOD_NODE "]",
+            "{'id': 'j1', 'tasks': [{'task': 'video', 'state': 'ready', 'why': 'no GPU'}]}",
+            GM_VERDICT_WARN, "j1, `video`: no GPU");
+    farm_is(GOOD_FARM(", 'failures': [{'code': 'gpu.lost', 'count': 2, 'last': 'l', 'blame': "
+                      "'node', 'remedy': 'change it'}]"),
+            "[" GOOD_NODE "]", "{}", GM_VERDICT_WARN, "-> change it");
+    farm_is("[]", "{}", "[7]", GM_VERDICT_BAD, "takes no jobs"); /* whatever comes */
+}
+
+static void devices_are_judged(void **state)
+{
+    struct gm_findings f = {.rows = NULL};
+    (void)state;
+    json_t *j = parsed(
+        "{'devices': [{'description': 'CPU', 'encode_state': 'present', 'encode': [{'codec': "
+        "'h264'}, {'codec': 'hevc'}, {'codec': 'av1'}]}, {'description': 'GPU', 'encode_state': "
+        "'denied', 'notes': [{'severity': 'warning', 'text': 'not in group render'}]}], 'notes': "
+        "[{'severity': 'info', 'text': 'quiet'}]}");
+    gm_doctor_devices(&f, j);
+    char *text = told(&f, GM_VERDICT_WARN);
+    assert_non_null(strstr(text, "GPU; encoding: denied"));
+    assert_non_null(strstr(text, "not in group render"));
+    assert_non_null(strstr(text, "nothing here encodes vp9"));
+    assert_null(strstr(text, "quiet"));
+    free(text);
+    json_decref(j);
+    j = parsed("{}");
+    gm_doctor_devices(&f, j);
+    free(told(&f, GM_VERDICT_BAD));
+    json_decref(j);
+}
+
+static void a_folder_is_tried(void **state)
+{
+    struct gm_findings f = {.rows = NULL};
+    (void)state;
+    gm_doctor_machine(&f, "/tmp");
+    assert_int_equal(f.rows[0].verdict == GM_VERDICT_BAD, 0);
+    gm_findings_fini(&f);
+    gm_doctor_machine(&f, "/proc/none");
+    assert_int_equal(f.rows[0].verdict, GM_VERDICT_BAD);
+    gm_findings_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_farm_is_judged),
+        cmocka_unit_test(devices_are_judged),
+        cmocka_unit_test(a_folder_is_tried),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
