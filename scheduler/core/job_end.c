@@ -238,9 +238,16 @@ static void cancel_leases(struct gm_core *core, struct gm_cjob *job, const char 
 void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job)
 {
     bool ending = job->state == GM_JOB_FAILING || job->state == GM_JOB_CANCELLING;
-    if (ending && !job->leases && !job->publish_pending && job->publish_at == 0) {
-        start_publish(core, job);
+    if (!ending || job->leases || job->publish_pending || job->publish_at != 0) {
+        return;
     }
+    if (!job->plan_only) {
+        start_publish(core, job);
+        return;
+    }
+    gm_core_job_move(core, job, GM_JOB_EV_REPORTED); /* of a dry run nothing is written */
+    gm_core_backup_begin(core, job);
+    start_cleanup(core, job);
 }
 
 void gm_core_job_fail(struct gm_core *core, struct gm_cjob *job, const struct gm_err *err)

@@ -461,6 +461,22 @@ static void the_newest_job_is_not_forgotten(void **arg)
     sim_destroy(sim);
 }
 
+/* Its report has no place: it is not tried until that is given up. */
+static void a_dry_run_that_is_cancelled_writes_nothing(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(1, 1);
+    const struct sim_job *job = sim_submit_plan_only(sim, "dry");
+    enum gm_job_state state = GM_JOB_QUEUED;
+    assert_int_equal(sim_cancel(sim, "dry"), 0);
+    sim_run(sim, 5);
+    assert_true(gm_view_job_state(sim->core, "dry", &state));
+    assert_int_equal(state, GM_JOB_CANCELLED);
+    assert_int_equal(job->published, 0);
+    assert_true(job->cleaned > 0);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +497,7 @@ int main(void)
         cmocka_unit_test(deleting_waits_for_leases_that_outlive_their_job),
         cmocka_unit_test(finished_jobs_beyond_the_limit_are_forgotten),
         cmocka_unit_test(the_newest_job_is_not_forgotten),
+        cmocka_unit_test(a_dry_run_that_is_cancelled_writes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
