@@ -53,7 +53,10 @@ void gm_stream_say(struct gm_stream *s, const char *type, const char *data, int6
         (waiting > SOFT_BYTES && (is_progress(type) || strcmp(type, "farm") == 0))) {
         return;
     }
-    if (waiting > HARD_BYTES) {
+    if (waiting > HARD_BYTES) { /* it comes back for what it did not take, or never reads */
+        gm_buf_fini(&s->out);
+        s->out = (struct gm_buf){0};
+        s->taken = 0;
         gm_stream_end(s);
         return;
     }

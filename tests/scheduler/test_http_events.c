@@ -103,10 +103,28 @@ static void what_a_slow_reader_took_is_given_back(void **state)
     gm_buf_fini(&s.out);
 }
 
+static void who_never_reads_is_cut_off(void **state)
+{
+    struct gm_stream s = {.last_seq = 0};
+    char text[4096];
+    size_t said = 0;
+    (void)state;
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    for (; !s.ended && said < 1000; said++) {
+        gm_stream_say(&s, "job.state", text, (int64_t)said + 1);
+    }
+    assert_true(s.ended && said < 300);
+    assert_null(s.out.data); /* nothing of it stays */
+    gm_stream_say(&s, "job.state", text, 5000);
+    assert_null(s.out.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_slow_reader_took_is_given_back),
+        cmocka_unit_test(who_never_reads_is_cut_off),
         cmocka_unit_test_setup_teardown(all_jobs_and_nodes_are_told_of, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
