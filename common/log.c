@@ -15,6 +15,7 @@
 /* The process-wide log settings: set once by main before other threads start. */
 static struct {
     char comp[32];
+    char node[65]; /* "": not told */
     enum gm_log_level level;
     bool json;
 } settings = {.comp = "gopmill", .level = GM_LOG_INFO};
@@ -34,6 +35,14 @@ void gm_log_init(const char *comp, enum gm_log_level level, bool json)
     gm_utf8_clean(settings.comp);
     settings.level = level;
     settings.json = json;
+}
+
+void gm_log_set_node(const char *name)
+{
+    snprintf(settings.node, sizeof(settings.node), "%s", name);
+    for (char *c = settings.node; *c != '\0'; c++) {
+        *c = *c > ' ' && *c < 0x7F && strchr("=\"\\", *c) == NULL ? *c : '?'; /* one bare word */
+    }
 }
 
 int gm_log_parse_level(const char *name)
@@ -193,6 +202,18 @@ static void put_pairs(struct line *line, char *pairs)
     }
 }
 
+static void put_node(struct line *line)
+{
+    size_t before = line->size;
+
+    if (settings.node[0] != '\0') {
+        put_str(line, settings.json ? ",\"node\":\"" : " node=");
+        put_str(line, settings.node);
+        put_str(line, settings.json ? "\"" : "");
+        line->size = line->full ? before : line->size;
+    }
+}
+
 /* Ends a text that was cut so that it still reads as pairs: no open quote, no half escape. */
 static void end_cut(char *pairs, size_t size)
 {
@@ -246,6 +267,7 @@ static void emit(enum gm_log_level level, const char *event, char *extra, const 
     }
     put_pairs(&line, extra);
     put_pairs(&line, pairs);
+    put_node(&line);
     if (settings.json) {
         line.text[line.size++] = '}'; /* of the bytes that put() keeps free */
     }

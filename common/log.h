@@ -11,6 +11,8 @@
 enum gm_log_level { GM_LOG_ERROR, GM_LOG_WARN, GM_LOG_INFO, GM_LOG_DEBUG, GM_LOG_TRACE };
 
 void gm_log_init(const char *comp, enum gm_log_level level, bool json);
+/* Each line from now on ends with node=NAME, of 64 bytes at most. Before other threads start. */
+void gm_log_set_node(const char *name);
 /* From "error" .. "trace"; -1 for none of them. */
 int gm_log_parse_level(const char *name);
 /* fields: printf format of logfmt pairs, e.g. "job=%s node=%s"; values with spaces are quoted by

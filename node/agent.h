@@ -32,6 +32,7 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     const char *scratch;   /* absolute; exists, empty */
     const char *cpu_flags; /* for workers */
     const char *log_level; /* for workers */
+    bool log_json;         /* for them, too */
     uint32_t slots;
     uint32_t cpu_milli;
     uint64_t memory_bytes;        /* for tasks */

@@ -17,6 +17,7 @@
 
 #include "common/crash.h"
 #include "common/log.h"
+#include "common/traceparent.h"
 #include "node/agent_state.h"
 #include "node/packet.h"
 #include "proto/envelope.h"
@@ -35,9 +36,13 @@ struct gm_task *gm_task_find(struct gm_agent *agent, uint64_t id, uint64_t epoch
 
 static void log_assigned(const struct gm_task *task)
 {
+    char trace[GM_TRACE_ID_SIZE];
+    gm_trace_id(task->assign->traceparent, trace);
     gm_log(GM_LOG_INFO, "assigned",
-           "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " epoch=%" PRIu64, task->spec->job_id,
-           task->spec->task, task->spec->instance, task->id, task->epoch);
+           "job=%s task=%s instance=%" PRIu32 " attempt=%" PRIu64 " id=%" PRIu64 " epoch=%" PRIu64
+           "%s%s",
+           task->spec->job_id, task->spec->task, task->spec->instance, task->spec->attempt,
+           task->id, task->epoch, trace[0] != '\0' ? " trace_id=" : "", trace);
 }
 
 static void free_task(struct gm_task *task)
@@ -522,11 +527,13 @@ void gm_task_finished(struct gm_task *task, bool done)
 {
     const Gm__TaskSpec *spec = task->spec;
     uint32_t first = spec->n_inputs > 0 ? spec->inputs[0]->item->index : 0;
+    char trace[GM_TRACE_ID_SIZE];
+    gm_trace_id(task->assign->traceparent, trace);
     gm_log(GM_LOG_INFO, "task-ended",
-           "job=%s task=%s instance=%" PRIu32 " first=%" PRIu32 " id=%" PRIu64 " epoch=%" PRIu64
-           " outcome=%s",
-           spec->job_id, spec->task, spec->instance, first, task->id, task->epoch,
-           done ? "done" : "failed");
+           "job=%s task=%s instance=%" PRIu32 " first=%" PRIu32 " attempt=%" PRIu64 " id=%" PRIu64
+           " epoch=%" PRIu64 " outcome=%s%s%s",
+           spec->job_id, spec->task, spec->instance, first, spec->attempt, task->id, task->epoch,
+           done ? "done" : "failed", trace[0] != '\0' ? " trace_id=" : "", trace);
     task->refs++;
     task->state = GM_TASK_DROPPED;
     drop_items(task);

@@ -240,6 +240,7 @@ static int start_slot(struct gm_agent_slot *slot, struct gm_err *err)
         .file_bytes = slot->agent->scratch_whole,
         .cpu_flags = params->cpu_flags,
         .log_level = params->log_level,
+        .log_json = params->log_json,
         .device = gm_agent_tie(gpu),
         .environment = params->device_environment,
         .paths = params->device_paths,

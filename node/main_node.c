@@ -292,14 +292,16 @@ static int run(struct node *node, struct gm_err *err)
     node->params.scratch = node->state.scratch;
     node->params.cpu_flags = config->cpu_flags;
     node->params.log_level = config->log_level;
+    node->params.log_json = config->log_json;
     node->params.cache = node->cache;
     node->params.storage_ca = config->storage_ca[0] == '\0' ? NULL : config->storage_ca;
     node->params.window_folder = node->state.cache;
     node->params.window_bytes = (uint64_t)config->source_cache_bytes;
     node->params.on_ready = on_ready;
     node->params.arg = node;
-    gm_log(GM_LOG_INFO, "starting", "node=%s slots=%" PRIu32 " memory=%" PRIu64 " build=%s",
-           node->params.node_id, node->params.slots, node->params.memory_bytes, BUILD);
+    gm_log_set_node(node->params.node_id);
+    gm_log(GM_LOG_INFO, "starting", "slots=%" PRIu32 " memory=%" PRIu64 " build=%s",
+           node->params.slots, node->params.memory_bytes, BUILD);
     return gm_agent_run(&node->params, err);
 }
 

@@ -354,7 +354,9 @@ static int spawn(struct gm_slot *slot, int child_sock, struct gm_err *err)
     snprintf(memory, sizeof(memory), "%" PRIu64, slot->params.memory_bytes);
     snprintf(file, sizeof(file), "%" PRIu64, slot->params.file_bytes);
     const char *flags = slot->params.cpu_flags == NULL ? "" : slot->params.cpu_flags;
-    const char *level = slot->params.log_level == NULL ? "warn" : slot->params.log_level;
+    char level[24]; /* of GOPMILL_LOG: node/worker.c */
+    snprintf(level, sizeof(level), "%s%s", slot->params.log_json ? "json:" : "",
+             slot->params.log_level == NULL ? "warn" : slot->params.log_level);
     const char *const common[] = {slot->params.launcher,
                                   "--scratch",
                                   slot->params.scratch,

@@ -39,6 +39,7 @@ struct gm_slot_params { /* strings are borrowed for the slot's life */
     uint64_t file_bytes;            /* largest file; 0: no limit */
     const char *cpu_flags;          /* NULL or "": all */
     const char *log_level;          /* NULL: warn */
+    bool log_json;                  /* lines of JSON, else logfmt */
     uint32_t ready_ms;              /* time to become ready; 0: 30000 */
     struct gm_slot_device device;   /* none: what follows is not looked at */
     const char *const *environment; /* variables that are given on; NULL-terminated; NULL: none */

@@ -180,8 +180,9 @@ static void say_why(int sock, const struct gm_err *why)
 int gm_worker_main(gm_worker_find_fn find, gm_worker_build_fn build)
 {
     const char *name = getenv("GOPMILL_LOG");
-    int level = name == NULL ? -1 : gm_log_parse_level(name);
-    gm_log_init("worker", level < 0 ? GM_LOG_WARN : (enum gm_log_level)level, false);
+    bool json = name != NULL && strncmp(name, "json:", 5) == 0;
+    int level = name == NULL ? -1 : gm_log_parse_level(json ? name + 5 : name);
+    gm_log_init("worker", level < 0 ? GM_LOG_WARN : (enum gm_log_level)level, json);
     struct gm_err err = {.code = GM_OK};
     struct gm_buf text = {0};
     int rc = build == NULL ? 0 : build(&text, &err);

@@ -12,6 +12,7 @@
 
 #include "common/crash.h"
 #include "common/log.h"
+#include "common/traceparent.h"
 #include "scheduler/access_remote.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/peers.h"
@@ -31,22 +32,24 @@ void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err)
     gm_daemon_stop(d);
 }
 
-static void log_event(const struct gm_job_event *e)
+static void log_event(const struct gm_core *core, const struct gm_job_event *e)
 {
-    char quoted[512];
+    char quoted[512], trace[GM_TRACE_ID_SIZE];
+    gm_trace_id(gm_view_traceparent(core, e->job_id), trace);
     bool life = strncmp(e->type, "job.", 4) == 0;
     bool node = strncmp(e->type, "node.", 5) == 0;
     gm_log(node   ? GM_LOG_WARN
            : life ? GM_LOG_INFO
                   : GM_LOG_DEBUG,
-           e->type, "job=%s data=%s", e->job_id[0] != '\0' ? e->job_id : "-",
+           e->type, "job=%s%s%s data=%s", e->job_id[0] != '\0' ? e->job_id : "-",
+           trace[0] != '\0' ? " trace_id=" : "", trace,
            gm_log_quote(e->json, quoted, sizeof quoted));
 }
 
 static void tell_event(struct gm_daemon *d, const struct gm_job_event *e, int64_t seq)
 {
     if (e->durable || e->job_id[0] == '\0') {
-        log_event(e);
+        log_event(d->core, e);
     }
     if (strcmp(e->type, "job.done") == 0 || strcmp(e->type, "job.failed") == 0 ||
         strcmp(e->type, "job.cancelled") == 0) {

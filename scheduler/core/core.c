@@ -215,6 +215,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->destination_mark = gm_mem_strdup(s->destination_mark ? s->destination_mark : "");
     job->work_mark = gm_mem_strdup(s->work_mark ? s->work_mark : "");
     job->external_id = gm_mem_strdup(s->external_id);
+    job->traceparent = gm_mem_strdup(s->traceparent ? s->traceparent : "");
     job->source_size = s->source_size;
     job->source_version = s->source_version;
     job->source_etag = gm_mem_strdup(s->source_etag ? s->source_etag : "");

@@ -150,6 +150,7 @@ struct gm_submit {                /* borrowed; copied */
     const char *tenant;       /* NULL or "": "default" */
     int64_t deadline_unix_ms; /* it should be done by then; 0: none */
     const char *external_id;  /* "" where none */
+    const char *traceparent;  /* common/traceparent.h; NULL or "": none */
     bool keeps_title; /* another title that stands at the destination stays (scheduler/title.h) */
     bool plan_only;   /* stop after `plan`: a dry run */
     int64_t created_unix_ms;

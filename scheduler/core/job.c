@@ -74,6 +74,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     free(job->work_mark);
     gm_core_backup_fini(&job->backup);
     free(job->external_id);
+    free(job->traceparent);
     free(job->publication);
     if (job->chain) {
         gm__chain__free_unpacked(job->chain, NULL);

@@ -168,6 +168,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->destination_mark = gm_mem_strdup(row->destination_mark);
     job->work_mark = gm_mem_strdup(row->work_mark);
     job->external_id = gm_mem_strdup(row->external_id);
+    job->traceparent = gm_mem_strdup(row->traceparent);
     gm_core_backup_load(&job->backup, row->backup);
     free(job->publication);
     job->publication = gm_mem_strdup(row->publication);

@@ -280,6 +280,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     assign.demand = &demand;
     assign.lease_ms = core->params.lease_ms;
     assign.spec = &s.spec;
+    assign.traceparent = lease->inst->task->job->traceparent;
     envelope.body_case = GM__ENVELOPE__BODY_ASSIGN;
     envelope.assign = &assign;
     gm_core_fx_send(core, lease->node->id, &envelope, lease->chunk_count == 0);

@@ -248,6 +248,7 @@ struct gm_cjob {
     char *destination_mark;
     char *work_mark;
     char *external_id;
+    char *traceparent;
     char *publication;
     Gm__Chain *chain; /* owned; NULL until plan is done */
     struct gm_lost_chain lost[GM_CORE_MAX_CHAINS];

@@ -209,6 +209,13 @@ bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card
     return true;
 }
 
+const char *gm_view_traceparent(const struct gm_core *core, const char *job_id)
+{
+    struct gm_cjob *job;
+    struct gm_err unused;
+    return find_job(core, job_id, &job, &unused) < 0 ? "" : job->traceparent;
+}
+
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err)
 {
@@ -236,6 +243,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                                        .failures = job->backup.failures,
                                        .since_unix_ms = job->backup.since_unix_ms},
                             .external_id = job->external_id,
+                            .traceparent = job->traceparent,
                             .publication = job->publication,
                             .chain = job->chain ? job->chain->name : "",
                             .chain_fingerprint = job->chain ? job->chain->fingerprint : "",

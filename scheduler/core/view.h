@@ -96,6 +96,7 @@ struct gm_job_view {
         int64_t since_unix_ms; /* the first one */
     } backup;
     const char *external_id;
+    const char *traceparent; /* "": none */
     const char *publication; /* "" until plan is done */
     /* What pictures are encoded with: "" until plan is done. And what the job gave up. */
     const char *chain;
@@ -139,6 +140,9 @@ struct gm_job_view {
     struct gm_task_view *tasks; /* owned */
     size_t task_count;
 };
+/* Of a job's request (common/traceparent.h); "": none, or no such job. Borrowed while it is known.
+ */
+const char *gm_view_traceparent(const struct gm_core *core, const char *job_id);
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err) GM_MUST_CHECK;
 void gm_view_job_fini(struct gm_job_view *view);

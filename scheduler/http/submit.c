@@ -6,6 +6,7 @@
 #include "common/crash.h"
 #include "common/id.h"
 #include "common/time.h"
+#include "common/traceparent.h"
 #include "proto/envelope.h"
 #include "scheduler/access.h"
 #include "scheduler/http/request.h"
@@ -33,7 +34,8 @@ struct submit {
     char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE], backup_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
     const char *tenant;      /* the same, or from the request; NULL: the default */
-    bool paced;              /* it counted among what its tenant may submit */
+    char traceparent[GM_TRACEPARENT_SIZE];
+    bool paced; /* it counted among what its tenant may submit */
     int64_t deadline_unix_ms;
     int32_t priority;
     bool plan_only;
@@ -477,6 +479,7 @@ static void done(void *arg)
                                 .tenant = s->tenant,
                                 .deadline_unix_ms = s->deadline_unix_ms,
                                 .external_id = s->external_id,
+                                .traceparent = s->traceparent,
                                 .plan_only = s->plan_only,
                                 .keeps_title = !s->replace,
                                 .created_unix_ms = gm_time_unix_ms()};
@@ -536,6 +539,10 @@ static void start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
     s->body = body;
     s->pipeline = pipeline;
     s->again = body != NULL;
+    (void)gm_traceparent_parse(/* a malformed one is none: Trace Context, 4.3 */
+                               MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
+                                                           "traceparent"),
+                               s->traceparent);
     int rc = r->caller.tenant[0] != '\0' ? take_turn(s, r->caller.tenant, &err) : 0;
     rc = rc < 0 ? rc : gm_daemon_work(r->http->d, work, done, s, &err);
     if (rc < 0) {

@@ -109,6 +109,31 @@ static void lines_are_json_when_asked(void **state)
     free(text);
 }
 
+static void log_hostile(void)
+{
+    char quoted[400];
+    gm_log(GM_LOG_INFO, "e", "job=%s task=%s",
+           gm_log_quote("a\"b\\c\n\x01\xff\xc3z\",\"x\":1}", quoted, sizeof(quoted)), "=\"}\\");
+}
+
+static void a_node_is_named_in_each_line(void **state)
+{
+    (void)state;
+    gm_log_init("node", GM_LOG_DEBUG, false);
+    gm_log_set_node("box 1\"");
+    char *text = capture(log_hostile);
+    assert_non_null(strstr(text, " node=box?1?\n"));
+    free(text);
+    gm_log_init("node", GM_LOG_DEBUG, true);
+    text = capture(log_hostile);
+    assert_string_equal(after_time(strtok(text, "\n"), ",\"level\""),
+                        ",\"level\":\"info\",\"comp\":\"node\",\"event\":\"e\","
+                        "\"job\":\"a\\\"b\\\\c\\u000a???z\\\",\\\"x\\\":1}\","
+                        "\"task\":\"=\\\"}\\\\\",\"node\":\"box?1?\"}");
+    free(text);
+    gm_log_set_node("");
+}
+
 static void log_long(void)
 {
     static char big[9000];
@@ -194,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_logfmt),
         cmocka_unit_test(lines_are_json_when_asked),
+        cmocka_unit_test(a_node_is_named_in_each_line),
         cmocka_unit_test(long_and_odd_values_never_break_a_line),
         cmocka_unit_test(quote_hides_queries_and_passwords),
         cmocka_unit_test(levels_have_names),

@@ -55,6 +55,21 @@ check "its events are as a viewer wants them" jq -e '
 check "attempts are all in it" test "$(jq '[.traceEvents[] | select(.args.number)] | length' "$work/trace.json")" = \
   "$(gopmill job attempts "$id" --json | jq '.attempts | length')"
 
+# W3C Trace Context: kept over a restart, and in the logs of both; a malformed header is none.
+trace=4bf92f3577b34da6a3ce929d0e0e4736
+body=$(jq -n --arg s "file://$work/clip.mp4" --arg d "file://$work/t" '{pipeline: "mp4-720p", source: $s, destination: $d, plan_only: true}')
+ask() { curl -s --unix-socket "$at/http" -H "traceparent: $1" -d "$body" http://x/v1/jobs; }
+check "a malformed traceparent is passed over" test "$(ask "00-$trace-00f067aa0ba902b7-01-x" | jq -r .traceparent)" = null
+traced=$(ask "cc-$trace-00f067aa0ba902b7-01-x" | jq -r .id)
+check "the traced job is done" gopmill watch "$traced" --quiet >"$work/out"
+kill -9 "$(pid scheduler)" && wait "$(pid scheduler)" 2>/dev/null
+scheduler
+check "its traceparent is kept" test "$(gopmill job show "$traced" --json | jq -r .traceparent)" = "00-$trace-00f067aa0ba902b7-01"
+check "the scheduler's log has the trace" grep -q "event=job.done job=$traced trace_id=$trace" "$at/scheduler.log"
+check "the node's log has it" grep -q "event=assigned job=$traced .*attempt=1 .*trace_id=$trace node=n1" "$at/n1.log"
+connected() { gopmill farm --json | jq -e '.nodes.connected == 1' >/dev/null; }
+until_true "the node is back" connected
+
 # Tab asks the farm of the line; one that does not answer completes nothing, in a second.
 check "job ids are completed" test "$(gopmill completion words -- job show "${id:0:25}" | sort | tr '\n' ' ')" != ""
 check "also by --scheduler" sh -c "unset GOPMILL_SCHEDULER; '$bin/gopmill' completion words -- --scheduler 'unix:$at/http' node show n | grep -qx n1"
