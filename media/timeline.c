@@ -129,11 +129,6 @@ int64_t gm_timeline_end(const struct gm_timeline *t, int64_t duration)
     return t->last_out + (step > 0 ? step : 1);
 }
 
-int64_t gm_timeline_us(int64_t ticks, uint32_t timescale)
-{
-    return (int64_t)(((__int128)ticks * 1000000 + timescale / 2) / timescale);
-}
-
 void gm_time_guess_init(struct gm_time_guess *g)
 {
     *g = (struct gm_time_guess){.last_pts = INT64_MIN, .last_dts = INT64_MIN};

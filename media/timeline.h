@@ -53,9 +53,6 @@ bool gm_timeline_cut(struct gm_timeline *t, uint64_t lead);
  * most ten times the distance to the frame before (or 10 s where there is none). */
 int64_t gm_timeline_end(const struct gm_timeline *t, int64_t duration);
 
-/* ticks of `timescale` in microseconds, rounded to the nearest. */
-int64_t gm_timeline_us(int64_t ticks, uint32_t timescale);
-
 /* A frame's time from what its decoder says, as libavcodec's best_effort_timestamp: presentation
  * times unless they were found faulty more often than decoding times. All-zero is not valid: init.
  * Source: FFmpeg 5.1 libavcodec/decode.c, behaviour of guess_correct_pts.

@@ -14,7 +14,7 @@
 #include "media/picture/image.h"
 #include "media/picture/score.h"
 #include "media/results.h"
-#include "media/timeline.h"
+#include "proto/ticks.h"
 
 /* The task `thumbnails`: lays the tiles that `encode` kept into sprite sheets, writes the WebVTT
  * file that says where each lies, and the poster: the best of the chunks' candidates, or the user's
@@ -310,7 +310,7 @@ static const struct chunk *choose(const struct work *w, uint32_t *out_score)
 static int warn_clamped(struct work *w, struct gm_err *err)
 {
     double asked = w->policy->thumbnails->poster_at_s;
-    int64_t end_us = gm_timeline_us(w->end_ts, w->policy->timescale);
+    int64_t end_us = gm_ticks_us(w->end_ts, w->policy->timescale);
     if (asked < 0 || llround(asked * 1e6) < end_us) {
         return 0;
     }
@@ -344,7 +344,7 @@ static int take_candidate(struct work *w, struct gm_buf *file, struct gm_err *er
     bool timed = w->policy->thumbnails->poster_at_s >= 0;
     w->poster.from = (char *)(uintptr_t)(timed ? "time" : "score");
     w->poster.score = timed ? 0 : score;
-    w->poster.time_us = gm_timeline_us(c->meta->poster_ts, w->policy->timescale);
+    w->poster.time_us = gm_ticks_us(c->meta->poster_ts, w->policy->timescale);
     return warn_clamped(w, err);
 }
 
@@ -413,7 +413,7 @@ static void describe_sheets(const struct work *w, Gm__SheetsReport *out, uint32_
     out->tile_height_px = s->tile_height_px;
     out->interval_s = s->interval_s;
     out->tiles = (uint32_t)s->tiles;
-    out->duration_us = gm_timeline_us(w->end_ts, w->policy->timescale);
+    out->duration_us = gm_ticks_us(w->end_ts, w->policy->timescale);
 }
 
 static int finish(struct work *w, struct gm_err *err)

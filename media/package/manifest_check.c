@@ -7,7 +7,7 @@
 
 #include "common/array.h"
 #include "media/package/manifest_span.h"
-#include "media/timeline.h"
+#include "proto/ticks.h"
 
 /* ---- what is there */
 
@@ -138,7 +138,7 @@ static void find_entry(struct media *m)
         m->entry.size = (int64_t)s->gops[m->gop]->idr_size;
         m->entry.offset = (int64_t)s->gops[m->gop]->offset;
     }
-    m->entry.us = gm_timeline_us(ts, t->timescale);
+    m->entry.us = gm_ticks_us(ts, t->timescale);
 }
 
 /* That all entries have to sum up to: with the priming, which EXTINF counts too. */
@@ -149,9 +149,9 @@ static int64_t whole_us(const struct gm_manifest_playlist *w)
     }
     const struct gm_manifest_track *t = w->track;
     const Gm__SegmentMeta *last = t->segments[t->count - 1];
-    return gm_timeline_us(last->start_ts + last->duration_ts - t->segments[0]->start_ts +
-                              t->priming_samples,
-                          t->timescale);
+    return gm_ticks_us(last->start_ts + last->duration_ts - t->segments[0]->start_ts +
+                           t->priming_samples,
+                       t->timescale);
 }
 
 static unsigned wanted_head(const struct gm_manifest_playlist *w)

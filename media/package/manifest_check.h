@@ -1,7 +1,7 @@
 #ifndef GM_MEDIA_PACKAGE_MANIFEST_CHECK_H
 #define GM_MEDIA_PACKAGE_MANIFEST_CHECK_H
 
-#include "media/package/manifest.h"
+#include "manifest/manifest.h"
 
 /* Reads playlists and manifests back as text, before they are published: that they can be read,
  * that all that they name is there, and that their times are the tracks'. Strict: what

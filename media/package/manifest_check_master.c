@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "media/package/image_track.h"
+#include "manifest/image_track.h"
 #include "media/package/manifest_check.h"
 #include "media/package/manifest_span.h"
 

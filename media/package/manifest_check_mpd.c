@@ -4,7 +4,7 @@
 
 #include "media/package/manifest_check.h"
 #include "media/package/manifest_span.h"
-#include "media/timeline.h"
+#include "proto/ticks.h"
 
 #define MAX_DEPTH 16
 #define VALUE_SIZE 320
@@ -317,7 +317,7 @@ static bool end_list(struct mpd *p)
 {
     const struct gm_manifest_track *t = p->track;
     const Gm__SegmentMeta *last = t->segments[t->count - 1];
-    int64_t us = gm_timeline_us(p->end_ts, t->timescale);
+    int64_t us = gm_ticks_us(p->end_ts, t->timescale);
     p->last_us = us > p->last_us ? us : p->last_us;
     p->is_listed = true;
     return p->inits == 1 && p->times == t->count && p->names == t->count &&

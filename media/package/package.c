@@ -9,17 +9,17 @@
 
 #include "common/fs.h"
 #include "common/hash.h"
+#include "manifest/dash.h"
+#include "manifest/describe.h"
+#include "manifest/hls.h"
+#include "manifest/image_track.h"
 #include "media/captions.h"
-#include "media/package/dash.h"
-#include "media/package/hls.h"
-#include "media/package/image_track.h"
 #include "media/package/manifest_check.h"
 #include "media/package/package_collect.h"
 #include "media/picture/still.h"
 #include "media/results.h"
 #include "media/task_io.h"
 #include "media/text/webvtt.h"
-#include "media/timeline.h"
 #include "proto/envelope.h"
 
 /* A file written: what finish and the meta say of it. */
@@ -132,71 +132,26 @@ static bool carries_captions(const struct package_task *t, const Gm__Rendition *
 static void describe(struct package_task *t)
 {
     const Gm__Policy *p = t->policy;
-    for (size_t i = 0; i < p->n_renditions; i++) {
-        const Gm__Rendition *r = p->renditions[i];
-        t->tracks[i] = (struct gm_manifest_track){.name = r->name,
-                                                  .init_name = r->init_name,
-                                                  .codecs = r->codecs,
-                                                  .timescale = p->timescale,
-                                                  .segments = t->segments.video[i].list,
-                                                  .count = t->segments.video[i].count,
-                                                  .width_px = r->width_px,
-                                                  .height_px = r->height_px,
-                                                  .colour = gm_colour_of_rendition(r),
-                                                  .captions = carries_captions(t, r)};
+    struct gm_manifest_track *track = t->tracks;
+    gm_manifest_describe(p, t->tracks);
+    for (size_t i = 0; i < p->n_renditions; i++, track++) {
+        track->segments = t->segments.video[i].list;
+        track->count = t->segments.video[i].count;
+        track->captions = carries_captions(t, p->renditions[i]);
     }
-    for (size_t i = 0; i < p->n_audio; i++) {
-        const Gm__AudioTrack *a = p->audio[i];
-        struct gm_manifest_track *track = &t->tracks[p->n_renditions + i];
-        *track = (struct gm_manifest_track){.name = a->name,
-                                            .init_name = a->init_name,
-                                            .codecs = a->codecs,
-                                            .timescale = a->params->sample_rate,
-                                            .segments = t->segments.audio[i].list,
-                                            .count = t->segments.audio[i].count,
-                                            .language = a->language,
-                                            .title = a->title,
-                                            .is_default = a->is_default,
-                                            .channels = a->params->channels,
-                                            .sample_rate = a->params->sample_rate,
-                                            .priming_samples = a->priming_samples};
+    for (size_t i = 0; i < p->n_audio; i++, track++) {
+        track->segments = t->segments.audio[i].list;
+        track->count = t->segments.audio[i].count;
     }
-    for (size_t i = 0; i < p->n_text; i++) {
-        const Gm__TextTrack *x = p->text[i];
-        t->tracks[p->n_renditions + p->n_audio + i] = (struct gm_manifest_track){
-            .name = x->name,
-            .timescale = p->timescale,
-            .segments = t->segments.text[i].list,
-            .count = t->segments.text[i].count,
-            .language = x->language,
-            .title = x->title,
-            .is_default = x->is_default,
-            .whole_name = ((Gm__TextMeta *)t->text_metas[i])->files[0]->name,
-            .forced = x->forced,
-            .hearing_impaired = x->hearing_impaired};
+    for (size_t i = 0; i < p->n_text; i++, track++) {
+        track->segments = t->segments.text[i].list;
+        track->count = t->segments.text[i].count;
+        track->whole_name = ((Gm__TextMeta *)t->text_metas[i])->files[0]->name;
     }
-    t->manifest = (struct gm_manifest){.prefix = t->prefix,
-                                       .video = t->tracks,
-                                       .videos = p->n_renditions,
-                                       .audio = t->tracks + p->n_renditions,
-                                       .audios = p->n_audio,
-                                       .text = t->tracks + p->n_renditions + p->n_audio,
-                                       .texts = p->n_text,
-                                       .images = t->thumbnails != NULL ? &t->images : NULL};
-    bool apart = gm_manifest_begins_apart(&t->manifest);
-    for (size_t i = 0; i < p->n_renditions + p->n_audio + p->n_text; i++) {
-        t->tracks[i].is_dated = apart;
-    }
+    t->manifest = gm_manifest_make(p, t->tracks, t->prefix);
+    t->manifest.images = t->thumbnails != NULL ? &t->images : NULL;
     t->manifest.captions = t->captions;
     t->manifest.captions_count = gm_captions_services(t->segments.captions, t->captions);
-    const Gm__Rational *rate = p->timescale_rate;
-    if ((rate == NULL || rate->num <= 0) && p->peak_rate != NULL) {
-        rate = p->peak_rate;
-    }
-    if (rate != NULL) {
-        t->manifest.rate_num = rate->num;
-        t->manifest.rate_den = rate->den;
-    }
 }
 
 /* The results of subtitles: where each track's whole file lies. */
@@ -240,7 +195,9 @@ static int read_images(struct package_task *t, struct gm_err *err)
     if (!whole) {
         return gm_err_set(err, GM_E_PROTO, 0, "thumbnails names no sheets");
     }
-    t->images = (struct gm_manifest_images){s, t->thumbnails->files};
+    const struct gm_still *still = gm_still_find(s->format);
+    t->images =
+        (struct gm_manifest_images){s, t->thumbnails->files, still->mime, still->codec, still->ext};
     return 0;
 }
 

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "common/fs.h"
-#include "media/language.h"
 #include "media/pb.h"
 #include "media/picture/burn.h"
 #include "proto/envelope.h"
+#include "proto/language.h"
 #include "proto/streams.h"
 
 /* Text tracks for the source's subtitles, and the chapters. Subtitles that are pictures, not text,

@@ -9,9 +9,9 @@
 #include <libavutil/pixdesc.h>
 
 #include "common/utf8.h"
-#include "media/language.h"
 #include "media/pb.h"
 #include "media/source/window.h"
+#include "proto/language.h"
 
 /* Fills the facts of a source's streams from libavformat's parameters, the first decoded picture
  * and the packet scan. What nothing says stays "unknown". */

@@ -18,6 +18,7 @@
 #include "media/task_io.h"
 #include "media/text/text_decode.h"
 #include "proto/streams.h"
+#include "proto/ticks.h"
 
 /* The split task: reads the source once, from its first packet to its last, and cuts it into chunks
  * while it goes.
@@ -209,7 +210,7 @@ static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_e
     struct gm_timeline_frame at;
     int64_t ordinal = (int64_t)s->timeline.frames;
     gm_timeline_next(&s->timeline, frame->ts, &at);
-    if (gm_timeline_us(at.out_ts, s->policy->timescale) > s->most_us) {
+    if (gm_ticks_us(at.out_ts, s->policy->timescale) > s->most_us) {
         return too_long(s, err); /* packets without times told nothing */
     }
     struct gm_split_packet *p = gm_split_store_find(&s->video, frame->id);

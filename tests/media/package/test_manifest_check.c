@@ -4,14 +4,16 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <libavutil/pixdesc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/package/dash.h"
-#include "media/package/hls.h"
-#include "media/package/image_track.h"
+#include "manifest/dash.h"
+#include "manifest/hls.h"
+#include "manifest/image_track.h"
 #include "media/package/manifest_check.h"
+#include "media/picture/colour.h"
 
 /* What is written is taken; with one thing changed it is refused, by the check of that thing. */
 
@@ -106,7 +108,7 @@ static void make_images(struct publication *p)
     p->sheets.tile_height_px = 90;
     p->sheets.interval_s = 2;
     p->sheets.duration_us = 13013000;
-    p->images = (struct gm_manifest_images){&p->sheets, p->files};
+    p->images = (struct gm_manifest_images){&p->sheets, p->files, "image/jpeg", "jpeg", "jpg"};
     p->m.images = &p->images;
 }
 
@@ -442,12 +444,36 @@ static void objects_have_their_sizes(void **state)
     gm_manifest_objects_fini(&p.objects);
 }
 
+/* Names of libavutil, and its values, which are the standard's. */
+static void colours_are_known_by_their_names(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 32; i++) {
+        if (i == 3) { /* reserved in all of them */
+            continue;
+        }
+        Gm__Rendition r = GM__RENDITION__INIT;
+        const char *primaries = av_color_primaries_name((enum AVColorPrimaries)i);
+        const char *transfer = av_color_transfer_name((enum AVColorTransferCharacteristic)i);
+        const char *matrix = av_color_space_name((enum AVColorSpace)i);
+        r.primaries = (char *)(uintptr_t)(primaries != NULL ? primaries : "unknown");
+        r.transfer = (char *)(uintptr_t)(transfer != NULL ? transfer : "unknown");
+        r.matrix = (char *)(uintptr_t)(matrix != NULL ? matrix : "unknown");
+        struct gm_colour wanted = gm_colour_of_rendition(&r);
+        struct gm_manifest_colour got = gm_manifest_colour_of(&r);
+        assert_int_equal(got.primaries, wanted.primaries);
+        assert_int_equal(got.transfer, wanted.transfer);
+        assert_int_equal(got.matrix, wanted.matrix);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_taken),
         cmocka_unit_test(one_change_is_refused),
         cmocka_unit_test(sheets_are_counted),
+        cmocka_unit_test(colours_are_known_by_their_names),
         cmocka_unit_test(a_text_that_was_cut_is_refused),
         cmocka_unit_test(objects_have_their_sizes),
     };

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/package/dash.h"
-#include "media/package/hls.h"
+#include "manifest/dash.h"
+#include "manifest/hls.h"
 #include "media/package/manifest_check.h"
 
 #define SEGMENTS 14400u

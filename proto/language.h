@@ -1,5 +1,5 @@
-#ifndef GM_MEDIA_LANGUAGE_H
-#define GM_MEDIA_LANGUAGE_H
+#ifndef GM_PROTO_LANGUAGE_H
+#define GM_PROTO_LANGUAGE_H
 
 /* Languages: inside, in pipelines and in reports ISO 639-2 codes of three small letters, of the
  * twenty languages that have two the terminological ("deu", not "ger"), "und" where nothing is

@@ -1,7 +1,7 @@
-#ifndef GM_MEDIA_PACKAGE_IMAGE_TRACK_H
-#define GM_MEDIA_PACKAGE_IMAGE_TRACK_H
+#ifndef GM_MANIFEST_IMAGE_TRACK_H
+#define GM_MANIFEST_IMAGE_TRACK_H
 
-#include "media/package/manifest.h"
+#include "manifest/manifest.h"
 
 /* Sprite sheets as tracks of HLS and DASH, for the players' seek bars. All do nothing where
  * m->images is NULL. Appended to out; the caller checks the buffer once. */

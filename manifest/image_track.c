@@ -1,8 +1,6 @@
-#include "media/package/image_track.h"
+#include "manifest/image_track.h"
 
 #include <inttypes.h>
-
-#include "media/picture/still.h"
 
 /* Programme time that a sheet stands for, in microseconds: the last one ends with the programme. */
 static int64_t sheet_us(const Gm__SheetsReport *s, size_t sheet, int64_t *out_start)
@@ -78,8 +76,8 @@ void gm_image_track_hls_master(const struct gm_manifest *m, struct gm_buf *out)
     gm_buf_printf(out,
                   "#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64
                   ",RESOLUTION=%ux%u,CODECS=\"%s\",URI=\"%simages/" GM_IMAGE_TRACK_PLAYLIST "\"\n",
-                  r.peak_bps, r.average_bps, s->tile_width_px, s->tile_height_px,
-                  gm_still_find(s->format)->codec, m->prefix);
+                  r.peak_bps, r.average_bps, s->tile_width_px, s->tile_height_px, m->images->codec,
+                  m->prefix);
 }
 
 /* A @duration alone has players count on to the period's end. Where that lies behind the last
@@ -91,7 +89,7 @@ static void add_template(const struct gm_manifest_images *images, int64_t period
     uint64_t whole_s = (uint64_t)s->columns * s->rows * s->interval_s;
     bool outlasted = period_us > (int64_t)(whole_s * s->n_files * 1000000);
     gm_buf_printf(out, "        <SegmentTemplate media=\"sprite-$Number%%03d$.%s\" timescale=\"1\"",
-                  gm_still_find(s->format)->ext);
+                  images->ext);
     if (!outlasted) {
         gm_buf_printf(out, " duration=\"%" PRIu64 "\" startNumber=\"1\"/>\n", whole_s);
         return;
@@ -113,12 +111,11 @@ void gm_image_track_dash(const struct gm_manifest *m, uint32_t id, int64_t perio
         return;
     }
     const Gm__SheetsReport *s = m->images->sheets;
-    const struct gm_still *still = gm_still_find(s->format);
     gm_buf_printf(out,
                   "    <AdaptationSet id=\"%u\" contentType=\"image\" mimeType=\"%s\">\n"
                   "      <Representation id=\"tiles\" bandwidth=\"%" PRId64
                   "\" width=\"%u\" height=\"%u\">\n",
-                  id, still->mime, measure(m->images).peak_bps, s->columns * s->tile_width_px,
+                  id, m->images->mime, measure(m->images).peak_bps, s->columns * s->tile_width_px,
                   s->rows * s->tile_height_px);
     gm_buf_printf(out,
                   "        <EssentialProperty schemeIdUri="

@@ -1,19 +1,19 @@
-#include "media/package/hls.h"
+#include "manifest/hls.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "media/language.h"
-#include "media/package/image_track.h"
-#include "media/timeline.h"
+#include "manifest/image_track.h"
+#include "proto/language.h"
+#include "proto/ticks.h"
 
-static void add_head(struct gm_buf *out, int64_t target_s)
+static void add_head(struct gm_buf *out, const char *type, int64_t target_s)
 {
     gm_buf_printf(out,
                   "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%" PRId64
-                  "\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n",
-                  target_s);
+                  "\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:%s\n",
+                  target_s, type);
 }
 
 /* The time from start_ts to end_ts as differences of rounded times since the track's start, which
@@ -24,14 +24,14 @@ static void add_extinf(struct gm_buf *out, const struct gm_manifest_track *t, in
 {
     int64_t zero = t->segments[0]->start_ts - t->priming_samples;
     int64_t us =
-        gm_timeline_us(end_ts - zero, t->timescale) - gm_timeline_us(start_ts - zero, t->timescale);
+        gm_ticks_us(end_ts - zero, t->timescale) - gm_ticks_us(start_ts - zero, t->timescale);
     gm_buf_printf(out, "#EXTINF:%" PRId64 ".%06" PRId64 ",\n", us / 1000000, us % 1000000);
 }
 
 /* The track's start as a date whose zero is that of 1970; programmes last less than 28 days. */
 static void add_date(struct gm_buf *out, const struct gm_manifest_track *t)
 {
-    int64_t us = gm_timeline_us(t->segments[0]->start_ts, t->timescale);
+    int64_t us = gm_ticks_us(t->segments[0]->start_ts, t->timescale);
     int64_t ms = us > 0 ? (us + 500) / 1000 : 0;
     int64_t s = ms / 1000;
     if (t->is_dated) {
@@ -42,9 +42,10 @@ static void add_date(struct gm_buf *out, const struct gm_manifest_track *t)
     }
 }
 
-void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struct gm_buf *out)
+static void add_media(const struct gm_manifest_track *track, const char *type, int64_t target_s,
+                      struct gm_buf *out)
 {
-    add_head(out, target_s);
+    add_head(out, type, target_s);
     if (track->init_name != NULL) { /* text has none */
         gm_buf_printf(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"%s\"\n",
                       track->init_name);
@@ -56,7 +57,17 @@ void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struc
                    s->start_ts + s->duration_ts);
         gm_buf_printf(out, "%s\n", s->name);
     }
+}
+
+void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struct gm_buf *out)
+{
+    add_media(track, "VOD", target_s, out);
     gm_buf_str(out, "#EXT-X-ENDLIST\n");
+}
+
+void gm_hls_event(const struct gm_manifest_track *track, int64_t target_s, struct gm_buf *out)
+{
+    add_media(track, "EVENT", target_s, out);
 }
 
 void gm_hls_iframes(const struct gm_manifest_track *track, struct gm_buf *out)
@@ -68,8 +79,8 @@ void gm_hls_iframes(const struct gm_manifest_track *track, struct gm_buf *out)
             longest = duration > longest ? duration : longest;
         }
     }
-    int64_t target = (gm_timeline_us(longest, track->timescale) + 1 + 500000) / 1000000;
-    add_head(out, target > 0 ? target : 1);
+    int64_t target = (gm_ticks_us(longest, track->timescale) + 1 + 500000) / 1000000;
+    add_head(out, "VOD", target > 0 ? target : 1);
     gm_buf_printf(out, "#EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP:URI=\"%s\"\n", track->init_name);
     add_date(out, track);
     for (size_t i = 0; i < track->count; i++) {
@@ -191,14 +202,18 @@ static void add_sound_variant(const struct gm_manifest *m, struct gm_manifest_ra
                   m->prefix, t->name);
 }
 
-/* NONE is for all variants or for none of them: RFC 8216 4.3.4.2. */
+/* NONE is for all variants or for none of them: RFC 8216 4.3.4.2. What the pictures that are to
+ * come carry nobody knows. */
 static const char *closed_captions(const struct gm_manifest *m, const struct gm_manifest_track *t)
 {
     bool any = false;
     for (size_t i = 0; i < m->videos; i++) {
         any = any || m->video[i].captions;
     }
-    return !any ? ",CLOSED-CAPTIONS=NONE" : t->captions ? ",CLOSED-CAPTIONS=\"cc\"" : "";
+    return m->growth != NULL ? ""
+           : !any            ? ",CLOSED-CAPTIONS=NONE"
+           : t->captions     ? ",CLOSED-CAPTIONS=\"cc\""
+                             : "";
 }
 
 static void add_captions(const struct gm_manifest *m, struct gm_buf *out)
@@ -220,12 +235,26 @@ static const char *video_range(const struct gm_manifest *m, const struct gm_mani
 {
     bool any = false;
     for (size_t i = 0; i < m->videos; i++) {
-        any = any || gm_colour_is_hdr(m->video[i].colour.transfer);
+        any = any || gm_manifest_is_hdr(m->video[i].colour);
     }
-    return !any                                           ? ""
-           : t->colour.transfer == AVCOL_TRC_SMPTE2084    ? ",VIDEO-RANGE=PQ"
-           : t->colour.transfer == AVCOL_TRC_ARIB_STD_B67 ? ",VIDEO-RANGE=HLG"
-                                                          : ",VIDEO-RANGE=SDR";
+    return !any                                    ? ""
+           : t->colour.transfer == GM_MANIFEST_PQ  ? ",VIDEO-RANGE=PQ"
+           : t->colour.transfer == GM_MANIFEST_HLG ? ",VIDEO-RANGE=HLG"
+                                                   : ",VIDEO-RANGE=SDR";
+}
+
+/* Of what grows there are none yet. */
+static void add_iframes(const struct gm_manifest *m, int64_t target_s, struct gm_buf *out)
+{
+    for (size_t i = 0; i < m->videos && m->growth == NULL; i++) {
+        const struct gm_manifest_track *t = &m->video[i];
+        struct gm_manifest_rate r = gm_manifest_measure_iframes(t, target_s);
+        gm_buf_printf(out,
+                      "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64
+                      ",CODECS=\"%s\",RESOLUTION=%ux%u%s,URI=\"%svideo/%s/iframes.m3u8\"\n",
+                      r.peak_bps, r.average_bps, t->codecs, t->width_px, t->height_px,
+                      video_range(m, t), m->prefix, t->name);
+    }
 }
 
 void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
@@ -240,6 +269,9 @@ void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
     }
     int64_t milli = (int64_t)(((__int128)num * 1000 + den / 2) / den);
     gm_buf_str(out, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    if (m->growth != NULL) { /* else players begin where it grows */
+        gm_buf_printf(out, "#EXT-X-START:TIME-OFFSET=0\n#%s\n", m->growth->mark);
+    }
     name_tracks(m->audio, m->audios, "Audio", names);
     for (size_t i = 0; i < m->audios; i++) {
         struct gm_manifest_rate r = gm_manifest_measure(&m->audio[i], target_s);
@@ -272,14 +304,6 @@ void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
                       m->texts > 0 ? ",SUBTITLES=\"text\"" : "", closed_captions(m, t), m->prefix,
                       t->name);
     }
-    for (size_t i = 0; i < m->videos; i++) {
-        const struct gm_manifest_track *t = &m->video[i];
-        struct gm_manifest_rate r = gm_manifest_measure_iframes(t, target_s);
-        gm_buf_printf(out,
-                      "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64
-                      ",CODECS=\"%s\",RESOLUTION=%ux%u%s,URI=\"%svideo/%s/iframes.m3u8\"\n",
-                      r.peak_bps, r.average_bps, t->codecs, t->width_px, t->height_px,
-                      video_range(m, t), m->prefix, t->name);
-    }
+    add_iframes(m, target_s, out);
     gm_image_track_hls_master(m, out);
 }

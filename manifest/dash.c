@@ -1,11 +1,12 @@
-#include "media/package/dash.h"
+#include "manifest/dash.h"
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
-#include "media/language.h"
-#include "media/package/image_track.h"
-#include "media/timeline.h"
+#include "manifest/image_track.h"
+#include "proto/language.h"
+#include "proto/ticks.h"
 
 #define TEXT_ID ((size_t)100)        /* of the first AdaptationSet for text */
 #define OTHER_VIDEO_ID ((size_t)200) /* of the second AdaptationSet for pictures */
@@ -31,7 +32,7 @@ static int64_t gcd(int64_t a, int64_t b)
 static int64_t end_us(const struct gm_manifest_track *t)
 {
     const Gm__SegmentMeta *last = t->segments[t->count - 1];
-    return gm_timeline_us(last->start_ts + last->duration_ts, t->timescale);
+    return gm_ticks_us(last->start_ts + last->duration_ts, t->timescale);
 }
 
 /* One S a segment, equal durations too: dash.js (5.2) takes the n-th SegmentURL for the n-th S and
@@ -73,7 +74,7 @@ static void add_segments(struct gm_buf *out, const struct gm_manifest *m, const 
 static bool is_alike(const struct gm_manifest_track *a, const struct gm_manifest_track *b)
 {
     return strncmp(a->codecs, b->codecs, 4) == 0 &&
-           gm_colour_is_hdr(a->colour.transfer) == gm_colour_is_hdr(b->colour.transfer);
+           gm_manifest_is_hdr(a->colour) == gm_manifest_is_hdr(b->colour);
 }
 
 /* Captions within the pictures; in which language is not known. Source: ANSI/SCTE 214-1, 7.2 and
@@ -105,12 +106,12 @@ static void add_captions(struct gm_buf *out, const struct gm_manifest *m, size_t
 
 /* Source: ISO/IEC 23009-1 5.8.4.9 with the code points of ISO/IEC 23091-2. Of SDR, which is what
  * players take for granted, nothing is said. */
-static void add_colour(struct gm_buf *out, struct gm_colour c)
+static void add_colour(struct gm_buf *out, struct gm_manifest_colour c)
 {
     static const char *const names[] = {"ColourPrimaries", "TransferCharacteristics",
                                         "MatrixCoefficients"};
-    const int values[] = {(int)c.primaries, (int)c.transfer, (int)c.matrix};
-    for (size_t i = 0; gm_colour_is_hdr(c.transfer) && i < 3; i++) {
+    const int values[] = {c.primaries, c.transfer, c.matrix};
+    for (size_t i = 0; gm_manifest_is_hdr(c) && i < 3; i++) {
         gm_buf_printf(out,
                       "      <SupplementalProperty schemeIdUri=\"urn:mpeg:mpegB:cicp:%s\""
                       " value=\"%d\"/>\n",
@@ -166,7 +167,7 @@ static void add_switching(struct gm_buf *out, const struct gm_manifest *m, size_
     for (size_t i = 0; i < m->videos; i++) {
         const struct gm_manifest_track *t = &m->video[i];
         if (is_alike(t, own) || !is_first_of_set(m, i) ||
-            gm_colour_is_hdr(t->colour.transfer) != gm_colour_is_hdr(own->colour.transfer)) {
+            gm_manifest_is_hdr(t->colour) != gm_manifest_is_hdr(own->colour)) {
             continue;
         }
         gm_buf_str(out, any ? ","
@@ -281,6 +282,46 @@ static void add_subtitles(struct gm_buf *out, const struct gm_manifest *m, size_
     gm_buf_str(out, "</BaseURL>\n      </Representation>\n    </AdaptationSet>\n");
 }
 
+#define HEAD                                                                                       \
+    "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\""                                                 \
+    " profiles=\"urn:mpeg:dash:profile:isoff-main:2011\""
+
+static void add_static(struct gm_buf *out, int64_t duration_us, int64_t target_s)
+{
+    gm_buf_printf(out,
+                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" HEAD " type=\"static\""
+                  " mediaPresentationDuration=\"PT%" PRId64 ".%06" PRId64 "S\""
+                  " minBufferTime=\"PT%" PRId64 "S\">\n"
+                  "  <Period id=\"0\" start=\"PT0S\">\n",
+                  duration_us / 1000000, duration_us % 1000000, target_s);
+}
+
+/* xs:dateTime; unix_ms: from 1970 to 9999. */
+static void add_date(struct gm_buf *out, const char *name, int64_t unix_ms)
+{
+    time_t at = (time_t)(unix_ms / 1000);
+    struct tm tm = {0};
+    char text[32] = "";
+    if (gmtime_r(&at, &tm) != NULL) {
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+    gm_buf_printf(out, " %s=\"%s\"", name, text);
+}
+
+/* Source: ISO/IEC 23009-1, 5.3.1.2 and 5.4. */
+static void add_dynamic(struct gm_buf *out, const struct gm_manifest_growth *g)
+{
+    gm_buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- ");
+    gm_buf_xml(out, g->mark, GM_XML_UTF8);
+    gm_buf_str(out, " -->\n" HEAD " type=\"dynamic\"");
+    add_date(out, "availabilityStartTime", g->available_unix_ms);
+    add_date(out, "publishTime", g->written_unix_ms);
+    gm_buf_printf(out,
+                  " minimumUpdatePeriod=\"PT%" PRId64 "S\" minBufferTime=\"PT%" PRId64 "S\">\n"
+                  "  <Period id=\"0\" start=\"PT0S\">\n",
+                  g->target_s, g->target_s);
+}
+
 void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
 {
     int64_t target_s = gm_manifest_target_s(m);
@@ -289,21 +330,18 @@ void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
         int64_t us = end_us(&m->audio[i]);
         duration_us = us > duration_us ? us : duration_us;
     }
-    gm_buf_printf(out,
-                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                  "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\""
-                  " profiles=\"urn:mpeg:dash:profile:isoff-main:2011\" type=\"static\""
-                  " mediaPresentationDuration=\"PT%" PRId64 ".%06" PRId64 "S\""
-                  " minBufferTime=\"PT%" PRId64 "S\">\n"
-                  "  <Period id=\"0\" start=\"PT0S\">\n",
-                  duration_us / 1000000, duration_us % 1000000, target_s);
+    if (m->growth == NULL) {
+        add_static(out, duration_us, target_s);
+    } else {
+        add_dynamic(out, m->growth);
+    }
     if (m->videos > 0) {
         add_video(out, m, target_s);
     }
     for (size_t i = 0; i < m->audios; i++) {
         add_audio(out, m, i, target_s);
     }
-    for (size_t i = 0; i < m->texts; i++) {
+    for (size_t i = 0; i < m->texts && m->growth == NULL; i++) { /* files that are whole */
         add_subtitles(out, m, i, target_s);
     }
     gm_image_track_dash(m, IMAGES_ID, duration_us, out);

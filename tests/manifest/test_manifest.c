@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/package/dash.h"
-#include "media/package/hls.h"
-#include "media/timeline.h"
+#include "manifest/dash.h"
+#include "manifest/hls.h"
+#include "proto/ticks.h"
 
 /* HLS and DASH text from a small table of metas. */
 
@@ -175,7 +175,7 @@ static void extinf_never_drifts(void **state)
             assert_int_equal(sscanf(at, "%lld.%6lld,", &s, &us), 2);
             sum_us += s * 1000000 + us;
         }
-        assert_int_equal(sum_us, gm_timeline_us(total_ts, scales[k]));
+        assert_int_equal(sum_us, gm_ticks_us(total_ts, scales[k]));
         gm_buf_fini(&buf);
     }
 }
@@ -467,7 +467,7 @@ static void dash_has_a_set_a_codec_and_light(void **state)
         make_track(&made[i], rows[i].name, 100, ticks, sizes, 1, 0);
         tracks[i] = made[i].track;
         tracks[i].codecs = rows[i].codecs;
-        tracks[i].colour.transfer = rows[i].hdr ? AVCOL_TRC_SMPTE2084 : AVCOL_TRC_BT709;
+        tracks[i].colour.transfer = rows[i].hdr ? GM_MANIFEST_PQ : 1;
     }
     struct gm_manifest m = {
         .prefix = "v/x/", .video = tracks, .videos = 6, .rate_num = 25, .rate_den = 1};
@@ -477,6 +477,70 @@ static void dash_has_a_set_a_codec_and_light(void **state)
     assert_non_null(first);
     assert_null(memmem(buf.data, (size_t)(first - (const char *)buf.data), "switching", 9));
     gm_buf_fini(&buf);
+}
+
+static void what_grows_only_grows(void **state)
+{
+    static const int64_t ticks[] = {600, 600, 600};
+    static const uint64_t sizes[] = {1000, 5000, 2000};
+    struct made made;
+    struct gm_buf less = {0}, more = {0};
+    (void)state;
+    make_track(&made, "a", 100, ticks, sizes, 3, 0);
+    made.track.count = 2;
+    gm_hls_event(&made.track, 6, &less);
+    made.track.count = 3;
+    gm_hls_event(&made.track, 6, &more);
+    assert_true(more.size > less.size);
+    assert_memory_equal(more.data, less.data, less.size);
+    gm_buf_u8(&less, 0);
+    assert_string_equal((const char *)less.data,
+                        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:6\n"
+                        "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:EVENT\n"
+                        "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"init-y.mp4\"\n"
+                        "#EXTINF:6.000000,\nseg-00001-x.m4s\n"
+                        "#EXTINF:6.000000,\nseg-00002-x.m4s\n");
+    gm_buf_fini(&less);
+    gm_buf_fini(&more);
+}
+
+static void manifests_that_grow_say_whose_they_are_and_nothing_of_the_end(void **state)
+{
+    static const char *const master[] = {"#EXT-X-START:TIME-OFFSET=0\n",
+                                         "#gopmill: job j-1 still works\n"};
+    static const char *const mpd[] = {"<!-- gopmill: job j-1 still works -->",
+                                      "type=\"dynamic\"",
+                                      "availabilityStartTime=\"1970-01-01T00:00:01Z\"",
+                                      "publishTime=\"2026-11-23T13:00:00Z\"",
+                                      "minimumUpdatePeriod=\"PT6S\"",
+                                      "<S t="};
+    static const char *const never[] = {"I-FRAME", "CLOSED-CAPTIONS", "mediaPresentationDuration",
+                                        "contentType=\"text\"", "ENDLIST"};
+    char mark[GM_MANIFEST_MARK_SIZE];
+    struct gm_manifest_growth growth = {.target_s = 6,
+                                        .available_unix_ms = 1999,
+                                        .written_unix_ms = INT64_C(1795438800000),
+                                        .mark = mark};
+    struct publication p;
+    struct gm_buf hls = {0}, dash = {0};
+    (void)state;
+    gm_manifest_mark("j-1", mark);
+    make_publication(&p);
+    p.manifest.growth = &growth;
+    for (size_t i = 0; i < p.manifest.videos; i++) {
+        ((struct gm_manifest_track *)(uintptr_t)p.manifest.video)[i].declared_bps = 70000;
+    }
+    gm_hls_master(&p.manifest, &hls);
+    gm_dash_manifest(&p.manifest, &dash);
+    check_order((const char *)hls.data, master, 2);
+    check_order((const char *)dash.data, mpd, sizeof mpd / sizeof mpd[0]);
+    assert_non_null(strstr((const char *)dash.data, "bandwidth=\"70000\""));
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
+        assert_null(strstr((const char *)hls.data, never[i]));
+        assert_null(strstr((const char *)dash.data, never[i]));
+    }
+    gm_buf_fini(&hls);
+    gm_buf_fini(&dash);
 }
 
 static void captions_are_named_where_renditions_carry_them(void **state)
@@ -541,6 +605,8 @@ int main(void)
         cmocka_unit_test(sound_alone_has_one_variant),
         cmocka_unit_test(dash_manifest_names_all),
         cmocka_unit_test(dash_has_a_set_a_codec_and_light),
+        cmocka_unit_test(what_grows_only_grows),
+        cmocka_unit_test(manifests_that_grow_say_whose_they_are_and_nothing_of_the_end),
         cmocka_unit_test(captions_are_named_where_renditions_carry_them),
     };
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);

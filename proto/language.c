@@ -1,4 +1,4 @@
-#include "media/language.h"
+#include "proto/language.h"
 
 #include <stddef.h>
 #include <stdlib.h>

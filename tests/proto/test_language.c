@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "media/language.h"
+#include "proto/language.h"
 
 static void codes_become_tags(void **state)
 {

@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "media/package/dash.h"
-#include "media/package/hls.h"
-#include "media/package/image_track.h"
+#include "manifest/dash.h"
+#include "manifest/hls.h"
+#include "manifest/image_track.h"
 
 /* 13 tiles on sheets of 2x3, a tile every 5 s: 30 + 30 + 4.5 s. */
 struct made {
@@ -46,7 +46,7 @@ static void make(struct made *m)
     m->sheets.interval_s = 5;
     m->sheets.tiles = 13;
     m->sheets.duration_us = 64500000;
-    m->images = (struct gm_manifest_images){&m->sheets, m->files};
+    m->images = (struct gm_manifest_images){&m->sheets, m->files, "image/jpeg", "jpeg", "jpg"};
     m->manifest = (struct gm_manifest){.prefix = "v/0123/", .images = &m->images};
 }
 
@@ -95,6 +95,8 @@ static void dash_has_a_template(void **state)
     struct gm_buf out = {0};
     make(&m);
     m.sheets.format = "webp";
+    m.images.mime = "image/webp";
+    m.images.ext = "webp";
     gm_image_track_dash(&m.manifest, 200, 90000000, &out);
     check_text(
         &out,

@@ -1,11 +1,72 @@
-#include "media/package/manifest.h"
-#include "media/timeline.h"
+#include "manifest/manifest.h"
+#include "proto/ticks.h"
 
+#include <stdio.h>
 #include <string.h>
+
+struct name {
+    const char *name; /* libavutil's */
+    int code;
+};
+
+static int code_of(const struct name *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            return names[i].code;
+        }
+    }
+    return 2;
+}
+
+/* Source: ISO/IEC 23091-2, tables 2 to 4. */
+struct gm_manifest_colour gm_manifest_colour_of(const Gm__Rendition *rendition)
+{
+    static const struct name primaries[] = {{"bt709", 1},     {"bt470m", 4},    {"bt470bg", 5},
+                                            {"smpte170m", 6}, {"smpte240m", 7}, {"film", 8},
+                                            {"bt2020", 9},    {"smpte428", 10}, {"smpte431", 11},
+                                            {"smpte432", 12}, {"ebu3213", 22}};
+    static const struct name transfers[] = {
+        {"bt709", 1},         {"bt470m", 4},
+        {"bt470bg", 5},       {"smpte170m", 6},
+        {"smpte240m", 7},     {"linear", 8},
+        {"log100", 9},        {"log316", 10},
+        {"iec61966-2-4", 11}, {"bt1361e", 12},
+        {"iec61966-2-1", 13}, {"bt2020-10", 14},
+        {"bt2020-12", 15},    {"smpte2084", GM_MANIFEST_PQ},
+        {"smpte428", 17},     {"arib-std-b67", GM_MANIFEST_HLG}};
+    static const struct name matrices[] = {{"gbr", 0},
+                                           {"bt709", 1},
+                                           {"fcc", 4},
+                                           {"bt470bg", 5},
+                                           {"smpte170m", 6},
+                                           {"smpte240m", 7},
+                                           {"ycgco", 8},
+                                           {"bt2020nc", 9},
+                                           {"bt2020c", 10},
+                                           {"smpte2085", 11},
+                                           {"chroma-derived-nc", 12},
+                                           {"chroma-derived-c", 13},
+                                           {"ictcp", 14}};
+    return (struct gm_manifest_colour){
+        code_of(primaries, sizeof primaries / sizeof primaries[0], rendition->primaries),
+        code_of(transfers, sizeof transfers / sizeof transfers[0], rendition->transfer),
+        code_of(matrices, sizeof matrices / sizeof matrices[0], rendition->matrix)};
+}
+
+void gm_manifest_mark(const char *job_id, char out[GM_MANIFEST_MARK_SIZE])
+{
+    (void)snprintf(out, GM_MANIFEST_MARK_SIZE, "gopmill: job %.64s still works", job_id);
+}
+
+bool gm_manifest_is_hdr(struct gm_manifest_colour colour)
+{
+    return colour.transfer == GM_MANIFEST_PQ || colour.transfer == GM_MANIFEST_HLG;
+}
 
 static int64_t start_us(const struct gm_manifest_track *t)
 {
-    return gm_timeline_us(t->segments[0]->start_ts, t->timescale);
+    return gm_ticks_us(t->segments[0]->start_ts, t->timescale);
 }
 
 bool gm_manifest_begins_apart(const struct gm_manifest *m)
@@ -24,20 +85,33 @@ bool gm_manifest_begins_apart(const struct gm_manifest *m)
     return last >= first && last - first >= 1000;
 }
 
+/* Of what the playlist will say, which is rounded to microseconds first. */
+static int64_t whole_s(int64_t ticks, uint32_t timescale)
+{
+    return (gm_ticks_us(ticks, timescale) + 1 + 500000) / 1000000;
+}
+
+int64_t gm_manifest_segment_s(const struct gm_manifest_track *t, size_t i)
+{
+    return whole_s(t->segments[i]->duration_ts + (i == 0 ? t->priming_samples : 0), t->timescale);
+}
+
 static int64_t longest_s(const struct gm_manifest_track *t)
 {
     int64_t longest = 0;
     for (size_t i = 0; i < t->count; i++) {
-        int64_t duration = t->segments[i]->duration_ts + (i == 0 ? t->priming_samples : 0);
-        longest = duration > longest ? duration : longest;
+        int64_t s = gm_manifest_segment_s(t, i);
+        longest = s > longest ? s : longest;
     }
-    /* of what the playlist will say, which is rounded to microseconds first */
-    return (gm_timeline_us(longest, t->timescale) + 1 + 500000) / 1000000;
+    return longest;
 }
 
 int64_t gm_manifest_target_s(const struct gm_manifest *m)
 {
     int64_t target = 1;
+    if (m->growth != NULL) {
+        return m->growth->target_s;
+    }
     for (size_t i = 0; i < m->videos; i++) {
         int64_t s = longest_s(&m->video[i]);
         target = s > target ? s : target;
@@ -110,7 +184,8 @@ static struct gm_manifest_rate measure(const struct gm_manifest_track *t, int64_
 
 struct gm_manifest_rate gm_manifest_measure(const struct gm_manifest_track *t, int64_t target_s)
 {
-    return measure(t, target_s, segment_piece);
+    return t->declared_bps > 0 ? (struct gm_manifest_rate){0, t->declared_bps, t->declared_bps}
+                               : measure(t, target_s, segment_piece);
 }
 
 struct gm_manifest_rate gm_manifest_measure_iframes(const struct gm_manifest_track *t,
