@@ -95,5 +95,9 @@ const char *gm_s3_content_type(const char *key)
 
 const char *gm_s3_cache_control(const char *key)
 {
-    return strncmp(key, "v/", 2) == 0 ? "public, max-age=31536000, immutable" : "no-cache";
+    static const char playlist[] = ".m3u8";
+    size_t length = strlen(key), end = sizeof playlist - 1;
+    bool grows = length >= end && strcmp(key + length - end, playlist) == 0;
+    return strncmp(key, "v/", 2) == 0 && !grows ? "public, max-age=31536000, immutable"
+                                                : "no-cache";
 }

@@ -55,6 +55,7 @@ static void names_say_what_players_are_told(void **state)
     assert_null(gm_s3_content_type("v/x.y/none"));
     assert_null(gm_s3_content_type(""));
     assert_string_equal(gm_s3_cache_control("v/x/1.m4s"), "public, max-age=31536000, immutable");
+    assert_string_equal(gm_s3_cache_control("v/x/media.m3u8"), "no-cache");
     assert_string_equal(gm_s3_cache_control("master.m3u8"), "no-cache");
 }
 
