@@ -7,6 +7,7 @@
 
 #include "common/hash.h"
 #include "proto/parts.h"
+#include "scheduler/early_store.h"
 #include "scheduler/standing.h"
 
 static void add_source(struct gm_sha256 *hash, const struct gm_title_source *source)
@@ -32,6 +33,7 @@ int gm_title_make(const struct gm_title_source *source, const Gm__Pipeline *pipe
     uint8_t digest[GM_SHA256_SIZE];
     Gm__Pipeline bare = *pipeline; /* borrowed, and nothing of it is freed */
     bare.name = bare.description = (char *)(uintptr_t) "";
+    bare.early = false; /* the same result, sooner */
     size_t size = gm__pipeline__get_packed_size(&bare);
     uint8_t *packed = malloc(size + 1);
     struct gm_sha256 *hash = gm_sha256_create();
@@ -58,7 +60,8 @@ static bool is_same(const struct gm_standing_job *job, const struct gm_title_own
                                   : strcmp(job->source, own->source) == 0);
 }
 
-static int has_manifest(struct gm_store *store, bool *out, struct gm_err *err)
+/* But for those that grew while the job worked. */
+static int has_manifest(struct gm_store *store, const char *job_id, bool *out, struct gm_err *err)
 {
     static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
     struct gm_store_stat stat;
@@ -66,8 +69,12 @@ static int has_manifest(struct gm_store *store, bool *out, struct gm_err *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && !has && i < 2; i++) {
         rc = gm_store_head(store, manifests[i], &stat, err);
+        bool own = false;
         has = rc == 0;
-        rc = rc == -GM_E_NOTFOUND ? 0 : rc;
+        rc = has                    ? gm_early_is_own(store, manifests[i], job_id, &own, err)
+             : rc == -GM_E_NOTFOUND ? 0
+                                    : rc;
+        has = has && !own;
     }
     *out = has;
     return rc;
@@ -83,7 +90,7 @@ int gm_title_check(struct gm_store *store, const struct gm_title_own *own, struc
     bool known = job.id != NULL;
     bool stands = known && strcmp(job.state, "done") == 0;
     if (!known || !is_same(&job, own)) {
-        rc = stands ? 0 : has_manifest(store, &stands, err);
+        rc = stands ? 0 : has_manifest(store, own->job_id, &stands, err);
         if (rc == 0 && stands && known) {
             rc = gm_err_set(err, GM_E_TITLE_EXISTS, 0,
                             "the result of job %.64s, of another source or pipeline, stands at the "

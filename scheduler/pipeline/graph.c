@@ -210,6 +210,30 @@ static int check_encode(const struct gm_pipeline_graph *p, struct gm_err *err)
     return rc < 0 ? rc : gm_encode_check_analyze(encode->yaml, encode->task->encode, analyze, err);
 }
 
+/* `publish: early` needs playlists that grow, and tasks that begin before they know the whole. */
+static int check_early(const struct gm_pipeline_graph *p, unsigned there, struct gm_err *err)
+{
+    const struct gm_yaml *publish = gm_yaml_find(p->root, "publish");
+    if (!p->pipeline->early) {
+        return 0;
+    }
+    if ((there & GM_SHAPE_PACKAGE) == 0) {
+        return gm_yaml_fail(publish, err,
+                            "`publish: early` needs a package task: there is no playlist to grow");
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        const struct gm_pipeline_node *n = &p->nodes[i];
+        unsigned barrier = n->shape->bit & (GM_SHAPE_ANALYZE | GM_SHAPE_LOUDNESS);
+        if (barrier != 0) {
+            return gm_yaml_fail(publish, err,
+                                "`publish: early` can't be with task `%s` (%s), which looks at the "
+                                "whole programme before %s begins",
+                                n->task->name, n->shape->type, type_name(n->shape->serves));
+        }
+    }
+    return 0;
+}
+
 int gm_pipeline_graph_check(const struct gm_pipeline_graph *p, const struct gm_yaml *tasks,
                             struct gm_err *err)
 {
@@ -224,5 +248,6 @@ int gm_pipeline_graph_check(const struct gm_pipeline_graph *p, const struct gm_y
     if (rc == 0 && (there & GM_SHAPE_ENCODE) == 0) {
         rc = check_sound_alone(p, err);
     }
+    rc = rc == 0 ? check_early(p, there, err) : rc;
     return rc == 0 ? check_encode(p, err) : rc;
 }

@@ -40,9 +40,29 @@ static int dup_text(const struct gm_yaml *node, size_t max, char **out, struct g
     return 0;
 }
 
+/* When players get to know of it. */
+static int parse_publish(struct gm_pipeline_graph *p, struct gm_err *err)
+{
+    static const char *const words[] = {"end", "early", NULL};
+    const struct gm_yaml *publish = gm_yaml_find(p->root, "publish");
+    const char *text = "end";
+    int rc = publish != NULL ? gm_yaml_string(publish, &text, err) : 0;
+    if (rc < 0) {
+        return rc;
+    }
+    p->pipeline->early = strcmp(text, "early") == 0;
+    if (!p->pipeline->early && strcmp(text, "end") != 0) {
+        const char *near = gm_suggest(text, words);
+        return near != NULL
+                   ? gm_yaml_fail(publish, err, "publish is end or early; did you mean `%s`?", near)
+                   : gm_yaml_fail(publish, err, "publish is end or early, not `%.40s`", text);
+    }
+    return 0;
+}
+
 static int parse_head(struct gm_pipeline_graph *p, struct gm_err *err)
 {
-    static const char *const known[] = {"name", "description", "tasks", NULL};
+    static const char *const known[] = {"name", "description", "publish", "tasks", NULL};
     if (p->root->kind != GM_YAML_MAP) {
         return gm_yaml_fail(p->root, err, "a pipeline is a map with name, description and tasks");
     }
@@ -62,10 +82,10 @@ static int parse_head(struct gm_pipeline_graph *p, struct gm_err *err)
         return gm_yaml_fail(name, err, "a name is 1 to %d of a-z, 0-9 and `-`", NAME_MAX_BYTES);
     }
     const struct gm_yaml *description = gm_yaml_find(p->root, "description");
-    if (description != NULL) {
-        return dup_text(description, DESCRIPTION_MAX_BYTES, &p->pipeline->description, err);
-    }
-    return 0;
+    rc = description != NULL
+             ? dup_text(description, DESCRIPTION_MAX_BYTES, &p->pipeline->description, err)
+             : 0;
+    return rc < 0 ? rc : parse_publish(p, err);
 }
 
 /* What one row says can't be said by the table: parameters that exclude each other. */

@@ -81,7 +81,7 @@ static void written_defaults_equal_the_table(void **state)
 static void values_reach_the_message(void **state)
 {
     static const char text[] =
-        "name: a-1\ndescription: what it is\ntasks:\n"
+        "name: a-1\ndescription: what it is\npublish: early\ntasks:\n"
         "  i: {type: inspect, max_pixels: 1000000, max_duration_s: 60, max_streams: 3}\n"
         "  p: {type: plan, needs: [i], ladder: [720, 480]}\n"
         "  s: {type: split, needs: [p]}\n"
@@ -101,6 +101,7 @@ static void values_reach_the_message(void **state)
     ASSERT_OK(parse(text, &p, &err));
     assert_string_equal(p->name, "a-1");
     assert_string_equal(p->description, "what it is");
+    assert_true(p->early);
     assert_int_equal(p->n_tasks, 8);
     assert_int_equal(p->tasks[0]->inspect->max_pixels, 1000000);
     assert_int_equal(p->tasks[0]->inspect->max_duration_s, 60);

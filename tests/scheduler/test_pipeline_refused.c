@@ -34,6 +34,15 @@ static const struct wrong files[] = {
     {BASE "  z: {type: analyze, needs: [s]}\n  a: {type: audio, needs: [s]}\n"
           "  k: {type: package, needs: [a]}\n",
      "f.yaml:6:", "there is no encode task"},
+    {VIDEO PACK "publish: soon\n", "f.yaml:8:10:", "end or early"},
+    {VIDEO PACK "publish: earlj\n", "f.yaml:8:10:", "did you mean `early`?"},
+    {VIDEO "  m: {type: mp4, needs: [v]}\npublish: early\n", "f.yaml:8:10:", "needs a package"},
+    {BASE "  z: {type: analyze, needs: [s]}\n"
+          "  v: {type: encode, needs: [s, z], bitrate: 1M}\n" PACK "publish: early\n",
+     "f.yaml:9:10:", "task `z` (analyze), which looks at the whole programme before encode"},
+    {BASE "  l: {type: loudness, needs: [s]}\n  a: {type: audio, needs: [s, l]}\n"
+          "  k: {type: package, needs: [a]}\npublish: early\n",
+     "f.yaml:9:10:", "before audio begins"},
     {VIDEO "  t: {type: thumbnails, needs: [v]}\n  m: {type: mp4, needs: [v, t]}\n",
      "f.yaml:8:", "can't need `t`"},
     {BASE "  a: {type: audio, needs: [s]}\n  m: {type: mp4, needs: [a], heights: [720]}\n",

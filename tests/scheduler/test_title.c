@@ -27,6 +27,7 @@ static void what_is_made_of_what_is_the_title(void **state)
         gm_title_make(&(struct gm_title_source){.url = "file:///a"}, &pipeline, first, &err), 0);
     assert_int_equal(strlen(first), GM_TITLE_SIZE - 1);
     pipeline.name = (char *)(uintptr_t) "another name";
+    pipeline.early = true;
     assert_int_equal(
         gm_title_make(&(struct gm_title_source){.url = "file:///a"}, &pipeline, other, &err), 0);
     assert_string_equal(first, other);
