@@ -87,6 +87,9 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
         for (size_t i = 0; i < fx->publish_count && !d->stopping; i++) {
             gm_publish_start(d, fx->publishes[i].job_id);
         }
+        for (size_t i = 0; i < fx->grown_count; i++) {
+            gm_early_grown(d, fx->grown[i].job_id);
+        }
         for (size_t i = 0; i < fx->backup_count && !d->stopping; i++) {
             gm_backup_start(d, fx->backups[i].job_id);
         }
@@ -102,8 +105,8 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
 
 static bool needs_commit(const struct gm_effects *fx)
 {
-    bool durable =
-        fx->row_count > 0 || fx->publish_count > 0 || fx->cleanup_count > 0 || fx->backup_count > 0;
+    bool durable = fx->row_count > 0 || fx->grown_count > 0 || fx->publish_count > 0 ||
+                   fx->cleanup_count > 0 || fx->backup_count > 0;
     for (size_t i = 0; i < fx->send_count; i++) {
         durable = durable || fx->sends[i].durable;
     }
@@ -294,6 +297,7 @@ static void on_tick(uv_timer_t *timer)
     gm_commit_tick(d->commit);
     gm_retire_tick(d);
     gm_sweep_tick(d);
+    gm_early_tick(d);
     gm_http_tick(d->http);
 }
 
@@ -581,6 +585,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_retire_fini(&d->retire);
     gm_backups_fini(&d->backups);
     gm_sweep_fini(&d->sweep);
+    gm_earlies_fini(&d->earlies);
     gm_wire_close(d);
     if (d->handles > 0) {
         uv_close((uv_handle_t *)&d->tick, on_closed);

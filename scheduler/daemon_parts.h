@@ -14,6 +14,7 @@
 #include "scheduler/commit.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/daemon.h"
+#include "scheduler/early.h"
 #include "scheduler/hold.h"
 #include "scheduler/http/door.h"
 #include "scheduler/http/http.h"
@@ -114,6 +115,7 @@ struct gm_daemon {
     struct gm_retire retire;
     struct gm_backups backups;
     struct gm_sweep sweep;
+    struct gm_earlies earlies;
     size_t works;      /* on the pool */
     struct gm_gap gap; /* of jobs that ended */
     struct gm_lag lag;

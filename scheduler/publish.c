@@ -33,6 +33,7 @@
 #include "common/crash.h"
 #include "common/log.h"
 #include "scheduler/daemon_parts.h"
+#include "scheduler/early_store.h"
 #include "scheduler/outputs.h"
 #include "scheduler/replaced.h"
 #include "scheduler/report.h"
@@ -59,7 +60,8 @@ struct store_job {
     bool keeps_title;             /* publish: another one stays */
     char title[GM_TITLE_SIZE];    /* publish */
     json_t *source;               /* owned; publish: a string, as reports say it */
-    bool good;                    /* publish: the job is done */
+    bool good;                    /* the job is done */
+    bool early;                   /* playlists may stand that grew while it worked */
     struct gm_report_files files; /* owned: publish */
     struct gm_outputs outputs;    /* owned: publish; none where the job is not done */
     struct key_list out;          /* cleanup */
@@ -127,6 +129,7 @@ static struct store_job *job_create(struct gm_daemon *d, const struct gm_job_vie
     job->work_mark = strdup(view->work_mark);
     job->publication = strdup(view->publication);
     job->good = view->error.code == GM_OK;
+    job->early = view->pipeline->early;
     job->keeps_title = view->keeps_title;
     job->source = gm_json_url(view->source_url);
     if (job->job_id == NULL || job->out_url == NULL || job->out_mark == NULL ||
@@ -205,11 +208,21 @@ static int take_place(struct store_job *job, struct gm_store *store)
                                      &job->replaced, &job->err);
 }
 
+/* What led to the outputs of a job that comes to nothing, before they go. */
+static int take_down(struct store_job *job, struct gm_store *store)
+{
+    int rc = job->early && !job->good ? gm_publish_check_lead(job->d, &job->err) : 0;
+    return rc == 0 && job->early && !job->good ? gm_early_take_down(store, job->job_id, &job->err)
+                                               : rc;
+}
+
 static int publish(struct store_job *job, struct gm_store *store)
 {
     bool stands = false;
-    int rc = job->good ? take_place(job, store)
-                       : gm_standing_report(store, job->job_id, &stands, &job->err);
+    int rc = job->good ? take_place(job, store) : take_down(job, store);
+    if (rc == 0 && !job->good) {
+        rc = gm_standing_report(store, job->job_id, &stands, &job->err);
+    }
     if (rc == 0 && !stands) {
         GM_CRASH("publish.begun");
         rc = put(store, "report.json", &job->files.report, &job->err);
@@ -379,6 +392,9 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
     struct gm_job_view view;
     struct store_job *job = NULL;
     struct gm_err err = {0};
+    if (gm_early_holds(d, job_id)) {
+        return; /* it comes again */
+    }
     int rc = gm_view_job(d->core, job_id, &view, &err);
     if (rc == 0) {
         job = job_create(d, &view);
@@ -582,7 +598,8 @@ static int look(struct store_job *job, struct gm_store *store)
     char publication[GM_HOLD_NAME] = "";
     size_t kept = 0;
     bool stands = false;
-    int rc = gm_standing_read(store, job->job_id, &standing, &job->err);
+    int rc = take_down(job, store);
+    rc = rc < 0 ? rc : gm_standing_read(store, job->job_id, &standing, &job->err);
     if (rc < 0) {
         return rc;
     }

@@ -86,6 +86,8 @@ static const struct gm_option OPTIONS[] = {
      "The first pause before what failed is tried again; they double, up to 30 of it."},
     {"publish_grace_s", GM_OPT_INT, OPT(publish_grace_s), "86400", 0, 315360000,
      "What a publication took the place of is deleted so long after it, for who still plays it."},
+    {"early_s", GM_OPT_INT, OPT(early_s), "6", 1, 3600,
+     "Playlists of jobs that publish early are written again after so long, where there is more."},
     {"backup_retry_s", GM_OPT_INT, OPT(backup_retry_s), "86400", 1, 315360000,
      "A result's backup that fails is tried again for so long."},
     {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,

@@ -37,6 +37,7 @@ struct gm_settings {
     int64_t max_attempts;
     int64_t retry_ms;
     int64_t publish_grace_s;
+    int64_t early_s;
     int64_t backup_retry_s;
     int64_t max_jobs;
     int64_t keep_jobs;

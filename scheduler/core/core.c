@@ -13,6 +13,7 @@
 #include "scheduler/core/backup.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/count.h"
+#include "scheduler/core/early.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
@@ -337,6 +338,9 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     if (event->type == GM_EV_PRIORITY) {
         return gm_core_job_set_priority(core, job, event->priority, err);
     }
+    if (event->type == GM_EV_EARLY) {
+        return gm_core_early_begin(core, job, event, err);
+    }
     if (event->type == GM_EV_ARRIVED) {
         gm_core_arrival_over(core, job);
     } else if (event->type == GM_EV_PUBLISHED) {
@@ -406,6 +410,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     case GM_EV_CANCEL:
     case GM_EV_PRIORITY:
     case GM_EV_ARRIVED:
+    case GM_EV_EARLY:
     case GM_EV_PUBLISHED:
     case GM_EV_CLEANED:
     case GM_EV_BACKED_UP:

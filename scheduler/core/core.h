@@ -111,6 +111,11 @@ struct gm_backup {
     char *job_id; /* owned */
 };
 
+/* An unfinished job of `publish: early` has more of its programme, or may have: view_early.h. */
+struct gm_grown {
+    char *job_id; /* the pool's */
+};
+
 struct gm_effects {
     struct gm_row *rows;
     size_t row_count;
@@ -124,9 +129,12 @@ struct gm_effects {
     size_t cleanup_count;
     struct gm_backup *backups;
     size_t backup_count;
+    struct gm_grown *grown; /* in the pool, too */
+    size_t grown_count;
     uint64_t *ended; /* epochs of leases that ended: no send is about them any more */
     size_t ended_count;
-    struct gm_pool pool; /* sends, events and `ended`, with all that is in them, are in it */
+    struct gm_pool
+        pool; /* sends, events, `grown` and `ended`, with all that is in them, are in it */
 };
 void gm_effects_fini(struct gm_effects *effects);
 
@@ -176,6 +184,9 @@ enum gm_event_type {
     GM_EV_PRIORITY,   /* job_id, priority: 0..100; what runs goes on */
     GM_EV_ARRIVED,    /* job_id: what it lacks of its source (gm_view_arrivals) is there, or never
                          comes */
+    GM_EV_EARLY, /* job_id, publication, keys: the scheduler itself is about to write these outputs
+                    of an early job; once it is on disk, they are deleted where the job's are.
+                    CONFLICT: it may not, see gm_view_early */
 };
 struct gm_event {
     enum gm_event_type type;
@@ -191,6 +202,9 @@ struct gm_event {
                          were known to */
     bool manifests;   /* PUBLISHED with a failure: one may stand */
     bool passed_over; /* CLEANED: of the outputs some stay, for another job had them too then */
+    const char *publication; /* EARLY */
+    const char *const *keys; /* EARLY: below v/<publication>/ */
+    size_t key_count;
     int32_t priority;
     bool resume;
     bool told;

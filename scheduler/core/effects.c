@@ -208,6 +208,13 @@ void gm_core_fx_backup(struct gm_core *core, const struct gm_cjob *job)
     fx->backups[fx->backup_count++] = (struct gm_backup){.job_id = gm_mem_strdup(job->id)};
 }
 
+void gm_core_fx_grown(struct gm_core *core, const struct gm_cjob *job)
+{
+    struct gm_effects *fx = core->fx;
+    fx->grown = grow_in(fx, fx->grown, fx->grown_count, sizeof(*fx->grown));
+    fx->grown[fx->grown_count++] = (struct gm_grown){.job_id = text_in(fx, job->id)};
+}
+
 void gm_core_fx_ended(struct gm_core *core, uint64_t epoch)
 {
     struct gm_effects *fx = core->fx;

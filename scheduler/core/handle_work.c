@@ -10,6 +10,7 @@
 #include "proto/streams.h"
 #include "scheduler/core/chains.h"
 #include "scheduler/core/count.h"
+#include "scheduler/core/early.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
@@ -121,6 +122,9 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
         gm_core_job_feed(core, job);
     }
     gm_core_job_advance(core, job);
+    if (inst->task->type->writes_out) {
+        gm_core_early_grown(core, job);
+    }
 }
 
 void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const Gm__Produced *m,
@@ -302,6 +306,7 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
     gm_core_lease_end(core, lease, GM_ATTEMPT_DONE, &usage);
     gm_core_job_feed(core, job);
     gm_core_job_advance(core, job);
+    gm_core_early_grown(core, job);
 }
 
 void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm__Failed *m,

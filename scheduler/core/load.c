@@ -13,6 +13,7 @@
 #include "scheduler/core/backup.h"
 #include "scheduler/core/builds.h"
 #include "scheduler/core/chains.h"
+#include "scheduler/core/early.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
@@ -473,6 +474,7 @@ static void resume_job(struct gm_core *core, struct gm_cjob *job)
 {
     if (job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING) {
         gm_core_job_advance(core, job);
+        gm_core_early_grown(core, job);
         gm_core_unheard_wait(core, job);
         gm_core_retry_resume(core, job);
         gm_core_arrival_begin(core, job);

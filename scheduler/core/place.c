@@ -147,7 +147,8 @@ static bool place_inst(struct gm_core *core, struct gm_inst *inst)
 }
 
 /* Order within a job: split feeds the others; the one sequential encoder of a track must not be
- * left to the end once all of its input is there. */
+ * left to the end once all of its input is there, and not at all where playlists grow, which need
+ * all tracks. */
 static int rank_of(const struct gm_ctask *task)
 {
     switch (task->type->role) {
@@ -158,7 +159,7 @@ static int rank_of(const struct gm_ctask *task)
     case GM_ROLE_SPLIT:
         return 2;
     case GM_ROLE_TRACK:
-        return gm_core_split_is_done(task->job) ? 3 : 5;
+        return gm_core_split_is_done(task->job) || task->job->pipeline->early ? 3 : 5;
     case GM_ROLE_ANALYZE:
     case GM_ROLE_ENCODE:
         return 4;

@@ -24,6 +24,7 @@ void gm_core_fx_node(struct gm_core *core, const char *type, const char *node, c
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_fx_backup(struct gm_core *core, const struct gm_cjob *job);
+void gm_core_fx_grown(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_fx_ended(struct gm_core *core, uint64_t epoch);
 
 /* rows.c: write the row as it is now. */

@@ -3,7 +3,7 @@
  * Half of a slot's fair share of the frames that are ready, so that the work ends evenly, at most
  * 16 chunks; a run whose first chunk decodes many frames only to throw them away is made longer, to
  * pay that once, up to the whole fair share. In order; but when a run is one chunk anyway the
- * largest goes first, so that the last ones are small.
+ * largest goes first, so that the last ones are small, except where the job's playlists grow.
  *
  * All runs together shall throw away no more than 15 % of the programme. What those that were given
  * out cost is spent; where what is left does not pay for a run of each chunk that is ready, some
@@ -134,7 +134,7 @@ static struct gm_run pick(const struct gm_inst *inst, size_t end, const struct g
         return (struct gm_run){0, 0};
     }
     uint64_t share = inst->sums.waiting / (ask->slots > 0 ? ask->slots : 1);
-    if (first > 0 && share / 2 < inst->chunks[largest].frames) {
+    if (first > 0 && !ask->in_order && share / 2 < inst->chunks[largest].frames) {
         first = largest;
     }
     find_ties(inst, first, purse);
@@ -188,7 +188,8 @@ static struct gm_run_ask ask_of(const struct gm_inst *inst, uint64_t slots, bool
     return (struct gm_run_ask){.slots = slots,
                                .total = gm_core_inst_frames(inst),
                                .lead = gm_core_inst_lead(inst),
-                               .untried = untried};
+                               .untried = untried,
+                               .in_order = inst->task->job->pipeline->early};
 }
 
 struct gm_run gm_core_inst_run(const struct gm_inst *inst, uint64_t slots, bool untried)

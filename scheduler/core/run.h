@@ -14,6 +14,7 @@ struct gm_run_ask {
     uint64_t total; /* gm_core_inst_frames */
     uint64_t lead;  /* gm_core_inst_lead */
     bool untried;   /* of chunks alone that no node has failed */
+    bool in_order;  /* the first one that is ready, whatever is largest: somebody may watch it */
 };
 /* The next run of an instance with chunks; count 0: nothing is ready but what waits for the chunk
  * that comes, which may have to be part of it. */

@@ -283,6 +283,7 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
     Gm__PipelineTask *list[MOST_TASKS];
     Gm__Pipeline pipeline = GM__PIPELINE__INIT;
     pipeline.name = (char *)"sim";
+    pipeline.early = sim->params.early;
     pipeline.tasks = list;
     pipeline.n_tasks = make_tasks(kind, tasks);
     Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;

@@ -87,6 +87,13 @@ static void runs_follow_the_table(void **arg)
     }
 }
 
+static void who_is_watched_goes_on_with_the_next_chunk(void **arg)
+{
+    static const struct row row = {"xrrLrr", 0, 2, 1, 1};
+    (void)arg;
+    assert_run(&row, 0, (struct gm_run_ask){.in_order = true});
+}
+
 static void costly_chunks_share_the_run_of_the_one_before(void **arg)
 {
     static const struct {
@@ -245,7 +252,7 @@ static struct farm work_off(const struct programme *p, uint64_t slots, uint32_t 
             set_state(&inst, inst.chunk_count - 1, GM_TASK_READY);
         }
         struct gm_run_ask ask = {slots, total, inst.chunk_count < count ? 2 * keyframes + 1 : 0,
-                                 false};
+                                 false, false};
         start_runs(&farm, &inst, now, &ask);
     }
     gm_sums_fini(&inst.sums);
@@ -308,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_follow_the_table),
+        cmocka_unit_test(who_is_watched_goes_on_with_the_next_chunk),
         cmocka_unit_test(costly_chunks_share_the_run_of_the_one_before),
         cmocka_unit_test(what_the_next_chunk_may_have_to_share_is_held_back),
         cmocka_unit_test(all_runs_together_throw_away_little),

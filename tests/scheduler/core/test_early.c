@@ -1,0 +1,148 @@
+/* Jobs whose playlists grow: what the core says of them, and what may be written for them. */
+#include "tests/scheduler/core/story.h"
+
+#include "scheduler/core/view_early.h"
+
+static struct sim *early_farm(uint32_t nodes)
+{
+    struct sim_params params = {.seed = 1, .nodes = nodes, .slots = 2, .early = true};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    return sim;
+}
+
+static int count_item(const Gm__Item *item, void *arg, struct gm_err *err)
+{
+    size_t *next = arg;
+    (void)err;
+    assert_int_equal(item->index, *next);
+    (*next)++;
+    return 0;
+}
+
+static bool is_open(struct sim *sim)
+{
+    struct gm_early_view view = {0};
+    return gm_view_early(sim->core, "job", &view) && view.open;
+}
+
+static int ask(struct sim *sim, const char *key)
+{
+    struct gm_early_view view = {.publication = ""};
+    struct gm_err err;
+    (void)gm_view_early(sim->core, "job", &view);
+    char publication[65];
+    (void)snprintf(publication, sizeof publication, "%s", view.publication);
+    const char *keys[] = {key};
+    struct gm_event event = {.type = GM_EV_EARLY,
+                             .job_id = "job",
+                             .publication = publication,
+                             .keys = keys,
+                             .key_count = 1};
+    int rc = sim_event(sim, &event, &err);
+    sim_commit(sim);
+    return rc;
+}
+
+static void items_come_in_order_until_package_begins(void **arg)
+{
+    struct gm_early_feed feed = {0};
+    struct gm_err err;
+    size_t next = 0, seen = 0;
+    bool opened = false;
+    (void)arg;
+    struct sim *sim = early_farm(1);
+    (void)sim_submit(sim, "job", 5, 1, 50);
+    assert_false(is_open(sim));
+    for (int i = 0; i < 600 && !sim_all_final(sim); i++) {
+        sim_run(sim, 1);
+        if (!is_open(sim)) {
+            continue;
+        }
+        opened = true;
+        assert_int_equal(gm_view_early_items(sim->core, "job", "encode", 0, next, count_item, &next,
+                                             &feed, &err),
+                         0);
+        assert_int_equal(feed.committed, next);
+        assert_false(feed.done && next < 5);
+        seen = next;
+        assert_int_equal(gm_view_early_items(sim->core, "job", "encode", 0, next + 1, count_item,
+                                             &next, &feed, &err),
+                         -GM_E_CONFLICT);
+    }
+    assert_true(opened && seen > 0);
+    assert_false(is_open(sim));
+    assert_int_equal(
+        gm_view_early_items(sim->core, "job", "encode", 0, 0, count_item, &next, &feed, &err),
+        -GM_E_NOTFOUND);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
+    sim_destroy(sim);
+}
+
+static void run_until_open(struct sim *sim)
+{
+    for (int i = 0; i < 60 && !is_open(sim); i++) {
+        sim_run(sim, 1);
+    }
+    assert_true(is_open(sim));
+}
+
+/* Whether the job owns it, so that clean-up finds it. */
+static bool owns(struct sim *sim, const char *key)
+{
+    struct gm_objects_view objects;
+    struct gm_err err;
+    bool found = false;
+    assert_int_equal(gm_view_objects(sim->core, "job", &objects, &err), 0);
+    for (size_t i = 0; i < objects.count; i++) {
+        found = found || strcmp(objects.rows[i].key, key) == 0;
+    }
+    gm_view_objects_fini(&objects);
+    return found;
+}
+
+static void what_is_written_is_the_jobs_to_delete(void **arg)
+{
+    struct gm_early_view view;
+    char key[128];
+    (void)arg;
+    struct sim *sim = early_farm(1);
+    (void)sim_submit(sim, "job", 5, 1, 50);
+    assert_int_equal(ask(sim, "v/x/video/a/media.m3u8"), -GM_E_CONFLICT);
+    run_until_open(sim);
+    assert_true(gm_view_early(sim->core, "job", &view));
+    (void)snprintf(key, sizeof key, "v/%s/video/a/media.m3u8", view.publication);
+    assert_int_equal(ask(sim, "v/x/video/a/media.m3u8"), -GM_E_INVAL);
+    assert_false(owns(sim, key));
+    assert_int_equal(ask(sim, key), 0);
+    assert_int_equal(ask(sim, key), 0);
+    assert_true(owns(sim, key));
+    assert_int_equal(sim_cancel(sim, "job"), 0);
+    assert_int_equal(ask(sim, key), -GM_E_CONFLICT);
+    sim_until(sim, sim_all_final, 60);
+    sim_run(sim, 5);
+    assert_false(owns(sim, key));
+    sim_destroy(sim);
+}
+
+static void others_have_nothing_to_play_before_the_end(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(1, 2);
+    (void)sim_submit(sim, "job", 3, 1, 50);
+    while (!sim_all_final(sim)) {
+        sim_run(sim, 1);
+        assert_false(is_open(sim));
+    }
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_come_in_order_until_package_begins),
+        cmocka_unit_test(what_is_written_is_the_jobs_to_delete),
+        cmocka_unit_test(others_have_nothing_to_play_before_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
