@@ -3,7 +3,7 @@
 # same processes, no attempt fails, nothing is made twice, the bytes are the undisturbed ones.
 . "$(dirname "$0")/lib.sh"
 
-make_clip "$work/clip.mp4" 60 640x360 24
+make_clip "$work/clip.mp4" 40 640x360 24
 small_pipeline "$work/small.yaml" 360
 sed -i 's/ultrafast/slow/' "$work/small.yaml" # chunks that take a while
 lease_ms=60000 stall_ms=60000 farm main # a busy machine takes its time over a restart, and workers hold still meanwhile

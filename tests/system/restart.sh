@@ -6,7 +6,7 @@
 trap 'jobs -p | xargs -r kill -9 2>/dev/null; cat "$work"/main/n?.agent 2>/dev/null | xargs -r kill -9 2>/dev/null; rm -rf "$work"' EXIT
 
 clip=$work/clip.mp4
-if has_media; then clip=$GOPMILL_TEST_MEDIA/sintel_trailer-720p.mp4; else make_clip "$work/clip.mp4" 40 640x360 24; fi
+make_clip "$clip" 40 640x360 24
 small_pipeline "$work/small.yaml" 360
 sed -i 's/ultrafast/slow/' "$work/small.yaml" # chunks that take a while
 lease_ms=15000 stall_ms=60000 farm main

@@ -9,7 +9,7 @@ gpu=0000:03:00.0
 mkdir "$work/fake/dri"
 ln -s "$GOPMILL_FAKE_LIB/fake_drv_video.so" "$work/fake/dri/iHD_drv_video.so"
 node_starts "env -u LIBVA_DRIVER_NAME LIBVA_DRIVERS_PATH='$work/fake/dri'"
-make_clip "$work/clip.mp4" 8
+make_clip "$work/clip.mp4" 8 640x360 15
 
 by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; } # what decoded the last job
 
@@ -25,12 +25,12 @@ gpu_node box LIBVA_DRIVERS_PATH
 until_true "its GPU is offered" is_offered
 check "with the chain vaapi" gpu_is '.chains == [.chains[0]] and (.chains[0] | .name == "vaapi" and .codecs == ["h264", "hevc", "hevc10"] and (.fingerprint | test("Intel device-56a0 . gopmill fake GPU Arc.*-fake va-driver-iHD")))'
 check "a job is done" transcode first "$work/clip.mp4"
-is_used vaapi 240
+is_used vaapi 120
 check "the GPU decoded for itself" report "$(by vaapi)"
 check "and did not scale, whose driver does not" report "$(scaled libavfilter software)"
 profile arc "fault decode wrong gpu=$gpu at=1"
 check "a second job is done, for which it gives other pictures" transcode second "$work/clip.mp4"
-is_used vaapi 240
+is_used vaapi 120
 check "decoded in software" report "$(by software)"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/second")"
 stop box
@@ -40,7 +40,7 @@ profile arc "scale yes"
 gpu_node box LIBVA_DRIVERS_PATH
 until_true "its GPU is offered as a chain with the driver's bits" has_fingerprint 'test(" [|] va-vpp-1 8:[0-9a-f]{16} 10:[0-9a-f]{16}$")'
 check "a job is done by a driver that scales" transcode scaled "$work/clip.mp4"
-is_used vaapi 240
+is_used vaapi 120
 check "its pictures stayed there" report "($(by vaapi)) and $(scaled va-vpp-1 vaapi)"
 profile arc "scale yes" "fault decode wrong gpu=$gpu at=1"
 check "the driver scales for software, too" transcode rescaled "$work/clip.mp4"
@@ -58,7 +58,7 @@ until_true "its GPU is offered with the first driver" has_fingerprint '. != "" a
 
 # HEVC in 8 bits; in 10 bits with HDR10's messages, beside H.264 in SDR.
 check "a job with HEVC is done" transcode hevc "$work/clip.mp4" vod-hevc
-is_used vaapi 240
+is_used vaapi 120
 check "as HEVC, Main" sh -c "grep -q 'CODECS=\"hvc1\.1\.' '$out/master.m3u8'"
 make_hdr10 "$work/hdr.mp4"
 small_pipeline "$work/hdr.yaml" "240, 120"
@@ -83,7 +83,7 @@ profile arc
 until_true "it decodes again" gpu_is 'any(.notes[]; .text | test("^decodes for [0-9]+ slots? of the processor"))'
 
 # Where its decoder is the first to notice, the chunk begins again in software, with an encoder that does not open: lost, too.
-is_lost_and_back vaapi arc 240
+is_lost_and_back vaapi arc 120
 
 # A driver that keeps no quality below a cap: refused when the job is planned, made in software.
 profile arc "rate cqp,cbr,vbr" "back $gpu 1"
