@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -15,7 +14,7 @@
 #include <cmocka.h>
 
 #include "node/outfile.h"
-#include "storage/store.h"
+#include "storage/backend.h"
 
 /* Shared with the agent, which is a child of the test. */
 struct holds {
@@ -98,8 +97,8 @@ int __real_close(int fd);
 int __wrap_close(int fd);
 int __real_fstat(int fd, struct stat *out);
 int __wrap_fstat(int fd, struct stat *out);
-int __real_flock(int fd, int how);
-int __wrap_flock(int fd, int how);
+int __real_gm_dir_walk(int root, const char *key, bool make);
+int __wrap_gm_dir_walk(int root, const char *key, bool make);
 int __real_gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
                          int *out_fd, uint64_t *out_size, struct gm_err *err);
 int __wrap_gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
@@ -125,12 +124,12 @@ int __wrap_fstat(int fd, struct stat *out)
     return __real_fstat(fd, out);
 }
 
-int __wrap_flock(int fd, int how)
+int __wrap_gm_dir_walk(int root, const char *key, bool make)
 {
-    if (how != LOCK_UN) {
+    if (make) {
         pass(HOLD_PUT);
     }
-    return __real_flock(fd, how);
+    return __real_gm_dir_walk(root, key, make);
 }
 
 int __wrap_gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,

@@ -9,7 +9,7 @@
 /* Calls of the agent that hang while a test says so, as on a mount that does not answer. A program
  * that uses this is linked with --wrap for each of the functions below. */
 enum hold {
-    HOLD_PUT,   /* flock: a put, whole and about to get its name */
+    HOLD_PUT,   /* gm_dir_walk: a put, whole and about to get its name */
     HOLD_OPEN,  /* gm_grant_open */
     HOLD_READ,  /* gm_outfile_open: what a worker made */
     HOLD_LOOK,  /* fstat, of a file in the store */
