@@ -1,6 +1,7 @@
 /* GET /v1/jobs/ID/logs: the course of a job in sentences, made of its stored events and of attempts
- * that failed. A line's number is its time and its place within that, so that it is the same
- * whenever it is asked for. */
+ * that failed. A line's number is that of its event; what failed comes behind the last event that
+ * was not later, and is counted from there. So it is the same whenever it is asked for, and a page
+ * reads as many events as it has lines, however long the job is. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,29 +10,28 @@
 #include "scheduler/report.h"
 
 #define PAGE 500
-#define EVENTS_MAX 2000 /* of a job: its states, and tasks that are done */
-#define PLACES 1000     /* of a millisecond: events, then attempts */
+#define PLACES (INT64_C(1) << 20) /* of an event: itself, then what failed */
 
 struct line {
     int64_t seq;
     int64_t unix_ms;
     const char *level;
-    char text[400];
+    char text[400]; /* "": nothing to say */
     char task[65];
     char node[65];
 };
 struct log {
-    struct line *lines; /* owned */
+    struct line *lines; /* owned; first the events, each with a line, then what failed */
     size_t count, cap;
+    size_t events;
     int64_t after;
     const struct gm_job_view *job; /* borrowed */
     bool failed;                   /* memory has run out */
 };
 
-static struct line *add_line(struct log *log, int64_t unix_ms, int64_t place)
+static struct line *add_line(struct log *log, int64_t unix_ms, int64_t seq)
 {
-    int64_t seq = unix_ms * PLACES + place;
-    if (seq <= log->after || log->failed) {
+    if (log->failed) {
         return NULL;
     }
     if (log->count == log->cap) {
@@ -64,11 +64,11 @@ static void say_end(struct line *line, const struct gm_job_view *job, const char
 static void add_event(const struct gm_state_event *e, void *arg)
 {
     struct log *log = arg;
-    json_t *data = json_loads(e->json, 0, NULL);
+    struct line *line = add_line(log, e->unix_ms, e->seq * PLACES);
+    json_t *data = line != NULL ? json_loads(e->json, 0, NULL) : NULL;
     const char *state = json_string_value(json_object_get(data, "state"));
     const char *task = json_string_value(json_object_get(data, "task"));
-    struct line *line = state != NULL ? add_line(log, e->unix_ms, e->seq % (PLACES / 2)) : NULL;
-    if (line == NULL) {
+    if (state == NULL) {
         json_decref(data);
         return;
     }
@@ -79,16 +79,17 @@ static void add_event(const struct gm_state_event *e, void *arg)
         line->level = "warn";
         (void)snprintf(line->text, sizeof line->text,
                        "What encodes was given up: all after `inspect` is made anew.");
+    } else if (strcmp(e->type, "asset.removed") == 0) {
+        (void)snprintf(line->text, sizeof line->text, "What the job published was taken down.");
     } else {
         say_end(line, log->job, state);
     }
     json_decref(data);
 }
 
-static void add_failure(struct log *log, const struct gm_attempt_view *a)
+static void add_failure(struct log *log, const struct gm_attempt_view *a, int64_t seq)
 {
-    int64_t place = PLACES / 2 + (int64_t)(a->attempt % (PLACES / 2));
-    struct line *line = add_line(log, a->ended_unix_ms, place);
+    struct line *line = add_line(log, a->ended_unix_ms, seq);
     if (line == NULL) {
         return;
     }
@@ -100,6 +101,27 @@ static void add_failure(struct log *log, const struct gm_attempt_view *a)
                    a->attempt, a->task, a->outcome == GM_ATTEMPT_LOST ? "was lost" : "failed",
                    said ? " with " : ".", said ? gm_code_get((int)a->error_code)->id : "",
                    said ? ": " : "", said ? a->error_text : "");
+}
+
+/* Each behind its event; what comes behind the last of them is left for the next page where there
+ * may be events that it is behind of, too. */
+static void add_failures(struct log *log, const struct gm_attempts_view *failures, bool last)
+{
+    size_t at = 0;
+    int64_t place = 0;
+    for (size_t i = 0; i < failures->count && log->events > 0; i++) {
+        const struct gm_attempt_view *a = &failures->rows[i];
+        while (at + 1 < log->events && log->lines[at + 1].unix_ms <= a->ended_unix_ms) {
+            at++;
+            place = 0;
+        }
+        if (at + 1 == log->events && !last) {
+            return;
+        }
+        if (++place < PLACES) {
+            add_failure(log, a, log->lines[at].seq + place);
+        }
+    }
 }
 
 static int by_seq(const void *pa, const void *pb)
@@ -122,23 +144,46 @@ static json_t *lines_json(const struct log *log, size_t count)
     return list;
 }
 
-static int read_log(const struct gm_request *r, struct log *log, struct gm_err *err)
+/* Drops what was said, and what says nothing. */
+static void sift(struct log *log)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        if (log->lines[i].seq > log->after && log->lines[i].text[0] != '\0') {
+            log->lines[kept++] = log->lines[i];
+        }
+    }
+    log->count = kept;
+    if (kept > 1) {
+        qsort(log->lines, kept, sizeof *log->lines, by_seq);
+    }
+}
+
+/* Also the event that `after` is of, for its time. *out_next: behind what was read; 0: all was. */
+static int read_log(const struct gm_request *r, struct log *log, size_t limit, int64_t *out_next,
+                    struct gm_err *err)
 {
     const struct gm_core *core = gm_daemon_core(r->http->d);
     struct gm_attempts_view failures;
-    int rc = gm_state_events(gm_daemon_state(r->http->d), log->job->seq, 0, EVENTS_MAX, add_event,
-                             log, err);
-    rc = rc < 0 ? rc : gm_view_failures(core, r->id, log->after / PLACES, &failures, err);
+    struct gm_state *state = gm_daemon_state(r->http->d);
+    int64_t event = log->after / PLACES;
+    int rc = gm_state_events(state, log->job->seq, event > 0 ? event - 1 : 0, (int)limit + 2,
+                             add_event, log, err);
+    if (rc == 0 && event > 0 && log->count == 0) { /* another release's number: all anew */
+        log->after = event = 0;
+        rc = gm_state_events(state, log->job->seq, 0, (int)limit + 2, add_event, log, err);
+    }
+    log->events = log->count;
+    bool last = log->events < limit + 2;
+    int64_t since = event > 0 && log->events > 0 ? log->lines[0].unix_ms : 0;
+    rc = rc < 0 ? rc : gm_view_failures(core, r->id, since, &failures, err);
     if (rc < 0) {
         return rc;
     }
-    for (size_t i = 0; i < failures.count; i++) {
-        add_failure(log, &failures.rows[i]);
-    }
+    *out_next = last ? 0 : log->lines[log->events - 1].seq;
+    add_failures(log, &failures, last);
     gm_view_attempts_fini(&failures);
-    if (log->count > 1) {
-        qsort(log->lines, log->count, sizeof *log->lines, by_seq);
-    }
+    sift(log);
     return log->failed ? gm_err_nomem(err) : 0;
 }
 
@@ -148,17 +193,20 @@ static void show_logs(struct gm_request *r)
     struct gm_err err = {0};
     struct gm_job_view job = {0};
     uint64_t after = 0, limit = PAGE;
+    int64_t behind = 0;
     int rc = gm_request_check_query(r, known, &err);
     rc = rc < 0 ? rc : gm_request_number(r, "after", 0, INT64_MAX, &after, &err);
     rc = rc < 0 ? rc : gm_request_number(r, "limit", 1, PAGE, &limit, &err);
     rc = rc < 0 ? rc : gm_view_job(gm_daemon_core(r->http->d), r->id, &job, &err);
     struct log log = {.after = (int64_t)after, .job = &job};
-    rc = rc < 0 ? rc : read_log(r, &log, &err);
+    rc = rc < 0 ? rc : read_log(r, &log, (size_t)limit, &behind, &err);
     if (rc < 0) {
         gm_request_fail(r, &err);
     } else {
         size_t count = log.count < limit ? log.count : (size_t)limit;
-        json_t *next = count < log.count ? json_integer(log.lines[count - 1].seq) : json_null();
+        json_t *next = count < log.count ? json_integer(log.lines[count - 1].seq)
+                       : behind > 0      ? json_integer(behind)
+                                         : json_null();
         gm_request_json(r, MHD_HTTP_OK,
                         json_pack("{s:o, s:o}", "lines", lines_json(&log, count), "next", next));
     }
