@@ -162,6 +162,9 @@ static void after_failure(struct gm_backup_run *run)
 
 static bool goes_on(struct gm_backup_run *run)
 {
+    if (run->rc == 0 && !run->complete && atomic_load(&run->unwanted)) {
+        run->rc = gm_err_set(&run->err, GM_E_CANCELLED, 0, "the result is taken down");
+    }
     if (run->rc < 0 || run->complete) {
         return false;
     }
@@ -242,6 +245,21 @@ void gm_backup_start(struct gm_daemon *d, const char *job_id)
     }
     *last = run;
     next_run(d);
+}
+
+bool gm_backup_end(struct gm_daemon *d, const char *job_id)
+{
+    struct gm_backup_run *run = d->backups.runs;
+    while (run != NULL && strcmp(run->job_id, job_id) != 0) {
+        run = run->next;
+    }
+    if (run != NULL && !run->running) {
+        run_drop(run);
+        run = NULL;
+    } else if (run != NULL) {
+        atomic_store(&run->unwanted, true);
+    }
+    return run == NULL;
 }
 
 void gm_backups_fini(struct gm_backups *backups)

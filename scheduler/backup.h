@@ -20,6 +20,8 @@ struct gm_backups {             /* all-zero: empty */
 /* What the core asked for; answers with GM_EV_BACKED_UP. A daemon that stops answers nothing: the
  * next start asks again. */
 void gm_backup_start(struct gm_daemon *d, const char *job_id);
+/* The job's result is taken down: nothing more is copied. False: a try still ends, ask again. */
+bool gm_backup_end(struct gm_daemon *d, const char *job_id);
 /* Those that wait. None may be running. */
 void gm_backups_fini(struct gm_backups *backups);
 

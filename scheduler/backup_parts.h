@@ -27,6 +27,7 @@ struct gm_backup_run {
     char title[GM_TITLE_SIZE];
     bool keeps_title;
     bool running;
+    atomic_bool unwanted; /* the result is taken down */
     enum gm_backup_phase phase;
     struct gm_outputs outputs;    /* owned: from `next` on, what lacks */
     struct gm_report_files files; /* owned */

@@ -144,6 +144,9 @@ static int look(struct gm_backup_run *run, const struct places *p)
 static int is_wanted(void *arg, struct gm_err *err)
 {
     const struct gm_backup_run *run = arg;
+    if (atomic_load(&run->unwanted)) {
+        return gm_err_set(err, GM_E_CANCELLED, 0, "the result is taken down");
+    }
     if (atomic_load(&run->d->told) > 0) {
         return gm_err_set(err, GM_E_STORE, 0, "the scheduler stops");
     }

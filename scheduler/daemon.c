@@ -55,6 +55,7 @@ static void tell_event(struct gm_daemon *d, const struct gm_job_event *e, int64_
         strcmp(e->type, "job.cancelled") == 0) {
         gm_gap_note(&d->gap, gm_time_now());
     }
+    gm_assets_event(d, e);
     if (e->job_id[0] == '\0') {
         return; /* of a node: for the log alone */
     }
@@ -152,10 +153,23 @@ static int commit(struct gm_daemon *d, struct gm_commit_entry *entry, struct gm_
     return rc;
 }
 
+int gm_daemon_commit_rows(struct gm_daemon *d, struct gm_effects *fx, gm_daemon_answer_fn fn,
+                          void *arg, struct gm_err *err)
+{
+    struct gm_commit_entry entry = {.effects = *fx, .answer = fn, .answer_arg = arg};
+    *fx = (struct gm_effects){0};
+    if (d->failure < 0) {
+        gm_effects_fini(&entry.effects);
+        return gm_err_set(err, d->error.code, d->error.native, "%s", d->error.text);
+    }
+    return commit(d, &entry, err);
+}
+
 /* Takes the effects. */
 static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *fx,
                  gm_daemon_answer_fn fn, void *arg, struct gm_err *err)
 {
+    gm_assets_effects(d, event, fx);
     gm_urls_fill(d, event, fx);
     mind_lead(d, fx);
     for (size_t i = 0; i < fx->send_count; i++) {
@@ -189,7 +203,10 @@ int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_
         return gm_err_set(err, d->error.code, d->error.native, "%s", d->error.text);
     }
     stamped.unix_ms = gm_time_unix_ms();
-    int rc = gm_core_step(d->core, &stamped, gm_time_now(), &fx, err);
+    int rc = event->type == GM_EV_SUBMIT && event->submit != NULL
+                 ? gm_takedown_check(d, event->submit, err)
+                 : 0;
+    rc = rc < 0 ? rc : gm_core_step(d->core, &stamped, gm_time_now(), &fx, err);
     if (rc < 0) {
         gm_effects_fini(&fx);
         return rc;
@@ -296,6 +313,8 @@ static void on_tick(uv_timer_t *timer)
     gm_upload_arrivals_tick(d, gm_time_now());
     gm_commit_tick(d->commit);
     gm_retire_tick(d);
+    gm_assets_tick(d);
+    gm_takedown_tick(d);
     gm_sweep_tick(d);
     gm_early_tick(d);
     gm_http_tick(d->http);
@@ -343,6 +362,9 @@ static int load_row(const struct gm_key *key, const void *data, size_t size, voi
                     struct gm_err *err)
 {
     struct gm_daemon *d = arg;
+    if (key->kind == GM_ROW_NODE && gm_asset_job(key->name) != NULL) {
+        return gm_assets_load(&d->assets, key, data, size, err);
+    }
     return gm_core_load(d->core, key, data, size, err);
 }
 
@@ -523,6 +545,7 @@ int gm_daemon_create_with(const struct gm_settings *settings, const struct gm_do
     }
     if (rc == 0) {
         gm_retire_start(d);
+        rc = gm_assets_start(d, err);
     }
     if (rc == 0 && (rc = uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS)) != 0) {
         rc = gm_err_uv(err, rc, "could not start the clock");
@@ -584,6 +607,8 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_hold_fini(&d->hold);
     gm_retire_fini(&d->retire);
     gm_backups_fini(&d->backups);
+    gm_takedowns_fini(&d->takedowns);
+    gm_assets_fini(&d->assets);
     gm_sweep_fini(&d->sweep);
     gm_earlies_fini(&d->earlies);
     gm_wire_close(d);
@@ -675,6 +700,17 @@ int64_t gm_daemon_started_unix_ms(const struct gm_daemon *d)
 struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d)
 {
     return d->uploads;
+}
+
+struct gm_catalogue *gm_daemon_catalogue(struct gm_daemon *d)
+{
+    return d->assets.ready ? &d->assets.table : NULL;
+}
+
+int gm_daemon_take_down(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
+                        struct gm_err *err)
+{
+    return gm_takedown_ask(d, job_id, fn, arg, err);
 }
 
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d)

@@ -80,6 +80,11 @@ struct gm_commit;
 const struct gm_lag *gm_daemon_lag(const struct gm_daemon *d);
 const struct gm_commit *gm_daemon_commit(const struct gm_daemon *d);
 int64_t gm_daemon_started_unix_ms(const struct gm_daemon *d);
+/* Its published titles; NULL: they are still being read, as after a start. */
+struct gm_catalogue *gm_daemon_catalogue(struct gm_daemon *d);
+/* That title is taken down: gm_takedown_ask. */
+int gm_daemon_take_down(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
+                        struct gm_err *err) GM_MUST_CHECK;
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
 /* Its uploads (scheduler/uploads_desk.h); NULL: none are taken. */
 struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d);

@@ -10,6 +10,7 @@
 #include "common/allow.h"
 #include "common/loop.h"
 #include "common/rate.h"
+#include "scheduler/assets.h"
 #include "scheduler/backup.h"
 #include "scheduler/commit.h"
 #include "scheduler/core/mem.h"
@@ -23,6 +24,7 @@
 #include "scheduler/retire.h"
 #include "scheduler/shelf.h"
 #include "scheduler/sweep.h"
+#include "scheduler/takedown.h"
 #include "scheduler/uploads_desk.h"
 #include "storage/store.h"
 
@@ -114,6 +116,8 @@ struct gm_daemon {
     struct gm_hold hold; /* grants that wait for deletions */
     struct gm_retire retire;
     struct gm_backups backups;
+    struct gm_assets assets;
+    struct gm_takedowns takedowns;
     struct gm_sweep sweep;
     struct gm_earlies earlies;
     size_t works;      /* on the pool */
@@ -126,6 +130,10 @@ struct gm_daemon {
 void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err);
 /* Steps and applies; logs what can't be told to anybody. */
 void gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event);
+
+/* Commits rows of the daemon's own; takes fx. fn as of gm_daemon_step; NULL: nobody waits. */
+int gm_daemon_commit_rows(struct gm_daemon *d, struct gm_effects *fx, gm_daemon_answer_fn fn,
+                          void *arg, struct gm_err *err) GM_MUST_CHECK;
 
 /* wire_socket.c */
 int gm_wire_open(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;

@@ -94,6 +94,8 @@ static const struct gm_option OPTIONS[] = {
      "Accepted and unfinished jobs; more are refused."},
     {"keep_jobs", GM_OPT_INT, OPT(keep_jobs), "1000", 1, 10000,
      "Jobs that ended and are still known; the oldest beyond that are forgotten."},
+    {"keep_assets", GM_OPT_INT, OPT(keep_assets), "100000", 1, 1000000,
+     "Published titles that are listed; the oldest beyond that are forgotten."},
     {"tenants", GM_OPT_LIST, OPT(tenants), NULL, 0, 0,
      "Who jobs belong to, a line each: `NAME weight=N max_running=SLOTS max_queued=JOBS "
      "max_submits_per_s=N`; `*`: all others."},

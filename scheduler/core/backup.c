@@ -104,6 +104,16 @@ static gm_time pause_after(uint32_t failures)
     return pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE;
 }
 
+void gm_core_backup_drop(struct gm_cjob *job)
+{
+    if (gm_core_backup_waits(job)) {
+        job->backup.state = GM_BACKUP_FAILED;
+        job->backup.busy = false; /* what a try that runs comes to changes nothing */
+        job->backup.at = 0;
+        (void)gm_err_set(&job->backup.error, GM_E_CANCELLED, 0, "the result is taken down");
+    }
+}
+
 /* What no time mends: another title stands there, this result's place was taken, or its report is
  * larger than what is read of one. */
 static bool is_final(const struct gm_err *failure)

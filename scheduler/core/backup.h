@@ -21,6 +21,8 @@ void gm_core_backup_tick(struct gm_core *core, struct gm_cjob *job);
 /* A try ended. */
 void gm_core_backup_ended(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
                           uint64_t lacking);
+/* The result is taken down: no more is tried. */
+void gm_core_backup_drop(struct gm_cjob *job);
 /* The job is done, and its backup is neither there nor given up. */
 bool gm_core_backup_waits(const struct gm_cjob *job);
 enum gm_backup_state gm_core_backup_state(const struct gm_cjob *job);

@@ -23,7 +23,7 @@ static bool is_below(const char *key, const char *publication)
 static bool lives(const struct gm_cjob *job)
 {
     bool failed = job->state == GM_JOB_FAILED || job->state == GM_JOB_CANCELLED;
-    return !job->plan_only && (!failed || job->publish_tried);
+    return !job->plan_only && !job->removed && (!failed || job->publish_tried);
 }
 
 static bool backs_up_to(const struct gm_cjob *job, const char *url)
@@ -114,6 +114,16 @@ bool gm_view_is_made_at(const struct gm_core *core, const char *destination_url,
         }
     }
     return false;
+}
+
+const char *gm_view_works_at(const struct gm_core *core, const char *url, const char *but)
+{
+    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        if (works_at(o, url) && strcmp(o->id, but) != 0) {
+            return o->id;
+        }
+    }
+    return NULL;
 }
 
 bool gm_core_job_is_beside(const struct gm_cjob *job, const struct gm_cjob *other)

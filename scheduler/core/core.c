@@ -197,6 +197,18 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
     return gm_core_tenant_check_submit(core, s->tenant, err);
 }
 
+/* In the job that it makes again, where that one is still known. */
+static void note_retry(struct gm_core *core, const struct gm_cjob *job)
+{
+    struct gm_cjob *before = NULL;
+    HASH_FIND_STR(core->jobs, job->retry_of, before);
+    if (before) {
+        free(before->retried_as);
+        before->retried_as = gm_mem_strdup(job->id);
+        gm_core_job_touch(core, before);
+    }
+}
+
 static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
 {
     struct gm_cjob *job = NULL;
@@ -222,6 +234,8 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_etag = gm_mem_strdup(s->source_etag ? s->source_etag : "");
     gm_source_parts_set(&job->source_parts, s->source_part_count, s->source_parts);
     gm_core_backup_set(&job->backup, s->backup_url, s->backup_mark);
+    job->retry_of = gm_mem_strdup(s->retry_of);
+    job->retried_as = gm_mem_strdup("");
     job->priority = s->priority;
     job->deadline_unix_ms = s->deadline_unix_ms;
     job->keeps_title = s->keeps_title;
@@ -235,6 +249,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     }
     gm_core_order_join(core, job, s->tenant);
     gm_core_job_touch(core, job);
+    note_retry(core, job);
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->unfinished++;
     core->job_states[job->state]++;
@@ -322,6 +337,20 @@ static void handle_tick(struct gm_core *core)
     gm_core_history_write(core, false);
 }
 
+/* Again: nothing. */
+static int take_down(struct gm_core *core, struct gm_cjob *job, struct gm_err *err)
+{
+    if (job->state != GM_JOB_DONE || job->plan_only || job->publication[0] == '\0') {
+        return gm_err_set(err, GM_E_CONFLICT, 0, "job %s published nothing", job->id);
+    }
+    if (!job->removed) {
+        job->removed = true;
+        gm_core_backup_drop(job);
+        gm_core_job_touch(core, job);
+    }
+    return 0;
+}
+
 static int handle_job_event(struct gm_core *core, const struct gm_event *event, struct gm_err *err)
 {
     struct gm_cjob *job = NULL;
@@ -341,8 +370,13 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     if (event->type == GM_EV_EARLY) {
         return gm_core_early_begin(core, job, event, err);
     }
+    if (event->type == GM_EV_TAKEDOWN) {
+        return take_down(core, job, err);
+    }
     if (event->type == GM_EV_ARRIVED) {
         gm_core_arrival_over(core, job);
+    } else if (event->type == GM_EV_TAKEN_DOWN) {
+        gm_core_fx_event(core, job, "asset.removed", NULL, gm_job_state_name(job->state), true);
     } else if (event->type == GM_EV_PUBLISHED) {
         gm_core_job_published(core, job, &event->failure, event->manifests);
     } else if (event->type == GM_EV_BACKED_UP) {
@@ -414,6 +448,8 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     case GM_EV_PUBLISHED:
     case GM_EV_CLEANED:
     case GM_EV_BACKED_UP:
+    case GM_EV_TAKEDOWN:
+    case GM_EV_TAKEN_DOWN:
         return handle_job_event(core, event, err);
     case GM_EV_TICK:
         handle_tick(core);

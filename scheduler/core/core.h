@@ -86,8 +86,9 @@ struct gm_send {
 };
 /* type "job.state" {"id","state"}; "task" {"id","task","state"}; "progress" {"id","state"}, at most
  * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled"
- * {"id","state"}. Of no job: "node.held", "node.released", "node.quarantined", "node.trial",
- * "node.resumed" {"node","device","why"}, which are logged and not kept. */
+ * {"id","state"}, and "asset.removed", the same, when its result was taken down. Of no job:
+ * "node.held", "node.released", "node.quarantined", "node.trial", "node.resumed"
+ * {"node","device","why"}, which are logged and not kept. */
 struct gm_job_event {
     uint64_t job; /* its seq */
     char *job_id; /* the pool's; "": of no job */
@@ -137,6 +138,9 @@ struct gm_effects {
         pool; /* sends, events, `grown` and `ended`, with all that is in them, are in it */
 };
 void gm_effects_fini(struct gm_effects *effects);
+/* One more row, of the daemon's own: takes data (NULL: the row is deleted). key: copied. */
+void gm_effects_add_row(struct gm_effects *effects, const struct gm_key *key, uint8_t *data,
+                        size_t size);
 
 struct gm_submit {                /* borrowed; copied */
     const char *job_id;           /* made by the caller */
@@ -159,6 +163,7 @@ struct gm_submit {                /* borrowed; copied */
     int64_t deadline_unix_ms; /* it should be done by then; 0: none */
     const char *external_id;  /* "" where none */
     const char *traceparent;  /* common/traceparent.h; NULL or "": none */
+    const char *retry_of;     /* the job that it makes again; NULL or "": none */
     bool keeps_title; /* another title that stands at the destination stays (scheduler/title.h) */
     bool plan_only;   /* stop after `plan`: a dry run */
     int64_t created_unix_ms;
@@ -174,8 +179,10 @@ enum gm_event_type {
                         day */
     GM_EV_BACKED_UP, /* job_id, lacking; failure.code 0: the result lies at the backup, too; else
                         tried again until params.backup_retry_s are over */
-    GM_EV_DRAIN,     /* node_id, resume; device: only what is held against that one is lifted */
-    GM_EV_RESTART,   /* node_id, force: gm_core_node_restart */
+    GM_EV_TAKEDOWN, /* job_id: its result is to go; of a job that is done. Its backup is given up */
+    GM_EV_TAKEN_DOWN, /* job_id: it is gone */
+    GM_EV_DRAIN,      /* node_id, resume; device: only what is held against that one is lifted */
+    GM_EV_RESTART,    /* node_id, force: gm_core_node_restart */
     GM_EV_UNSENT, /* node_id, envelope: the Failed that an Assign or Feed comes to which could not
                      be made; told: the node knows of the task, and is to stop it */
     GM_EV_TICK,   /* time went on; at least every 100 ms */

@@ -84,6 +84,14 @@ static struct gm_row *add_row(struct gm_effects *fx, const struct gm_key *key)
     return row;
 }
 
+void gm_effects_add_row(struct gm_effects *effects, const struct gm_key *key, uint8_t *data,
+                        size_t size)
+{
+    struct gm_row *row = add_row(effects, key);
+    row->data = data;
+    row->size = size;
+}
+
 void gm_core_fx_row(struct gm_core *core, const struct gm_key *key, const ProtobufCMessage *message)
 {
     struct gm_row *row = add_row(core->fx, key);

@@ -73,6 +73,8 @@ void gm_core_job_destroy(struct gm_cjob *job)
     gm_source_parts_fini(&job->source_parts);
     free(job->work_mark);
     gm_core_backup_fini(&job->backup);
+    free(job->retry_of);
+    free(job->retried_as);
     free(job->external_id);
     free(job->traceparent);
     free(job->publication);

@@ -171,6 +171,9 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->external_id = gm_mem_strdup(row->external_id);
     job->traceparent = gm_mem_strdup(row->traceparent);
     gm_core_backup_load(&job->backup, row->backup);
+    job->removed = row->removed;
+    job->retry_of = gm_mem_strdup(row->retry_of);
+    job->retried_as = gm_mem_strdup(row->retried_as);
     free(job->publication);
     job->publication = gm_mem_strdup(row->publication);
     job->source_size = row->source_size;
@@ -429,6 +432,9 @@ static void load_node(struct gm_core *core, const Gm__NodeRow *row)
     if (row->history) {
         gm_history_restore(&core->history, row->history);
         return;
+    }
+    if (row->asset) {
+        return; /* the daemon's */
     }
     gm_core_watch_load(core, row);
     HASH_FIND_STR(core->drained, row->node_id, drained);

@@ -64,6 +64,9 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.work_mark = job->work_mark;
     row.external_id = job->external_id;
     row.traceparent = job->traceparent;
+    row.retry_of = job->retry_of;
+    row.retried_as = job->retried_as;
+    row.removed = job->removed;
     row.backup = gm_core_backup_row(&job->backup, &parts->backup, &parts->backup_error);
     row.priority = job->priority;
     row.tenant = job->tenant ? job->tenant->name : (char *)protobuf_c_empty_string;

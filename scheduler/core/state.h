@@ -285,6 +285,9 @@ struct gm_cjob {
     gm_time publish_at; /* next try, 0: none is planned */
     gm_time cleanup_at; /* the same */
     struct gm_cbackup backup;
+    bool removed;           /* its result is taken down, or is being */
+    char *retry_of;         /* owned, and so is the next; "": none */
+    char *retried_as;       /* the newest that makes this one again */
     struct gm_ctask *tasks; /* owned */
     uint32_t task_count;
     struct gm_ctask *inspect, *plan, *split, *encode; /* borrowed; encode may be NULL */

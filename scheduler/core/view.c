@@ -205,7 +205,9 @@ bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card
                                  .tenant = job->tenant->name,
                                  .pipeline_name = job->pipeline->name,
                                  .external_id = job->external_id,
-                                 .source_name = job->source_name};
+                                 .source_name = job->source_name,
+                                 .seq = job->seq,
+                                 .removed = job->removed};
     return true;
 }
 
@@ -244,6 +246,9 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                                        .since_unix_ms = job->backup.since_unix_ms},
                             .external_id = job->external_id,
                             .traceparent = job->traceparent,
+                            .retry_of = job->retry_of,
+                            .retried_as = job->retried_as,
+                            .removed = job->removed,
                             .publication = job->publication,
                             .chain = job->chain ? job->chain->name : "",
                             .chain_fingerprint = job->chain ? job->chain->fingerprint : "",
@@ -303,6 +308,16 @@ const char *gm_view_next_job(const struct gm_core *core, const char *after, bool
         job = ELMT_FROM_HH(core->jobs->hh.tbl, core->jobs->hh.tbl->tail);
     } else {
         job = core->jobs;
+    }
+    return job ? job->id : NULL;
+}
+
+const char *gm_view_job_before(const struct gm_core *core, uint64_t seq)
+{
+    const struct gm_cjob *job =
+        core->jobs ? ELMT_FROM_HH(core->jobs->hh.tbl, core->jobs->hh.tbl->tail) : NULL;
+    while (job && job->seq >= seq) {
+        job = job->hh.prev;
     }
     return job ? job->id : NULL;
 }
@@ -611,7 +626,7 @@ bool gm_view_output(const struct gm_core *core, const char *job_id, const char *
         return false;
     }
     const struct gm_granted *g = gm_core_granted_find(job, GM__OBJECT_STORE__STORE_OUT, key);
-    if (!g || !g->committed) {
+    if (!g || !g->committed || job->removed) {
         return false;
     }
     *out_size = g->object->size;

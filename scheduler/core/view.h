@@ -97,6 +97,9 @@ struct gm_job_view {
     } backup;
     const char *external_id;
     const char *traceparent; /* "": none */
+    const char *retry_of;    /* the job that it makes again; "": none, and so is the next */
+    const char *retried_as;  /* the newest that makes it again */
+    bool removed;            /* its result is taken down, or is being: no file of it is given */
     const char *publication; /* "" until plan is done */
     /* What pictures are encoded with: "" until plan is done. And what the job gave up. */
     const char *chain;
@@ -154,6 +157,8 @@ const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id);
 struct gm_card_view {
     enum gm_job_state state;
     const char *id, *tenant, *pipeline_name, *external_id, *source_name;
+    uint64_t seq;
+    bool removed;
 };
 bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card_view *out);
 /* Where a job reads and writes, at no cost that grows with it: asked for each assignment. Both
@@ -165,6 +170,10 @@ const char *gm_view_backup_url(const struct gm_core *core, const char *job_id);
 /* The job after `after` (NULL: the first) in creation order, or reversed; NULL: no more, or `after`
  * is unknown. Borrowed. */
 const char *gm_view_next_job(const struct gm_core *core, const char *after, bool newest_first);
+
+/* The newest job that was created before that one; NULL: none. It looks at all that are newer.
+ * Borrowed. */
+const char *gm_view_job_before(const struct gm_core *core, uint64_t seq);
 
 /* What a finished task instance handed over (its Done), and what tasks committed item by item. */
 struct gm_result_view {
@@ -285,6 +294,9 @@ bool gm_view_is_publication_made(const struct gm_core *core, const char *job_id,
 /* True when an unfinished job publishes that publication there. */
 bool gm_view_is_made_at(const struct gm_core *core, const char *destination_url,
                         const char *publication);
+/* A job but `but` that publishes to that place, or whose backup waits to get there; NULL: none. It
+ * looks at all jobs. Borrowed until the next step. */
+const char *gm_view_works_at(const struct gm_core *core, const char *url, const char *but);
 /* A job beside job_id, of the same destination_url and publication, that has ended and whose
  * committed outputs stay. Those are all that it keeps: what job_id made under other names goes. */
 bool gm_view_is_beside(const struct gm_core *core, const char *job_id, const char *other_id);

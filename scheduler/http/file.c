@@ -10,6 +10,7 @@
 #include "scheduler/http/request.h"
 
 #define FILES_MAX 64
+#define FILES_OF_TENANT 32
 #define PART_BYTES ((size_t)256 * 1024)
 #define BLOCK_BYTES ((size_t)32 * 1024)
 #define READ_TIME (20 * GM_SEC) /* of a server; a client waits for a minute */
@@ -53,9 +54,21 @@ void gm_file_destroy(struct gm_file *f)
     }
 }
 
-bool gm_file_is_crowded(const struct gm_http *http)
+/* Of requests by tokens of one tenant, which may be many: the others keep room. */
+static size_t count_of(const struct gm_http *http, const char *tenant)
 {
-    return http->file_count >= FILES_MAX;
+    size_t n = 0;
+    for (const struct gm_request *r = http->requests; r != NULL; r = r->next) {
+        n += r->sends_file && strcmp(r->caller.tenant, tenant) == 0 ? 1 : 0;
+    }
+    return n;
+}
+
+bool gm_file_is_crowded(const struct gm_request *r)
+{
+    const char *tenant = r->caller.tenant;
+    return r->http->file_count >= FILES_MAX ||
+           (tenant[0] != '\0' && count_of(r->http, tenant) >= FILES_OF_TENANT);
 }
 
 /* ---- parts */
@@ -205,6 +218,7 @@ void gm_file_answer(struct gm_request *r, const struct gm_file_params *params)
         return;
     }
     f->http->file_count++;
+    r->sends_file = true;
     r->file = f;
     gm_request_answered(r);
 }

@@ -1,132 +1,163 @@
-/* GET /v1/assets: titles that were published. Of several jobs that published at one destination the
- * newest counts, so the newer ones than those of a page are looked at, too. */
+/* /v1/assets: titles that were published, of the catalogue in memory; and their removal. */
 #include <stdlib.h>
 #include <string.h>
 
-#define uthash_fatal(msg) gm_mem_exhausted()
-#include <uthash.h>
-
-#include "scheduler/core/mem.h"
-#include "scheduler/core/view_farm.h"
-#include "scheduler/doc_assets.h"
+#include "scheduler/catalogue.h"
 #include "scheduler/http/gate.h"
 #include "scheduler/http/request.h"
+#include "scheduler/json.h"
 
 #define LIST_DEFAULT 50
 #define LIST_MAX 200
+#define LOOKS_MAX 5000 /* about a millisecond */
 
-struct place {       /* that a newer job published to */
-    const char *url; /* borrowed */
-    UT_hash_handle hh;
-};
-struct assets {
+struct page {
     const struct gm_request *r; /* borrowed */
-    const char *part;           /* NULL: any */
-    const char *cursor;         /* NULL: from the newest on */
-    uint64_t limit;
-    struct place *places; /* owned */
-    json_t *list;         /* owned */
-    const char *last;     /* that is in the list */
-    bool ending;          /* of one of them the end is not on disk yet */
+    struct gm_buf *out;
+    size_t count;
 };
 
-/* True: a newer one was there before. */
-static bool is_replaced(struct assets *a, const char *url)
+/* What is stored of it, and what changes: whether its job is known, and whether it goes. */
+static void add_asset(struct gm_buf *out, const struct gm_request *r, const struct gm_asset *asset)
 {
-    struct place *place = NULL;
-    HASH_FIND_STR(a->places, url, place);
-    if (place != NULL) {
-        return true;
-    }
-    place = gm_mem_zalloc(sizeof *place);
-    place->url = url;
-    HASH_ADD_KEYPTR(hh, a->places, place->url, strlen(place->url), place);
-    return false;
+    const Gm__AssetRow *row = asset->row;
+    enum gm_job_state state;
+    bool known = gm_view_job_state(gm_daemon_core(r->http->d), row->job, &state);
+    gm_buf_add(out, row->document, strlen(row->document) - 1);
+    gm_buf_str(out, known ? ",\"known\":true" : ",\"known\":false");
+    json_t *removing =
+        row->removing_unix_ms == 0
+            ? json_null()
+            : json_pack("{s:o, s:I, s:o}", "since", gm_json_time(row->removing_unix_ms), "failures",
+                        (json_int_t)row->failures, "error",
+                        row->error != NULL && row->error->code != 0
+                            ? gm_json_error((int)row->error->code, row->error->text)
+                            : json_null());
+    char *text = removing != NULL ? json_dumps(removing, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    json_decref(removing);
+    gm_buf_str(out, ",\"removing\":");
+    gm_buf_str(out, text != NULL ? text : "null");
+    gm_buf_str(out, "}");
+    free(text);
 }
 
-static void places_free(struct assets *a)
+static void add_to_page(const struct gm_asset *asset, void *arg)
 {
-    struct place *place, *next;
-    HASH_ITER(hh, a->places, place, next)
-    {
-        HASH_DEL(a->places, place);
-        free(place);
-    }
+    struct page *p = arg;
+    gm_buf_str(p->out, p->count++ > 0 ? "," : "");
+    add_asset(p->out, p->r, asset);
 }
 
-static bool passes(struct assets *a, const char *id)
+/* The text in r->answer. */
+static void answer_text(struct gm_request *r, unsigned status)
 {
-    const struct gm_core *core = gm_daemon_core(a->r->http->d);
-    struct gm_card_view card;
-    const char *source = NULL, *destination = NULL;
-    struct gm_err unused;
-    if (!gm_view_card(core, id, &card) ||
-        gm_view_job_urls(core, id, &source, &destination, &unused) < 0 ||
-        is_replaced(a, destination)) {
-        return false;
+    struct gm_err err = {0};
+    if (gm_buf_check(&r->answer, &err) < 0) {
+        gm_buf_fini(&r->answer);
+        gm_request_fail(r, &err);
+        return;
     }
-    return gm_caller_may_see(&a->r->caller, card.tenant) &&
-           (a->part == NULL || strcasestr(card.source_name, a->part) != NULL ||
-            strcasestr(destination, a->part) != NULL);
+    r->status = status;
+    r->content_type = "application/json";
+    gm_request_answered(r);
 }
 
-/* *out_more: others follow. */
-static int list_assets(struct assets *a, bool *out_more, struct gm_err *err)
+static const struct gm_catalogue *catalogue_of(struct gm_request *r, struct gm_err *err)
 {
-    const struct gm_core *core = gm_daemon_core(a->r->http->d);
-    bool behind = a->cursor == NULL;
-    *out_more = false;
-    for (const char *id = gm_view_next_published(core, NULL); id != NULL;
-         id = gm_view_next_published(core, id)) {
-        json_t *doc = NULL;
-        bool listed = passes(a, id);
-        if (!behind) {
-            behind = strcmp(id, a->cursor) == 0;
-            continue;
-        }
-        if (!listed) {
-            continue;
-        }
-        if (json_array_size(a->list) == a->limit) {
-            *out_more = true;
-            return 0;
-        }
-        int rc = gm_doc_asset(core, id, &doc, err);
-        if (rc < 0) {
-            return rc;
-        }
-        if (json_array_append_new(a->list, doc) != 0) {
-            return gm_err_nomem(err);
-        }
-        a->ending = a->ending || gm_daemon_is_ending(a->r->http->d, id);
-        a->last = id;
+    const struct gm_catalogue *c = gm_daemon_catalogue(r->http->d);
+    if (c == NULL) {
+        r->retry_s = 1;
+        GM_IGNORE(gm_err_set(err, GM_E_BUSY, 0, "the catalogue is being read"), "answered");
     }
-    return 0;
+    return c;
 }
 
-/* Waits once, as GET /v1/jobs. */
+static void list(struct gm_request *r, const struct gm_catalogue *c,
+                 const struct gm_asset_wish *wish, struct gm_asset_cursor *cursor)
+{
+    struct page page = {.r = r, .out = &r->answer};
+    char next[GM_ASSET_CURSOR];
+    gm_buf_str(&r->answer, "{\"assets\":[");
+    bool more = gm_catalogue_page(c, wish, cursor, add_to_page, &page);
+    gm_asset_cursor_write(cursor, next);
+    if (more) {
+        gm_buf_printf(&r->answer, "],\"next\":\"%s\"}", next);
+    } else {
+        gm_buf_str(&r->answer, "],\"next\":null}");
+    }
+    answer_text(r, MHD_HTTP_OK);
+}
+
 void gm_handle_assets(struct gm_request *r)
 {
     static const char *const known[] = {"limit", "cursor", "q", NULL};
     struct gm_err err = {0};
-    struct assets a = {.r = r,
-                       .part = gm_request_query(r, "q"),
-                       .cursor = gm_request_query(r, "cursor"),
-                       .limit = LIST_DEFAULT,
-                       .list = json_array()};
-    bool more = false;
+    struct gm_asset_cursor cursor = {0};
+    uint64_t limit = LIST_DEFAULT;
+    const char *from = gm_request_query(r, "cursor");
     int rc = gm_request_check_query(r, known, &err);
-    rc = rc < 0 ? rc : gm_request_number(r, "limit", 1, LIST_MAX, &a.limit, &err);
-    rc = rc < 0 ? rc : list_assets(&a, &more, &err);
-    places_free(&a);
-    if (rc < 0) {
-        json_decref(a.list);
+    rc = rc < 0 ? rc : gm_request_number(r, "limit", 1, LIST_MAX, &limit, &err);
+    rc = rc < 0 || from == NULL ? rc : gm_asset_cursor_read(from, &cursor, &err);
+    const struct gm_catalogue *c = rc < 0 ? NULL : catalogue_of(r, &err);
+    if (c == NULL) {
         gm_request_fail(r, &err);
-    } else if (a.ending && !r->settled) {
-        json_decref(a.list);
-        gm_request_show_settled(r, gm_handle_assets);
+        return;
+    }
+    const struct gm_asset_wish wish = {.tenant =
+                                           r->caller.tenant[0] != '\0' ? r->caller.tenant : NULL,
+                                       .part = gm_request_query(r, "q"),
+                                       .limit = (size_t)limit,
+                                       .looks = LOOKS_MAX};
+    list(r, c, &wish, &cursor);
+}
+
+/* Another tenant's title is not there. NULL: it is answered. */
+static const struct gm_asset *find(struct gm_request *r)
+{
+    static const char *const known[] = {NULL};
+    struct gm_err err = {0};
+    int rc = gm_request_check_query(r, known, &err);
+    const struct gm_catalogue *c = rc < 0 ? NULL : catalogue_of(r, &err);
+    const struct gm_asset *asset = c != NULL ? gm_catalogue_find(c, r->id) : NULL;
+    if (c != NULL && (asset == NULL || !gm_caller_may_see(&r->caller, asset->row->tenant))) {
+        asset = NULL;
+        GM_IGNORE(gm_err_set(&err, GM_E_NOTFOUND, 0, "no title is of job %.64s", r->id),
+                  "answered");
+    }
+    if (asset == NULL) {
+        gm_request_fail(r, &err);
+    }
+    return asset;
+}
+
+void gm_handle_asset(struct gm_request *r)
+{
+    const struct gm_asset *asset = find(r);
+    if (asset != NULL) {
+        add_asset(&r->answer, r, asset);
+        answer_text(r, MHD_HTTP_OK);
+    }
+}
+
+static void on_asked(int rc, const struct gm_err *error, void *arg)
+{
+    struct gm_request *r = arg;
+    const struct gm_catalogue *c = gm_daemon_catalogue(r->http->d);
+    const struct gm_asset *asset = rc == 0 && c != NULL ? gm_catalogue_find(c, r->id) : NULL;
+    if (rc < 0) {
+        gm_request_fail(r, error);
+    } else if (asset == NULL) { /* it is gone already */
+        gm_request_json(r, MHD_HTTP_ACCEPTED, json_pack("{s:s}", "job", r->id));
     } else {
-        gm_request_json(r, MHD_HTTP_OK,
-                        json_pack("{s:o, s:s?}", "assets", a.list, "next", more ? a.last : NULL));
+        add_asset(&r->answer, r, asset);
+        answer_text(r, MHD_HTTP_ACCEPTED);
+    }
+}
+
+void gm_handle_asset_delete(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    if (find(r) != NULL && gm_daemon_take_down(r->http->d, r->id, on_asked, r, &err) < 0) {
+        gm_request_fail(r, &err);
     }
 }

@@ -153,12 +153,13 @@ static void open_file(struct gm_request *r, const char *destination, uint64_t si
     }
     if (o == NULL || o->destination == NULL) {
         rc = gm_err_nomem(&err);
-    } else if (gm_file_is_crowded(r->http)) {
+    } else if (gm_file_is_crowded(r)) {
         rc = gm_err_set(&err, GM_E_BUSY, 0, "too many files are being sent");
     } else {
         o->work = (struct gm_file_work){
             .work = open_work, .done = open_done, .arg = o, .rc = &o->rc, .err = &o->err};
         r->http->file_count++;
+        r->sends_file = true;
         gm_file_work_run(r->http, &o->work);
     }
     if (rc < 0) {
@@ -195,6 +196,12 @@ static void redirect(struct gm_request *r, const char *destination)
 
 /* ---- */
 
+static bool is_removed(const struct gm_core *core, const char *job_id)
+{
+    struct gm_card_view card;
+    return gm_view_card(core, job_id, &card) && card.removed;
+}
+
 static void show_file(struct gm_request *r)
 {
     static const char *const known[] = {NULL};
@@ -211,6 +218,10 @@ static void show_file(struct gm_request *r)
     } else if (!gm_view_job_state(core, r->id, &state) || state != GM_JOB_DONE ||
                destination[0] == '\0') {
         fail_missing(r);
+    } else if (is_removed(core, r->id)) {
+        GM_IGNORE(gm_err_set(&err, GM_E_NOTFOUND, 0, "the result of the job was taken down"),
+                  "answered");
+        gm_request_fail(r, &err);
     } else if (is_text_of_core(r->rest)) {
         show_text(r);
     } else if (!gm_view_output(core, r->id, r->rest, &size, &sha256)) {

@@ -1,4 +1,6 @@
 /* GET /v1/jobs: jobs, newest first, sifted. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/http/gate.h"
@@ -66,6 +68,40 @@ static bool passes_texts(const struct sieve *s, const struct gm_card_view *card)
             strcasestr(card->source_name, s->part) != NULL);
 }
 
+/* A position is "SEQ-ID", or, where the job is none of the caller's, "SEQ": it says nothing of
+ * whose job is there, and stays good when that one is forgotten. */
+#define CURSOR_BYTES 96
+
+static void write_cursor(const struct gm_request *r, const char *id, char out[CURSOR_BYTES])
+{
+    struct gm_card_view card = {.seq = 0};
+    bool is = gm_view_card(gm_daemon_core(r->http->d), id, &card);
+    bool own = is && gm_caller_may_see(&r->caller, card.tenant);
+    (void)snprintf(out, CURSOR_BYTES, "%llu%s%s", (unsigned long long)card.seq, own ? "-" : "",
+                   own ? id : "");
+}
+
+/* The job to begin with; NULL: there is none. */
+static int read_cursor(const struct gm_request *r, const char **out_id, struct gm_err *err)
+{
+    const struct gm_core *core = gm_daemon_core(r->http->d);
+    const char *text = gm_request_query(r, "cursor");
+    struct gm_card_view card;
+    char *end = NULL;
+    if (text == NULL) {
+        *out_id = gm_view_next_job(core, NULL, true);
+        return 0;
+    }
+    errno = 0;
+    unsigned long long seq = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || errno != 0 || (*end != '-' && *end != '\0')) {
+        return gm_err_set(err, GM_E_INVAL, 0, "cursor is the `next` of an answer");
+    }
+    bool known = *end == '-' && gm_view_card(core, end + 1, &card) && card.seq == seq;
+    *out_id = known ? gm_view_next_job(core, end + 1, true) : gm_view_job_before(core, seq);
+    return 0;
+}
+
 /* Adds to *cost what it took to find out. */
 static bool is_listed(const struct gm_request *r, const struct sieve *sieve, const char *id,
                       size_t *cost)
@@ -80,23 +116,24 @@ static bool is_listed(const struct gm_request *r, const struct sieve *sieve, con
 }
 
 /* *out_ending: of one of them the end is not on disk yet. */
-static int list_jobs(struct gm_request *r, json_t *list, const char **out_next, bool *out_ending,
-                     struct gm_err *err)
+static int list_jobs(struct gm_request *r, json_t *list, char out_next[CURSOR_BYTES],
+                     bool *out_ending, struct gm_err *err)
 {
+    const char *id = NULL;
     const struct gm_core *core = gm_daemon_core(r->http->d);
     struct sieve sieve;
     const char *last = NULL;
     int rc = read_sieve(r, &sieve, err);
+    rc = rc < 0 ? rc : read_cursor(r, &id, err);
     if (rc < 0) {
         return rc;
     }
-    const char *id = gm_view_next_job(core, gm_request_query(r, "cursor"), true);
     for (size_t cost = 0; id != NULL; id = gm_view_next_job(core, id, true)) {
         json_t *doc = NULL;
         bool dear = cost >= COST_MAX;
         bool listed = is_listed(r, &sieve, id, &cost);
         if (dear || (listed && json_array_size(list) == sieve.limit)) {
-            *out_next = last;
+            write_cursor(r, last, out_next);
             return 0;
         }
         last = id;
@@ -113,7 +150,7 @@ static int list_jobs(struct gm_request *r, json_t *list, const char **out_next, 
             return gm_err_nomem(err);
         }
     }
-    *out_next = NULL;
+    out_next[0] = '\0';
     return 0;
 }
 
@@ -121,10 +158,10 @@ static int list_jobs(struct gm_request *r, json_t *list, const char **out_next, 
 void gm_handle_jobs(struct gm_request *r)
 {
     struct gm_err err = {0};
-    const char *next = NULL;
+    char next[CURSOR_BYTES] = "";
     bool ending = false;
     json_t *list = json_array();
-    int rc = list == NULL ? gm_err_nomem(&err) : list_jobs(r, list, &next, &ending, &err);
+    int rc = list == NULL ? gm_err_nomem(&err) : list_jobs(r, list, next, &ending, &err);
     if (rc < 0) {
         json_decref(list);
         gm_request_fail(r, &err);
@@ -132,6 +169,7 @@ void gm_handle_jobs(struct gm_request *r)
         json_decref(list);
         gm_request_show_settled(r, gm_handle_jobs);
     } else {
-        gm_request_json(r, MHD_HTTP_OK, json_pack("{s:o, s:s?}", "jobs", list, "next", next));
+        gm_request_json(r, MHD_HTTP_OK,
+                        json_pack("{s:o, s:o}", "jobs", list, "next", gm_json_text_or_null(next)));
     }
 }

@@ -62,6 +62,7 @@ struct gm_request {
     const char *rest;                   /* of the path behind the route; borrowed from it */
     char *location;                     /* owned; for 302 */
     struct gm_file *file;               /* as stream */
+    bool sends_file;                    /* or opens one for it */
     struct gm_stream *stream;           /* owned by the response once it is queued */
     const struct gm_web_file *web;      /* the answer, in place of `answer` */
     void (*show)(struct gm_request *r); /* answers when what was known is on disk: routes.c */
@@ -157,8 +158,8 @@ struct gm_file_params {
 };
 /* Looks at the request's conditions and range, and answers it. Thread: loop. */
 void gm_file_answer(struct gm_request *r, const struct gm_file_params *params);
-/* As many are sent at once as may be. */
-bool gm_file_is_crowded(const struct gm_http *http);
+/* As many are sent at once as may be, at all or to the caller's tenant. */
+bool gm_file_is_crowded(const struct gm_request *r);
 enum MHD_Result gm_file_queue(struct gm_request *r);
 void gm_file_destroy(struct gm_file *file);
 
@@ -176,6 +177,8 @@ void gm_handle_attempts(struct gm_request *r);
 
 /* handle_assets.c */
 void gm_handle_assets(struct gm_request *r);
+void gm_handle_asset(struct gm_request *r);
+void gm_handle_asset_delete(struct gm_request *r);
 
 /* handle_logs.c */
 void gm_handle_logs(struct gm_request *r);

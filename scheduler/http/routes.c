@@ -322,6 +322,8 @@ static const struct route ROUTES[] = {
     {"GET", "/livez", NULL, OPEN, handle_live},
     {"GET", "/readyz", NULL, OPEN, handle_ready},
     {"GET", "/v1/assets", NULL, SUBMIT, gm_handle_assets},
+    {"GET", "/v1/assets/", "", SUBMIT, gm_handle_asset},
+    {"DELETE", "/v1/assets/", "", SUBMIT, gm_handle_asset_delete},
     {"GET", "/metrics", NULL, OPERATE, gm_handle_metrics},
     {"GET", "/v1/events", NULL, OPERATE, gm_handle_farm_events},
     {"GET", "/v1/farm", NULL, OPERATE, gm_handle_farm},

@@ -420,9 +420,6 @@ static void on_stored(int rc, const struct gm_err *error, void *arg)
     } else if (gm_doc_job(gm_daemon_core(s->r->http->d), s->job_id, true, &doc, &err) < 0) {
         gm_request_fail(s->r, &err);
     } else {
-        if (s->again) {
-            (void)json_object_set_new(doc, "retry_of", json_string(s->r->id));
-        }
         gm_request_json(s->r, MHD_HTTP_CREATED, doc);
     }
     submit_destroy(s);
@@ -480,6 +477,7 @@ static void done(void *arg)
                                 .deadline_unix_ms = s->deadline_unix_ms,
                                 .external_id = s->external_id,
                                 .traceparent = s->traceparent,
+                                .retry_of = s->again ? s->r->id : NULL,
                                 .plan_only = s->plan_only,
                                 .keeps_title = !s->replace,
                                 .created_unix_ms = gm_time_unix_ms()};

@@ -1,0 +1,300 @@
+#include "scheduler/takedown.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "scheduler/takedown_parts.h"
+
+#define MOST 4 /* at a time: each may keep a thread of the pool waiting for a server */
+#define FIRST_PAUSE (10 * GM_SEC)
+#define LONGEST_PAUSE (15 * 60 * GM_SEC)
+#define WAIT_PAUSE GM_SEC /* for what ends soon */
+
+static void run_destroy(struct gm_takedown_run *run)
+{
+    for (size_t i = 0; i < run->place_count; i++) {
+        free(run->places[i].url);
+        free(run->places[i].mark);
+    }
+    free(run->publication);
+    free(run->job_id);
+    free(run);
+}
+
+static void add_place(struct gm_takedown_run *run, const char *url, const char *mark)
+{
+    if (url[0] != '\0') {
+        run->places[run->place_count++] =
+            (struct gm_takedown_place){gm_mem_strdup(url), gm_mem_strdup(mark)};
+    }
+}
+
+static struct gm_takedown_run *run_add(struct gm_daemon *d, const Gm__AssetRow *row)
+{
+    struct gm_takedown_run *run = gm_mem_zalloc(sizeof *run);
+    run->d = d;
+    run->job_id = gm_mem_strdup(row->job);
+    run->publication = gm_mem_strdup(row->publication);
+    add_place(run, row->destination, row->mark);
+    add_place(run, row->backup, row->backup_mark);
+    run->next = d->takedowns.runs;
+    d->takedowns.runs = run;
+    return run;
+}
+
+static void run_drop(struct gm_takedown_run *run)
+{
+    struct gm_takedown_run **at = &run->d->takedowns.runs;
+    while (*at != run) {
+        at = &(*at)->next;
+    }
+    *at = run->next;
+    run_destroy(run);
+}
+
+static struct gm_takedown_run *run_of(const struct gm_daemon *d, const char *job_id)
+{
+    struct gm_takedown_run *run = d->takedowns.runs;
+    while (run != NULL && strcmp(run->job_id, job_id) != 0) {
+        run = run->next;
+    }
+    return run;
+}
+
+/* ---- asking */
+
+static int check_places(const struct gm_daemon *d, const Gm__AssetRow *row, struct gm_err *err)
+{
+    const char *urls[] = {row->destination, row->backup};
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        const char *other =
+            urls[i][0] != '\0' ? gm_view_works_at(d->core, urls[i], row->job) : NULL;
+        if (other != NULL) {
+            return gm_err_set(err, GM_E_CONFLICT, 0,
+                              "job %.64s writes to the place of that title: wait until it and its "
+                              "backup have ended, or cancel it",
+                              other);
+        }
+    }
+    return 0;
+}
+
+static void on_asked(int rc, const struct gm_err *err, void *arg)
+{
+    struct gm_takedown_run *run = arg;
+    gm_daemon_answer_fn answer = run->answer;
+    void *answer_arg = run->answer_arg;
+    run->durable = true;
+    if (rc < 0) { /* the daemon ends */
+        run_drop(run);
+    }
+    answer(rc, err, answer_arg);
+}
+
+/* The job may be forgotten already: then the title's row alone is written. */
+static int store_wish(struct gm_daemon *d, struct gm_takedown_run *run, const Gm__AssetRow *row,
+                      struct gm_err *err)
+{
+    struct gm_event event = {.type = GM_EV_TAKEDOWN, .job_id = row->job};
+    enum gm_job_state state;
+    if (gm_view_job_state(d->core, row->job, &state)) {
+        return gm_daemon_step(d, &event, on_asked, run, err);
+    }
+    struct gm_effects fx = {0};
+    gm_assets_put(&fx, row);
+    return gm_daemon_commit_rows(d, &fx, on_asked, run, err);
+}
+
+int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
+                    struct gm_err *err)
+{
+    if (!d->assets.ready) {
+        return gm_err_set(err, GM_E_BUSY, 0, "the catalogue is being read");
+    }
+    struct gm_asset *asset = gm_catalogue_find(&d->assets.table, job_id);
+    if (asset == NULL) {
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "no title is of job %.64s", job_id);
+    }
+    Gm__AssetRow *row = asset->row;
+    if (row->removing_unix_ms != 0) {
+        return gm_daemon_settle(d, fn, arg, err);
+    }
+    int rc = check_places(d, row, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_takedown_run *run = run_add(d, row);
+    run->answer = fn;
+    run->answer_arg = arg;
+    row->removing_unix_ms = gm_time_unix_ms();
+    rc = store_wish(d, run, row, err);
+    if (rc < 0) {
+        row->removing_unix_ms = 0;
+        run_drop(run);
+    }
+    return rc;
+}
+
+static bool is_place(const struct gm_takedown_run *run, const char *url)
+{
+    bool is = false;
+    for (size_t i = 0; url != NULL && i < run->place_count; i++) {
+        is = is || strcmp(run->places[i].url, url) == 0;
+    }
+    return is;
+}
+
+int gm_takedown_check(const struct gm_daemon *d, const struct gm_submit *submit, struct gm_err *err)
+{
+    for (const struct gm_takedown_run *run = d->takedowns.runs; run != NULL && !submit->plan_only;
+         run = run->next) {
+        if (is_place(run, submit->destination_url) || is_place(run, submit->backup_url)) {
+            return gm_err_set(err, GM_E_CONFLICT, 0,
+                              "the title of job %.64s is being taken down there: wait until it is "
+                              "gone, or choose another folder",
+                              run->job_id);
+        }
+    }
+    return 0;
+}
+
+/* ---- working */
+
+static void say_gone(struct gm_daemon *d, const char *job_id)
+{
+    struct gm_err err = {0};
+    struct gm_event event = {.type = GM_EV_TAKEN_DOWN, .job_id = job_id};
+    enum gm_job_state state;
+    if (gm_view_job_state(d->core, job_id, &state)) {
+        gm_daemon_tell(d, &event);
+        return;
+    }
+    char json[128];
+    struct gm_effects fx = {0};
+    gm_assets_delete(&fx, job_id);
+    GM_IGNORE(gm_daemon_commit_rows(d, &fx, NULL, NULL, &err), "the daemon ends with it");
+    (void)snprintf(json, sizeof json, "{\"id\":\"%.64s\",\"state\":\"done\"}", job_id);
+    gm_http_event(d->http, job_id, "asset.removed", json, 0);
+}
+
+static void finish(struct gm_takedown_run *run)
+{
+    struct gm_daemon *d = run->d;
+    struct gm_asset *asset = gm_catalogue_find(&d->assets.table, run->job_id);
+    gm_log(GM_LOG_INFO, "asset_removed", "job=%s publication=%s", run->job_id, run->publication);
+    if (asset != NULL) {
+        gm_catalogue_drop(&d->assets.table, asset);
+    }
+    say_gone(d, run->job_id);
+    run_drop(run);
+}
+
+static gm_time pause_after(uint32_t failures)
+{
+    gm_time pause = FIRST_PAUSE;
+    for (uint32_t i = 1; i < failures && pause < LONGEST_PAUSE; i++) {
+        pause *= 2;
+    }
+    return pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE;
+}
+
+static void note_failure(struct gm_takedown_run *run)
+{
+    struct gm_daemon *d = run->d;
+    struct gm_asset *asset = gm_catalogue_find(&d->assets.table, run->job_id);
+    struct gm_effects fx = {0};
+    struct gm_err err = {0};
+    gm_log_err(GM_LOG_WARN, "asset_not_removed", &run->err, "job=%s place=%s", run->job_id,
+               run->places[run->at].url);
+    if (asset == NULL || run->rc == -GM_E_NOT_LEADER) {
+        run->due = gm_time_now() + FIRST_PAUSE;
+        return;
+    }
+    Gm__AssetRow *row = asset->row;
+    if (row->error == NULL) {
+        row->error = gm_mem_zalloc(sizeof *row->error);
+        gm__error__init(row->error);
+    }
+    row->failures++;
+    row->error->code = (uint32_t)run->err.code;
+    if (row->error->text != protobuf_c_empty_string) {
+        free(row->error->text);
+    }
+    row->error->text = gm_mem_strdup(run->err.text);
+    run->due = gm_time_now() + pause_after(row->failures);
+    gm_assets_put(&fx, row);
+    GM_IGNORE(gm_daemon_commit_rows(d, &fx, NULL, NULL, &err), "the daemon ends with it");
+}
+
+static void step_work(void *arg)
+{
+    gm_takedown_step(arg);
+}
+
+static void step_done(void *arg)
+{
+    struct gm_takedown_run *run = arg;
+    struct gm_daemon *d = run->d;
+    run->busy = false;
+    d->takedowns.busy--;
+    if (run->rc < 0) {
+        note_failure(run);
+    } else if (!run->more && ++run->at == run->place_count) {
+        finish(run);
+    }
+    if (!d->stopping) {
+        gm_takedown_tick(d);
+    }
+}
+
+static void begin(struct gm_takedown_run *run)
+{
+    struct gm_daemon *d = run->d;
+    struct gm_asset *asset = gm_catalogue_find(&d->assets.table, run->job_id);
+    struct gm_err err = {0};
+    bool waits = !gm_backup_end(d, run->job_id); /* a copy that is made just now ends first */
+    if (waits || (asset != NULL && check_places(d, asset->row, &err) < 0)) {
+        run->due = gm_time_now() + WAIT_PAUSE;
+        return;
+    }
+    if (gm_daemon_work(d, step_work, step_done, run, &err) < 0) { /* else it is the pool's now */
+        run->due = gm_time_now() + FIRST_PAUSE;
+        return;
+    }
+    run->busy = true;
+    d->takedowns.busy++;
+}
+
+void gm_takedown_tick(struct gm_daemon *d)
+{
+    gm_time now = gm_time_now();
+    struct gm_takedown_run *next = NULL;
+    for (struct gm_takedown_run *run = d->takedowns.runs; run != NULL && !d->stopping; run = next) {
+        next = run->next;
+        if (run->durable && !run->busy && run->due <= now && d->takedowns.busy < MOST) {
+            begin(run);
+        }
+    }
+}
+
+void gm_takedown_start(struct gm_daemon *d)
+{
+    const struct gm_catalogue *table = &d->assets.table;
+    for (size_t i = 0; i < table->all.count; i++) {
+        const Gm__AssetRow *row = table->all.titles[i]->row;
+        if (row->removing_unix_ms != 0 && run_of(d, row->job) == NULL) {
+            run_add(d, row)->durable = true;
+        }
+    }
+}
+
+void gm_takedowns_fini(struct gm_takedowns *takedowns)
+{
+    while (takedowns->runs != NULL) {
+        struct gm_takedown_run *next = takedowns->runs->next;
+        run_destroy(takedowns->runs);
+        takedowns->runs = next;
+    }
+    *takedowns = (struct gm_takedowns){0};
+}

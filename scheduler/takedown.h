@@ -1,0 +1,29 @@
+#ifndef GM_SCHEDULER_TAKEDOWN_H
+#define GM_SCHEDULER_TAKEDOWN_H
+
+#include "scheduler/daemon.h"
+
+/* Takes published titles down (ADR-0068): what their jobs put at destination and backup goes,
+ * manifests first, the report last, then the entry of the catalogue. It was asked for durably, so
+ * the next start, or who takes over, goes on; what fails is tried again, with pauses of 10 s up to
+ * 15 minutes, for as long as it takes. On the pool, a step of about a second at a time, at most
+ * four titles at once. Thread: loop only. */
+struct gm_takedowns {             /* all-zero: empty */
+    struct gm_takedown_run *runs; /* each owned */
+    size_t busy;
+};
+
+/* fn: as of gm_daemon_step; with rc 0 it is on disk that the title goes. Asked again: the same
+ * answer. Errors: NOTFOUND (no such title), CONFLICT (a job that has not ended, or whose backup
+ * waits, writes to one of its places), BUSY (the catalogue is not read yet). */
+int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* A job may not be made at a place that is being cleared. Errors: CONFLICT. */
+int gm_takedown_check(const struct gm_daemon *d, const struct gm_submit *submit,
+                      struct gm_err *err) GM_MUST_CHECK;
+/* The catalogue was read: what was asked for before goes on. */
+void gm_takedown_start(struct gm_daemon *d);
+void gm_takedown_tick(struct gm_daemon *d);
+void gm_takedowns_fini(struct gm_takedowns *takedowns);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef GM_SCHEDULER_TAKEDOWN_PARTS_H
+#define GM_SCHEDULER_TAKEDOWN_PARTS_H
+
+#include "common/crash.h"
+#include "scheduler/daemon_parts.h"
+
+/* Inside of takedown.c (turns, on the loop) and takedown_step.c (what the pool does). Nobody else
+ * includes this. */
+#define GM_TAKEDOWN_PLACES 2 /* destination, backup */
+
+struct gm_takedown_place {
+    char *url, *mark; /* owned; mark "": not known */
+};
+struct gm_takedown_run {
+    struct gm_takedown_run *next;
+    struct gm_daemon *d; /* borrowed */
+    char *job_id;        /* owned, and so is what follows */
+    char *publication;
+    struct gm_takedown_place places[GM_TAKEDOWN_PLACES];
+    size_t place_count, at;
+    bool durable; /* it is on disk that it was asked for */
+    bool busy;    /* the pool has it */
+    gm_time due;
+    bool more; /* the place is not clear yet */
+    int rc;
+    struct gm_err err;
+    gm_daemon_answer_fn answer; /* of who asked */
+    void *answer_arg;
+};
+
+/* One step at places[at]. Thread: the pool's. */
+void gm_takedown_step(struct gm_takedown_run *run);
+
+#endif
