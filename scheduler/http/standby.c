@@ -15,6 +15,17 @@
 
 static const char LIVES[] = "{\"live\":true,\"gopmill\":\"" GOPMILL_VERSION "\"}";
 
+/* Of the page: who opens it here learns that it is somewhere else, and gets it here when this one
+ * leads. */
+static const char PAGE[] =
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+    "content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\"><meta "
+    "name=\"color-scheme\" content=\"light dark\"><title>gopmill: standing by</title><h1>This "
+    "scheduler stands by</h1><p>Another one leads the farm: the dashboard is at that one's "
+    "address. "
+    "This page tries again every five seconds, and shows the dashboard when this scheduler "
+    "leads.\n";
+
 struct gm_standby_http {
     struct MHD_Daemon *mhd;     /* owned */
     char *address;              /* owned */
@@ -82,6 +93,9 @@ static enum MHD_Result refuse(struct gm_standby_http *http, struct MHD_Connectio
     struct gm_buf text = {0};
     enum MHD_Result rc = MHD_NO;
     (void)gm_gate_look(http->door->gate, gm_time_now());
+    if (strcmp(method, "GET") == 0 && strcmp(path, "/") == 0) {
+        return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, PAGE, "text/html", NULL);
+    }
     if (gm_admit_check(http->door->gate, connection, gm_route_least(method, path), &caller, &err) ==
         0) {
         bool metrics = strcmp(method, "GET") == 0 && strcmp(path, "/metrics") == 0;

@@ -58,6 +58,7 @@ static void it_asks_for_tokens_too(void **state)
     ASSERT_OK(gm_standby_http_open(settings.http, door, &http, &err));
     ask(http, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", " 200 ", "\"live\":true");
     ask(http, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", " 503 ", "scheduler.not_leader");
+    ask(http, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", " 503 ", "<h1>This scheduler stands by</h1>");
     ask(http, "GET /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n", " 401 ", "WWW-Authenticate: Bearer");
     ask(http, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", " 401 ", "WWW-Authenticate: Bearer");
     (void)snprintf(request, sizeof request,
