@@ -28,7 +28,7 @@ static const char OVERVIEW[] =
     "  gopmill job list|show|cancel|explain|retry|priority|tasks|attempts|logs|report|trace\n"
     "  gopmill node list|show|drain|resume|restart|quarantine\n"
     "  gopmill pipeline list|show|check\n"
-    "  gopmill asset list|show             titles that were published\n"
+    "  gopmill asset list|show|delete      titles that were published\n"
     "  gopmill uploads list|show|delete    files that are on their way into the farm\n"
     "  gopmill farm                        the farm at a glance\n"
     "  gopmill top                         the same, live, on the whole terminal\n"
@@ -207,6 +207,7 @@ static const char JOB_TRACE[] =
 
 static const char ASSET[] = "gopmill asset list            titles that were published\n"
                             "gopmill asset show JOB        one of them, by its job\n"
+                            "gopmill asset delete JOB      take it down: its files go\n"
                             "\nEach takes --help.\n";
 
 static const char ASSET_LIST[] =
@@ -219,6 +220,13 @@ static const char ASSET_LIST[] =
 static const char ASSET_SHOW[] =
     "gopmill asset show JOB [options]\n"
     "Shows the title that a job published: renditions, manifests, poster.\n\n" SCHEDULER_HELP
+        COMMON_HELP;
+
+static const char ASSET_DELETE[] =
+    "gopmill asset delete JOB [options]\n"
+    "Takes the title that a job published down: its files at the destination and the backup are\n"
+    "deleted, manifests first, then it leaves the list. There is no way back. It is done when\n"
+    "`asset show JOB` does not find it; until then that says what is in the way.\n\n" SCHEDULER_HELP
         COMMON_HELP;
 
 static const char UPLOADS[] = "gopmill uploads list          those that are not complete\n"
@@ -426,6 +434,7 @@ static const char *const TEXTS[] = {
     [GM_CMD_ASSET] = ASSET,
     [GM_CMD_ASSET_LIST] = ASSET_LIST,
     [GM_CMD_ASSET_SHOW] = ASSET_SHOW,
+    [GM_CMD_ASSET_DELETE] = ASSET_DELETE,
     [GM_CMD_UPLOADS] = UPLOADS,
     [GM_CMD_UPLOADS_LIST] = UPLOADS_LIST,
     [GM_CMD_UPLOADS_SHOW] = UPLOADS_SHOW,

@@ -49,6 +49,13 @@ static void print_quarantined(FILE *file, const json_t *answer)
             json_is_true(json_object_get(answer, "quarantined")) ? "in quarantine" : "takes tasks");
 }
 
+static void print_removed(FILE *file, const json_t *answer)
+{
+    const char *place = gm_job_text(answer, "destination");
+    fprintf(file, "%s is taken down%s%s\n", gm_job_text(answer, "job"),
+            place[0] != '\0' ? ", at " : "", place);
+}
+
 /* "<prefix><operand, escaped><suffix>" */
 static int set_path(struct gm_query *q, const char *prefix, const char *operand, const char *suffix,
                     struct gm_err *err)
@@ -79,6 +86,7 @@ static const struct plain PLAIN[] = {
     {GM_CMD_PIPELINE_LIST, "GET", "/v1/pipelines", NULL, gm_print_pipelines, GM_PAGING_NONE, NULL},
     {GM_CMD_PIPELINE_SHOW, "GET", "/v1/pipelines/", "", print_yaml, GM_PAGING_NONE, NULL},
     {GM_CMD_ASSET_SHOW, "GET", "/v1/assets", NULL, gm_print_asset, GM_PAGING_NONE, NULL},
+    {GM_CMD_ASSET_DELETE, "DELETE", "/v1/assets/", "", print_removed, GM_PAGING_NONE, NULL},
     {GM_CMD_UPLOADS_LIST, "GET", "/v1/uploads", NULL, gm_print_uploads, GM_PAGING_NONE, NULL},
     {GM_CMD_UPLOADS_SHOW, "GET", "/v1/uploads/", "", gm_print_upload, GM_PAGING_NONE, NULL},
     {GM_CMD_UPLOADS_DELETE, "DELETE", "/v1/uploads/", "", gm_print_upload_deleted, GM_PAGING_NONE,

@@ -103,6 +103,7 @@ const struct gm_command_row GM_COMMANDS[] = {
     {GM_CMD_ASSET_LIST, "asset", "list", NULL, NULL, GM_OPT_COMMON | GM_OPT_LIMIT | GM_OPT_QUERY,
      GM_NEEDS_FARM},
     {GM_CMD_ASSET_SHOW, "asset", "show", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
+    {GM_CMD_ASSET_DELETE, "asset", "delete", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_UPLOADS_LIST, "uploads", "list", NULL, NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_UPLOADS_SHOW, "uploads", "show", "UPLOAD", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_UPLOADS_DELETE, "uploads", "delete", "UPLOAD", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
