@@ -88,6 +88,28 @@ export function fileUrl(job, path) {
   return `/v1/jobs/${job}/files/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
+const OPEN_BYTES = 64 << 20; // it is in the tab's memory as a whole
+
+// The click on a link to a file: the browser would ask for it without the token.
+export async function openFile(event) {
+  const url = event.currentTarget.href;
+  if (!getToken()) {
+    return;
+  }
+  event.preventDefault();
+  const response = await fetch(url, { headers: headers() });
+  if (!response.ok) {
+    throw new ApiError(response.status, await problemOf(response));
+  }
+  if (Number(response.headers.get('Content-Length') ?? 0) > OPEN_BYTES) {
+    await response.body?.cancel();
+    throw new ApiError(0, { title: 'The file is larger than 64 MiB: fetch it with curl and the token' });
+  }
+  const address = URL.createObjectURL(await response.blob());
+  window.open(address, '_blank', 'noopener');
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
+
 // A file as an address that an element can show though it sends no token; free it with URL.revokeObjectURL.
 export async function objectUrl(url, signal) {
   const response = await fetch(url, { headers: headers(), signal });

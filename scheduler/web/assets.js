@@ -1,9 +1,10 @@
 // Finished titles: what was published, with posters.
 import { h, render } from './dom.js';
 import * as f from './format.js';
-import { fileUrl, get, objectUrl, query } from './api.js';
+import { call, fileUrl, get, objectUrl, openFile, query } from './api.js';
+import { confirmation } from './dialogs.js';
 import { watchJobs } from './live.js';
-import { empty, failure, icon, loading, time } from './ui.js';
+import { act, empty, failure, icon, loading, time, toast } from './ui.js';
 
 const PAGE = 60;
 const TYPED_MS = 250;
@@ -21,16 +22,89 @@ export function mountAssets(root) {
 
   async function poster(job) {
     const asset = rows.find((a) => a.job === job);
-    if (!asset?.poster || posters.has(job)) {
+    if (!asset?.poster || asset.known === false || posters.has(job)) {
       return;
     }
     posters.set(job, null);
     try {
-      posters.set(job, await objectUrl(fileUrl(job, asset.poster)));
-      draw();
+      const address = await objectUrl(fileUrl(job, asset.poster));
+      if (posters.has(job)) {
+        posters.set(job, address);
+        draw();
+      } else { // its row fell out meanwhile
+        URL.revokeObjectURL(address);
+      }
     } catch {
       // its place says that there is none
     }
+  }
+
+  // Pictures of rows that are gone take memory.
+  function dropPosters() {
+    const there = new Set(rows.map((a) => a.job));
+    for (const [job, address] of posters) {
+      if (!there.has(job)) {
+        posters.delete(job);
+        if (address) {
+          URL.revokeObjectURL(address);
+        }
+      }
+    }
+  }
+
+  // What was published since comes before what is shown; a title takes the place of the one at its destination.
+  async function loadNewer() {
+    const mine = run;
+    try {
+      const page = await get(query('/v1/assets', { limit: PAGE, q }));
+      if (mine !== run || isLoading) {
+        return;
+      }
+      const places = new Set(page.assets.map((a) => a.destination));
+      const jobs = new Set(rows.map((a) => a.job));
+      if (rows.length === 0 || page.assets.every((a) => !jobs.has(a.job))) { // more came than a page has
+        load(true);
+        return;
+      }
+      rows = page.assets.concat(rows.filter((a) => !places.has(a.destination)));
+      dropPosters();
+      draw();
+    } catch {
+      // the next event asks again
+    }
+  }
+
+  // Events were missed: as many rows as there were, anew.
+  async function loadAgain() {
+    const mine = ++run;
+    const many = rows.length;
+    let fresh = [];
+    let cursor = null;
+    try {
+      do {
+        const page = await get(query('/v1/assets', { limit: PAGE, q, cursor }));
+        if (mine !== run) {
+          return;
+        }
+        fresh = fresh.concat(page.assets);
+        cursor = page.next ?? null;
+      } while (cursor && fresh.length < many);
+      rows = fresh;
+      next = cursor;
+      error = null;
+    } catch (e) {
+      error = mine === run ? e : error;
+    }
+    if (mine === run) {
+      isLoading = false;
+      dropPosters();
+      draw();
+    }
+  }
+
+  function takeDown(a) {
+    confirmation(`Take “${f.name(a.title)}” down?`, `All its files at ${a.destination} are deleted, and its backup. Who plays it gets errors. There is no way back.`, 'Take it down',
+      () => act(() => call('DELETE', `/v1/assets/${a.job}`), 'It is being taken down').then(loadAgain));
   }
 
   async function load(fresh) {
@@ -48,6 +122,7 @@ export function mountAssets(root) {
       }
       rows = (fresh ? [] : rows).concat(page.assets);
       next = page.next ?? null;
+      dropPosters();
     } catch (e) {
       error = mine === run ? e : error;
     }
@@ -57,15 +132,19 @@ export function mountAssets(root) {
     }
   }
 
+  const open = (event) => openFile(event).catch((e) => toast(e.message, 'bad'));
+
   function card(a) {
     const best = [...a.renditions].sort((x, y) => y.height - x.height)[0];
     const image = posters.get(a.job);
     return h('article', { class: 'card asset', key: a.job, 'data-row': true },
       h('div', { class: 'poster', 'data-job': a.job, ref: (element) => seen.observe(element) }, image ? h('img', { src: image, alt: '' }) : h('span', { class: 'muted' }, a.poster ? '' : 'no poster'),
         a.duration_s ? h('span', { class: 'length' }, f.clock(a.duration_s)) : null),
-      h('h2', null, h('a', { href: `#/jobs/${a.job}` }, f.name(a.title))),
+      h('h2', null, a.known === false ? f.name(a.title) : h('a', { href: `#/jobs/${a.job}` }, f.name(a.title))),
       h('p', { class: 'muted' }, [best ? `${f.plural(a.renditions.length, 'rendition')} up to ${best.height}p` : 'sound', f.bytes(a.bytes)].join(' · '), ' · ', time(a.finished)),
-      h('div', { class: 'buttons' }, (a.manifests ?? []).map((m) => h('a', { key: m, class: 'button', href: fileUrl(a.job, m), target: '_blank', rel: 'noreferrer' }, m.endsWith('.mpd') ? 'DASH' : m.endsWith('.m3u8') ? 'HLS' : 'file'))));
+      a.removing ? h('p', { class: 'muted' }, a.removing.error ? ['It is being taken down: ', a.removing.error.text] : 'It is being taken down') : null,
+      h('div', { class: 'buttons' }, a.removing || a.known === false ? null : (a.manifests ?? []).map((m) => h('a', { key: m, class: 'button', href: fileUrl(a.job, m), target: '_blank', rel: 'noreferrer', onclick: open }, m.endsWith('.mpd') ? 'DASH' : m.endsWith('.m3u8') ? 'HLS' : 'file')),
+      a.removing ? null : h('button', { type: 'button', class: 'danger', key: 'down', 'aria-label': `Take down ${f.name(a.title)}`, onclick: () => takeDown(a) }, 'Take down')));
   }
 
   function draw() {
@@ -84,7 +163,17 @@ export function mountAssets(root) {
       next && !isLoading && !error ? h('p', { class: 'more' }, h('button', { type: 'button', onclick: () => load(false) }, 'More')) : null);
   }
 
-  const ends = watchJobs((type) => type === 'job.done' && load(true));
+  const ends = watchJobs((type, document) => {
+    if (type === 'job.done') {
+      loadNewer();
+    } else if (type === 'asset.removed') {
+      rows = rows.filter((a) => a.job !== document.id);
+      dropPosters();
+      draw();
+    } else if (type === 'again' || type === 'reset') {
+      loadAgain();
+    }
+  });
   load(true);
   return {
     draw: () => {},

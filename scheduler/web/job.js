@@ -171,6 +171,7 @@ export function mountJob(root, id) {
         h('p', { class: 'sub muted' }, chip(job.state), h('button', { type: 'button', class: 'plain id', title: 'Copy the id', onclick: () => copy(id) }, h('code', null, id)),
           ` ${job.pipeline} · ${job.tenant} · ${job.class}`, job.external_id ? ` · ${job.external_id}` : '', ' · submitted ', time(job.created),
           job.retry_of ? [' · retry of ', h('a', { href: `#/jobs/${job.retry_of}` }, f.shortId(job.retry_of))] : null,
+          job.retried_as ? [' · made again as ', h('a', { href: `#/jobs/${job.retried_as}` }, f.shortId(job.retried_as))] : null,
           job.deadline ? [' · due ', time(job.deadline)] : null, connection === 'down' && !isFinal(job) ? h('span', { class: 'bad-text' }, ' · not live') : null)), buttons()),
       trouble(job));
   }

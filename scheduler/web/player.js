@@ -2,8 +2,8 @@
 // and the sprites as places to jump to.
 import { h, render } from './dom.js';
 import * as f from './format.js';
-import { fileUrl, getToken, headers, objectUrl } from './api.js';
-import { empty, failure, section } from './ui.js';
+import { fileUrl, getToken, headers, objectUrl, openFile } from './api.js';
+import { empty, failure, section, toast } from './ui.js';
 
 const TILES_SHOWN = 60;
 
@@ -195,7 +195,7 @@ export class Result {
     render(this.root, section('Result', { id: 'result', aside: this.qualities() },
       this.error ? failure(this.error) : null,
       hasVideo ? h('div', { class: 'stage', key: 'stage', ref: (place) => place.append(this.video) }) : empty('Nothing here plays in a browser', 'The files are at ', h('code', null, this.job.destination), '.'),
-      h('div', { class: 'under' }, this.stats(), h('span', { class: 'links' }, links.slice(0, 8).map((o) => h('a', { key: o.path, href: fileUrl(this.job.id, o.path), target: '_blank', rel: 'noreferrer' }, o.path.split('/').pop(), o.bytes ? ` (${f.bytes(o.bytes)})` : '')))),
+      h('div', { class: 'under' }, this.stats(), h('span', { class: 'links' }, links.slice(0, 8).map((o) => h('a', { key: o.path, href: fileUrl(this.job.id, o.path), target: '_blank', rel: 'noreferrer', onclick: (e) => openFile(e).catch((x) => toast(x.message, 'bad')) }, o.path.split('/').pop(), o.bytes ? ` (${f.bytes(o.bytes)})` : '')))),
       this.imageError ? h('p', { class: 'muted' }, `Its images can’t be shown: ${this.imageError.message}`) : null,
       this.strip()));
   }
