@@ -127,7 +127,7 @@ void gm_farm_event(struct gm_http *http, const char *job_id, const char *type, c
     struct gm_farm_stream *farm = http->farm;
     struct gm_buf data = {0};
     struct gm_err err = {0};
-    bool of_job = strncmp(type, "job.", 4) == 0;
+    bool of_job = strncmp(type, "job.", 4) == 0 || strcmp(type, "asset.removed") == 0;
     farm->changed = true;
     if (of_job && seq != 0) {
         keep(farm, type, json, seq);

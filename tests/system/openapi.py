@@ -313,6 +313,19 @@ class Story:
         api.call("sweep", 404, "api.not_found", body={"sweep": 1 << 40})
         api.call("sweep", 200)
 
+    def takedown(self):
+        """While the node drains: who is to write there comes first."""
+        api, title = self.api, self.api.there["job"]
+        api.call("showAsset", 200, who="news", job=title)
+        other = api.call("submitJob", 201, body=self.job("out", tenant="news"))["id"]
+        api.call("deleteAsset", 409, "api.conflict", job=title)
+        api.call("cancelJob", 202, job=other)
+        wait_for("it is cancelled", lambda: api.call("showJob", 200, job=other)["state"] == "cancelled")
+        expect("nobody else's", api.call("deleteAsset", 404, who="sport", job=title)["code"] == "api.not_found")
+        expect("it goes", api.call("deleteAsset", 202, who="news", job=title)["removing"] is not None)
+        wait_for("it is gone", lambda: all(a["job"] != title for a in api.call("listAssets", 200)["assets"]))
+        expect("its job says so", api.call("showJob", 200, job=title)["removed"])
+
     def restart(self):
         """Last: the node goes. A job that is under way would find no other."""
         api = self.api
@@ -417,7 +430,7 @@ def main():
     for path, item in document.doc["paths"].items():
         methods = {m.upper(): item[m]["operationId"] for m in item if m in ("get", "post", "delete")}
         check(f"{path}: other methods", lambda: other_methods_are_refused(api, path, methods))
-    for step in [story.streams] + ([story.uploads_end, story.bucket] if api.uploads else []) + [story.restart]:
+    for step in [story.streams] + ([story.uploads_end, story.bucket] if api.uploads else []) + [story.takedown, story.restart]:
         check(step.__name__, step)
     check("each status was brought about", lambda: expect("not so: " + ", ".join(untried(api)), not list(untried(api))))
     print(f"{checks} checks, {api.calls} calls, {len(api.met)} of {sum(len(o['responses']) - ('default' in o['responses']) for o in document.operations.values())}"
