@@ -11,8 +11,11 @@ deaths=${1:-0} # 0: each point once
 rest=0.5       # seconds between two jobs that are cancelled
 RANDOM=${2:-1}
 programs=(gopmill-scheduler gopmill-node gopmill-worker)
-# Never reached: a node deletes nothing from a store, and what a scheduler publishes is in no folder.
+# Never reached: a node deletes nothing from a store, what a scheduler publishes is in no folder, and no title is taken down here.
 never=" gopmill-node:store.deleted gopmill-scheduler:store.folder_made "
+for name in master manifests outputs report; do
+  never="${never}gopmill-scheduler:takedown.$name "
+done
 
 declare -A todo
 for p in "${programs[@]}"; do
