@@ -15,7 +15,14 @@ static void run_destroy(struct gm_backup_run *run)
     }
     gm_outputs_fini(&run->outputs);
     gm_report_files_fini(&run->files);
+    while (run->behind != NULL) {
+        struct gm_backup_behind *next = run->behind->next;
+        free(run->behind->job_id);
+        free(run->behind);
+        run->behind = next;
+    }
     json_decref(run->source);
+    json_decref(run->finished);
     free(run->job_id);
     free(run->from_url);
     free(run->url);
@@ -32,9 +39,11 @@ static int fill(struct gm_backup_run *run, const struct gm_job_view *view, struc
     run->mark = strdup(view->backup.mark);
     run->publication = strdup(view->publication);
     run->source = gm_json_url(view->source_url);
+    run->finished = gm_json_time(view->finished_unix_ms);
     run->keeps_title = view->keeps_title;
+    run->done = view->backup.state == GM_BACKUP_DONE;
     if (run->from_url == NULL || run->mark == NULL || run->publication == NULL ||
-        run->source == NULL) {
+        run->source == NULL || run->finished == NULL) {
         return gm_err_nomem(err);
     }
     return gm_title_make(&source, view->pipeline, run->title, err);
@@ -119,16 +128,42 @@ static void step_work(void *arg)
     gm_backup_step(arg);
 }
 
+/* All outputs, from the first on. */
+static int read_outputs(struct gm_backup_run *run, struct gm_err *err)
+{
+    struct gm_outputs done = run->outputs;
+    run->outputs = (struct gm_outputs){0};
+    int rc = gm_outputs_read(run->d->core, run->job_id, &run->outputs, err);
+    if (rc == 0) {
+        gm_outputs_note_copied(&run->outputs, &done);
+    }
+    gm_outputs_fini(&done);
+    return rc;
+}
+
+/* A report is told where no other job publishes: gm_backup_defers has those wait that begin. */
+static int check_tell(const struct gm_backup_run *run, struct gm_err *err)
+{
+    const struct gm_core *core = run->d->core;
+    bool busy = gm_view_is_published_at(core, run->from_url, run->job_id) ||
+                gm_view_is_published_at(core, run->url, run->job_id);
+    return busy ? gm_err_set(err, GM_E_BUSY, 0, "another job publishes there now") : 0;
+}
+
 /* Negative: it did not begin. */
 static int begin(struct gm_backup_run *run, enum gm_backup_phase phase)
 {
     struct gm_err err = {0};
+    bool goes_on = run->phase == phase;
     run->phase = phase;
     int rc = run->from_url == NULL ? prepare(run, &err) : 0;
-    if (rc == 0 && (phase == GM_BACKUP_LOOK || phase == GM_BACKUP_AGAIN)) {
-        gm_outputs_fini(&run->outputs);
-        rc = gm_outputs_read(run->d->core, run->job_id, &run->outputs, &err);
-        run->lacking = rc == 0 ? gm_outputs_left(&run->outputs) : run->lacking;
+    if (rc == 0 && (phase == GM_BACKUP_LOOK || (phase == GM_BACKUP_COMPARE && !goes_on))) {
+        rc = read_outputs(run, &err);
+    }
+    if (rc == 0 && phase == GM_BACKUP_LOOK) {
+        run->lacking = gm_outputs_left(&run->outputs);
+    } else if (rc == 0 && phase == GM_BACKUP_TELL) {
+        rc = check_tell(run, &err);
     }
     rc = rc < 0 ? rc : gm_daemon_work(run->d, step_work, step_done, run, &err);
     if (rc < 0) {
@@ -141,11 +176,53 @@ static int begin(struct gm_backup_run *run, enum gm_backup_phase phase)
 static void end(struct gm_backup_run *run)
 {
     struct gm_daemon *d = run->d;
+    struct gm_backup_behind *behind = run->behind;
+    run->behind = NULL;
     if (run->noted) {
         gm_retire_note(d, run->url, 1);
     }
     run_drop(run);
     next_run(d);
+    while (behind != NULL) {
+        struct gm_backup_behind *next = behind->next;
+        if (!d->stopping) {
+            gm_publish_start(d, behind->job_id);
+        }
+        free(behind->job_id);
+        free(behind);
+        behind = next;
+    }
+}
+
+/* Its last try could have begun by now, and would have met the same. */
+static bool is_over(const struct gm_backup_run *run)
+{
+    struct gm_job_view view;
+    struct gm_err err;
+    bool over = false;
+    if (!run->running && !run->tells && !run->given_up &&
+        gm_view_job(run->d->core, run->job_id, &view, &err) == 0) {
+        over = view.backup.since_unix_ms > 0 && gm_time_unix_ms() - view.backup.since_unix_ms >=
+                                                    run->d->settings->backup_retry_s * 1000;
+        gm_view_job_fini(&view);
+    }
+    return over;
+}
+
+/* Those that wait behind a run that failed, for the same place, do not try it one after the other
+ * when their time is over: they end as it did. */
+static void give_up_behind(const struct gm_backup_run *failed)
+{
+    struct gm_daemon *d = failed->d;
+    for (struct gm_backup_run *run = d->backups.runs; run != NULL; run = run->next) {
+        if (strcmp(run->url, failed->url) != 0 || !is_over(run)) {
+            continue;
+        }
+        tell(d, run->job_id, 0, &failed->err);
+        run->given_up = is_given_up(d, run->job_id);
+        gm_log_err(GM_LOG_WARN, "backup_given_up", &failed->err, "job=%s backup=%s lacking=%d",
+                   run->job_id, run->url, 0);
+    }
 }
 
 /* The core has heard of the failure. What was copied is left to the notes, which delete it. */
@@ -155,9 +232,26 @@ static void after_failure(struct gm_backup_run *run)
     gm_log_err(GM_LOG_WARN, given_up ? "backup_given_up" : "backup_failed", &run->err,
                "job=%s backup=%s lacking=%llu", run->job_id, run->url,
                (unsigned long long)run->lacking);
+    if (run->of_place) {
+        give_up_behind(run);
+    }
     if (!given_up || begin(run, GM_BACKUP_LEAVE) < 0) {
         end(run);
     }
+}
+
+static enum gm_backup_phase next_phase(struct gm_backup_run *run)
+{
+    bool lacks = run->outputs.next < run->outputs.count;
+    if (run->phase != GM_BACKUP_COMPARE) {
+        return lacks ? GM_BACKUP_COPY : GM_BACKUP_COMPARE;
+    }
+    if (!run->compared) { /* there are more */
+        return GM_BACKUP_COMPARE;
+    }
+    run->compared = false;
+    run->copied_twice = true;
+    return GM_BACKUP_COPY;
 }
 
 static bool goes_on(struct gm_backup_run *run)
@@ -165,11 +259,18 @@ static bool goes_on(struct gm_backup_run *run)
     if (run->rc == 0 && !run->complete && atomic_load(&run->unwanted)) {
         run->rc = gm_err_set(&run->err, GM_E_CANCELLED, 0, "the result is taken down");
     }
-    if (run->rc < 0 || run->complete) {
-        return false;
+    return run->rc == 0 && !run->complete && begin(run, next_phase(run)) == 0;
+}
+
+/* It has told, or could not: the core asks again. */
+static void told(struct gm_backup_run *run)
+{
+    if (run->rc < 0) {
+        gm_log_err(GM_LOG_WARN, "backup_not_told", &run->err, "job=%s backup=%s", run->job_id,
+                   run->url);
     }
-    bool copied = run->outputs.next == run->outputs.count;
-    return begin(run, copied ? GM_BACKUP_AGAIN : GM_BACKUP_COPY) == 0;
+    tell(run->d, run->job_id, 0, run->rc < 0 ? &run->err : NULL);
+    end(run);
 }
 
 static void step_done(void *arg)
@@ -182,6 +283,10 @@ static void step_done(void *arg)
                        run->job_id, run->url, run->publication);
         }
         end(run);
+        return;
+    }
+    if (run->phase == GM_BACKUP_TELL && (run->rc == 0 || !d->stopping)) {
+        told(run);
         return;
     }
     if (d->stopping && !run->complete) { /* the next start goes on */
@@ -209,6 +314,14 @@ static bool is_busy(const struct gm_backups *backups, const char *url)
     return run != NULL;
 }
 
+static enum gm_backup_phase first_phase(const struct gm_backup_run *run)
+{
+    if (run->tells) {
+        return GM_BACKUP_TELL;
+    }
+    return run->given_up ? GM_BACKUP_LEAVE : GM_BACKUP_LOOK;
+}
+
 /* Those whose turn it is; a run that can't begin ends, and the rest is looked at anew. */
 static void next_run(struct gm_daemon *d)
 {
@@ -221,7 +334,7 @@ static void next_run(struct gm_daemon *d)
         }
         run->running = true;
         backups->running++;
-        if (begin(run, GM_BACKUP_LOOK) < 0) {
+        if (begin(run, first_phase(run)) < 0) {
             tell(d, run->job_id, run->lacking, &run->err);
             run_drop(run);
             run = backups->runs;
@@ -229,7 +342,27 @@ static void next_run(struct gm_daemon *d)
     }
 }
 
-void gm_backup_start(struct gm_daemon *d, const char *job_id)
+bool gm_backup_defers(struct gm_daemon *d, const char *destination_url, const char *job_id)
+{
+    struct gm_backup_run *run = d->backups.runs;
+    while (run != NULL && !(run->running && run->phase == GM_BACKUP_TELL &&
+                            (strcmp(run->url, destination_url) == 0 ||
+                             strcmp(run->from_url, destination_url) == 0))) {
+        run = run->next;
+    }
+    struct gm_backup_behind *behind = run != NULL ? calloc(1, sizeof *behind) : NULL;
+    if (behind != NULL && (behind->job_id = strdup(job_id)) == NULL) {
+        free(behind);
+        behind = NULL;
+    }
+    if (behind != NULL) {
+        behind->next = run->behind;
+        run->behind = behind;
+    }
+    return behind != NULL;
+}
+
+void gm_backup_start(struct gm_daemon *d, const char *job_id, bool tells)
 {
     struct gm_backup_run *run = NULL;
     struct gm_err err = {0};
@@ -239,6 +372,7 @@ void gm_backup_start(struct gm_daemon *d, const char *job_id)
         tell(d, job_id, 0, &err);
         return;
     }
+    run->tells = tells;
     struct gm_backup_run **last = &d->backups.runs;
     while (*last != NULL) {
         last = &(*last)->next;

@@ -17,9 +17,12 @@ struct gm_backups {             /* all-zero: empty */
     size_t running;
 };
 
-/* What the core asked for; answers with GM_EV_BACKED_UP. A daemon that stops answers nothing: the
- * next start asks again. */
-void gm_backup_start(struct gm_daemon *d, const char *job_id);
+/* What the core asked for (struct gm_backup); answers with GM_EV_BACKED_UP. A daemon that stops
+ * answers nothing: the next start asks again. */
+void gm_backup_start(struct gm_daemon *d, const char *job_id, bool tells);
+/* Whether the job publishes where a report is just written again: it begins when that is over.
+ * Without memory it does not wait. */
+bool gm_backup_defers(struct gm_daemon *d, const char *destination_url, const char *job_id);
 /* The job's result is taken down: nothing more is copied. False: a try still ends, ask again. */
 bool gm_backup_end(struct gm_daemon *d, const char *job_id);
 /* Those that wait. None may be running. */

@@ -10,12 +10,17 @@
  * includes this. */
 
 enum gm_backup_phase {
-    GM_BACKUP_LOOK,  /* what lacks; where nothing does, the end */
-    GM_BACKUP_COPY,  /* some of it */
-    GM_BACKUP_AGAIN, /* whether all of it came to be there, then the end */
-    GM_BACKUP_LEAVE  /* given up: what was copied is noted, to be deleted */
+    GM_BACKUP_LOOK,    /* what a list says that lacks */
+    GM_BACKUP_COPY,    /* some of it */
+    GM_BACKUP_COMPARE, /* whether all of it is there, asked of each; then the end */
+    GM_BACKUP_LEAVE,   /* given up: what was copied is noted, to be deleted */
+    GM_BACKUP_TELL     /* the report says how it ended */
 };
 
+struct gm_backup_behind {
+    struct gm_backup_behind *next;
+    char *job_id; /* owned */
+};
 struct gm_backup_run {
     struct gm_backup_run *next;
     struct gm_daemon *d; /* borrowed */
@@ -23,15 +28,23 @@ struct gm_backup_run {
     char *from_url; /* owned, and so is what follows: the destination; NULL: not its turn yet */
     char *mark;     /* of the backup; "": not known */
     char *publication;
-    json_t *source; /* owned; a string, as reports say it */
+    json_t *source;   /* owned; a string, as reports say it */
+    json_t *finished; /* owned; when the job did, as reports say it */
     char title[GM_TITLE_SIZE];
     bool keeps_title;
     bool running;
-    atomic_bool unwanted; /* the result is taken down */
+    atomic_bool unwanted;            /* the result is taken down */
+    bool tells;                      /* the backup is over: the report alone is written */
+    bool given_up;                   /* before its turn came */
+    bool of_place;                   /* what failed is that the backup can't be looked at */
+    bool done;                       /* tells: it lies there */
+    struct gm_backup_behind *behind; /* owned; jobs that publish when it has told */
     enum gm_backup_phase phase;
     struct gm_outputs outputs;    /* owned: from `next` on, what lacks */
     struct gm_report_files files; /* owned */
     uint64_t lacking;             /* keys; as far as is known */
+    bool compared;                /* all were asked for, some lacked */
+    bool copied_twice;            /* the second time sizes alone count */
     bool complete;                /* the manifests are there */
     bool noted;                   /* notes of older publications may be there */
     int rc;

@@ -45,6 +45,22 @@ static int check_standing(struct gm_backup_run *run, struct gm_store *from)
     return rc;
 }
 
+/* Another job's result may have come to the backup meanwhile, of another destination: the later
+ * one stays. Times of reports compare as texts. */
+static int check_later(struct gm_backup_run *run, struct gm_store *to)
+{
+    struct gm_standing_job job = {0};
+    int rc = gm_standing_job(to, &job, &run->err);
+    if (rc == 0 && job.id != NULL && strcmp(job.id, run->job_id) != 0 &&
+        strcmp(job.state, "done") == 0 &&
+        strcmp(job.finished, json_string_value(run->finished)) > 0) {
+        rc = gm_err_set(&run->err, GM_E_CONFLICT, 0,
+                        "job %.64s, which ended after this one, has its result there", job.id);
+    }
+    gm_standing_job_fini(&job);
+    return rc;
+}
+
 /* Of what stands at the backup: where it is to stay nothing is touched. */
 static int check_backup(struct gm_backup_run *run, struct gm_store *to)
 {
@@ -53,7 +69,8 @@ static int check_backup(struct gm_backup_run *run, struct gm_store *to)
                                .source = json_string_value(run->source),
                                .publication = run->publication};
     bool noted = false;
-    int rc = run->keeps_title ? gm_title_check(to, &own, &run->err) : 0;
+    int rc = check_later(run, to);
+    rc = rc == 0 && run->keeps_title ? gm_title_check(to, &own, &run->err) : rc;
     rc = rc < 0 ? rc : gm_replaced_is_noted(to, run->publication, &noted, &run->err);
     return rc < 0 || !noted ? rc : gm_replaced_drop(to, run->publication, &run->err);
 }
@@ -120,24 +137,70 @@ static void drop_uploads(const struct gm_backup_run *run, struct gm_store *to)
     }
 }
 
+/* So it would be for others, too. */
+static bool is_of_place(int rc)
+{
+    return rc < 0 && rc != -GM_E_TITLE_EXISTS && rc != -GM_E_CONFLICT && rc != -GM_E_LIMIT &&
+           rc != -GM_E_NOMEM;
+}
+
+static int check_both(struct gm_backup_run *run, const struct places *p)
+{
+    int rc = check_standing(run, p->from);
+    if (rc == 0) {
+        rc = check_backup(run, p->to);
+        run->of_place = is_of_place(rc);
+    }
+    return rc;
+}
+
 static int look(struct gm_backup_run *run, const struct places *p)
 {
     char prefix[GM_HOLD_NAME + 4];
     name_prefix(run, prefix);
-    int rc = check_standing(run, p->from);
-    rc = rc < 0 ? rc : check_backup(run, p->to);
+    int rc = check_both(run, p);
     rc = rc < 0 ? rc : gm_outputs_strike(&run->outputs, p->to, prefix, &run->err);
-    if (rc == 0 && run->phase == GM_BACKUP_AGAIN) { /* a list may be behind */
-        rc = gm_outputs_check(&run->outputs, p->to, run->outputs.count, &run->err);
-    }
     run->lacking = gm_outputs_left(&run->outputs);
-    if (rc == 0 && run->lacking == 0) {
-        rc = finish(run, p);
+    return rc;
+}
+
+/* What a list shows may be gone, and of those that were there before it may be another body. */
+static int compare(struct gm_backup_run *run, const struct places *p)
+{
+    gm_time until = gm_time_now() + STEP_TIME;
+    struct gm_store *from = run->copied_twice ? NULL : p->from;
+    int rc = 0;
+    while (rc == 0 && gm_time_now() < until) {
+        rc = gm_outputs_compare(&run->outputs, from, p->to, &run->err);
     }
+    if (rc <= 0) {
+        return rc;
+    }
+    run->compared = true;
+    run->lacking = gm_outputs_left(&run->outputs);
+    if (run->lacking > 0) {
+        return run->copied_twice
+                   ? gm_err_set(&run->err, GM_E_STORE_CORRUPT, 0,
+                                "%.150s is not there as it was copied", run->outputs.rows[0].key)
+                   : 0;
+    }
+    rc = check_both(run, p);
+    rc = rc < 0 ? rc : finish(run, p);
     if (run->complete) {
         drop_uploads(run, p->to);
     }
     return rc;
+}
+
+/* The report that says how the backup ended, at the destination, and where the result lies there,
+ * too. Each place must still show this job's. */
+static int tell_report(struct gm_backup_run *run, const struct places *p)
+{
+    const struct gm_buf *report = &run->files.report;
+    int rc = check_standing(run, p->from);
+    rc = rc < 0 ? rc : put(run, p->from, "report.json", report->data, report->size);
+    rc = rc < 0 || !run->done ? rc : check_standing(run, p->to);
+    return rc < 0 || !run->done ? rc : put(run, p->to, "report.json", report->data, report->size);
 }
 
 /* A body may be large, and its servers slow. */
@@ -166,17 +229,39 @@ static int copy(struct gm_backup_run *run, const struct places *p)
     return rc;
 }
 
+static int leave(struct gm_backup_run *run, struct gm_store *to)
+{
+    int64_t until_unix_ms = gm_time_unix_ms() + run->d->settings->publish_grace_s * 1000;
+    return gm_replaced_note_left(to, run->publication, until_unix_ms, &run->noted, &run->err);
+}
+
+static int in_both(struct gm_backup_run *run, const struct places *p)
+{
+    switch (run->phase) {
+    case GM_BACKUP_COPY:
+        return copy(run, p);
+    case GM_BACKUP_COMPARE:
+        return compare(run, p);
+    case GM_BACKUP_TELL:
+        return tell_report(run, p);
+    default:
+        return look(run, p);
+    }
+}
+
 static int work(struct gm_backup_run *run)
 {
     struct places p = {0};
     int rc = gm_publish_check_lead(run->d, &run->err);
-    rc = rc < 0 ? rc : open_backup(run, &p.to);
+    if (rc == 0 && (run->phase != GM_BACKUP_TELL || run->done)) {
+        rc = open_backup(run, &p.to);
+        run->of_place = is_of_place(rc);
+    }
     if (rc == 0 && run->phase == GM_BACKUP_LEAVE) {
-        int64_t until_unix_ms = gm_time_unix_ms() + run->d->settings->publish_grace_s * 1000;
-        rc = gm_replaced_note_left(p.to, run->publication, until_unix_ms, &run->noted, &run->err);
+        rc = leave(run, p.to);
     } else if (rc == 0) {
         rc = gm_stores_open(run->d->stores, run->from_url, false, &p.from, &run->err);
-        rc = rc < 0 ? rc : run->phase == GM_BACKUP_COPY ? copy(run, &p) : look(run, &p);
+        rc = rc < 0 ? rc : in_both(run, &p);
     }
     gm_store_close(&p.from);
     gm_store_close(&p.to);

@@ -92,7 +92,7 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
             gm_early_grown(d, fx->grown[i].job_id);
         }
         for (size_t i = 0; i < fx->backup_count && !d->stopping; i++) {
-            gm_backup_start(d, fx->backups[i].job_id);
+            gm_backup_start(d, fx->backups[i].job_id, fx->backups[i].tells);
         }
         for (size_t i = 0; i < fx->cleanup_count && !d->closing; i++) {
             gm_cleanup_start(d, fx->cleanups[i].job_id, fx->cleanups[i].last);

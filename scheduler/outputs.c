@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "storage/remote/stores.h"
 
 int gm_outputs_read(const struct gm_core *core, const char *job_id, struct gm_outputs *out,
                     struct gm_err *err)
@@ -176,6 +179,92 @@ int gm_outputs_strike(struct gm_outputs *outputs, struct gm_store *store, const 
     outputs->count = s.kept;
     outputs->next = 0;
     return rc < 0 ? rc : 0;
+}
+
+/* ---- asked for */
+
+/* Of an object in parts it is none, and a folder has none. */
+static bool is_md5(const char *etag)
+{
+    return etag[0] == '"' && strspn(etag + 1, "0123456789abcdefABCDEF") == 32 &&
+           strcmp(etag + 33, "\"") == 0;
+}
+
+static bool differ(const struct gm_store_look *a, const struct gm_store_look *b)
+{
+    return a->there && b->there && is_md5(a->stat.etag) && is_md5(b->stat.etag) &&
+           strcasecmp(a->stat.etag, b->stat.etag) != 0;
+}
+
+/* The next keys, once each; *out_next: the first row behind them. */
+static size_t take_keys(const struct gm_outputs *outputs, struct gm_store_look *looks,
+                        size_t *out_next)
+{
+    struct gm_outputs at = *outputs;
+    size_t n = 0;
+    for (; n < GM_OUTPUTS_COMPARED && at.next < at.count; at.next += gm_outputs_same(&at)) {
+        looks[n++] = (struct gm_store_look){.key = at.rows[at.next].key};
+    }
+    *out_next = at.next;
+    return n;
+}
+
+static bool has_size(const struct gm_output *rows, size_t count, const struct gm_store_look *look)
+{
+    size_t i = 0;
+    while (i < count && rows[i].size != look->stat.size) {
+        i++;
+    }
+    return look->there && i < count;
+}
+
+/* Moves the rows of the next key up, or frees them. */
+static void settle_key(struct gm_outputs *outputs, bool lacks)
+{
+    for (size_t same = gm_outputs_same(outputs); same > 0; same--) {
+        struct gm_output row = outputs->rows[outputs->next];
+        outputs->rows[outputs->next++].key = NULL;
+        if (lacks) {
+            outputs->rows[outputs->kept++] = row;
+        } else {
+            free(row.key);
+        }
+    }
+}
+
+int gm_outputs_compare(struct gm_outputs *outputs, struct gm_store *from, struct gm_store *to,
+                       struct gm_err *err)
+{
+    struct gm_store_look there[GM_OUTPUTS_COMPARED], here[GM_OUTPUTS_COMPARED] = {{.key = NULL}};
+    size_t end = 0, count = take_keys(outputs, there, &end);
+    int rc = gm_stores_look(to, there, count, err);
+    if (rc == 0 && from != NULL) {
+        (void)take_keys(outputs, here, &end);
+        rc = gm_stores_look(from, here, count, err);
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const struct gm_output *rows = outputs->rows + outputs->next;
+        bool other = from != NULL && !rows->copied && differ(&here[i], &there[i]);
+        settle_key(outputs, other || !has_size(rows, gm_outputs_same(outputs), &there[i]));
+    }
+    if (rc < 0 || outputs->next < outputs->count) {
+        return rc;
+    }
+    outputs->count = outputs->kept;
+    outputs->next = outputs->kept = 0;
+    return 1;
+}
+
+void gm_outputs_note_copied(struct gm_outputs *outputs, const struct gm_outputs *done)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < outputs->count; i++) {
+        while (at < done->next && strcmp(done->rows[at].key, outputs->rows[i].key) < 0) {
+            at++;
+        }
+        outputs->rows[i].copied =
+            at < done->next && strcmp(done->rows[at].key, outputs->rows[i].key) == 0;
+    }
 }
 
 uint64_t gm_outputs_left(const struct gm_outputs *outputs)

@@ -11,6 +11,7 @@ struct gm_output {
     char *key; /* owned; below the destination */
     uint64_t size;
     bool has_sha256;
+    bool copied; /* a moment ago, and compared with its hash then */
     uint8_t sha256[GM_SHA256_SIZE];
 };
 /* Rows that follow each other with one key are the sizes that it may have. */
@@ -18,6 +19,7 @@ struct gm_outputs {
     struct gm_output *rows; /* owned */
     size_t count;
     size_t next; /* the first that was not looked at */
+    size_t kept; /* gm_outputs_compare: rows before it lack, those from it to `next` are empty */
 };
 
 /* Thread: that of the core. Errors: NOTFOUND (no such job), NOMEM */
@@ -43,6 +45,17 @@ int gm_outputs_skim(struct gm_outputs *outputs, struct gm_store *store, const ch
  * Thread: any, one at a time per list. Errors: those of gm_store_list; some may be gone then */
 int gm_outputs_strike(struct gm_outputs *outputs, struct gm_store *store, const char *prefix,
                       struct gm_err *err) GM_MUST_CHECK;
+/* Asks the store itself for the next GM_OUTPUTS_COMPARED keys, which a list that is behind need not
+ * show as they are, and strikes off those that lie there with a size of theirs. Not those that
+ * `from` (may be NULL) has with another MD5, where both ETags are one and the row was not copied.
+ * 0: there are more; 1: all were asked for, those that lack are left, and `next` begins anew.
+ *
+ * Thread: any, one at a time per list. Errors: those of gm_stores_look */
+#define GM_OUTPUTS_COMPARED 64
+int gm_outputs_compare(struct gm_outputs *outputs, struct gm_store *from, struct gm_store *to,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* Rows whose keys are among those that `done` has copied are. */
+void gm_outputs_note_copied(struct gm_outputs *outputs, const struct gm_outputs *done);
 /* Copies the next key's body, of one of its sizes and with the hash that goes with it, from the
  * destination to another store; `next` is behind it then. scratch, guard: as of gm_store_copy.
  * Thread: any, one at a time per list. Errors: those of gm_outputs_check and gm_store_copy */

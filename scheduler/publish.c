@@ -396,6 +396,10 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
         return; /* it comes again */
     }
     int rc = gm_view_job(d->core, job_id, &view, &err);
+    if (rc == 0 && gm_backup_defers(d, view.destination_url, job_id)) {
+        gm_view_job_fini(&view);
+        return;
+    }
     if (rc == 0) {
         job = job_create(d, &view);
         const struct gm_title_source source = {view.source_url, view.source_name, view.tenant,

@@ -48,9 +48,10 @@ static int copy_texts(const json_t *report, struct gm_standing_job *out, struct 
                                    .state = strdup(text_of(job, "state")),
                                    .publication = strdup(text_of(job, "publication")),
                                    .title = strdup(text_of(job, "title")),
-                                   .source = strdup(text_of(job, "source"))};
+                                   .source = strdup(text_of(job, "source")),
+                                   .finished = strdup(text_of(job, "finished"))};
     if (copy.id == NULL || copy.state == NULL || copy.publication == NULL || copy.title == NULL ||
-        copy.source == NULL) {
+        copy.source == NULL || copy.finished == NULL) {
         gm_standing_job_fini(&copy);
         return gm_err_nomem(err);
     }
@@ -84,6 +85,7 @@ void gm_standing_job_fini(struct gm_standing_job *job)
     free(job->publication);
     free(job->title);
     free(job->source);
+    free(job->finished);
     *job = (struct gm_standing_job){0};
 }
 

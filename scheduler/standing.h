@@ -21,7 +21,7 @@ struct gm_standing {
 /* What report.json says of its job, whoever's it is; each owned, "" where it says nothing, all NULL
  * where there is no report that reads. */
 struct gm_standing_job {
-    char *id, *state, *publication, *title, *source;
+    char *id, *state, *publication, *title, *source, *finished;
 };
 int gm_standing_job(struct gm_store *store, struct gm_standing_job *out,
                     struct gm_err *err) GM_MUST_CHECK;

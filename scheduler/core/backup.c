@@ -10,6 +10,7 @@
 
 #define FIRST_PAUSE (10 * GM_SEC)
 #define LONGEST_PAUSE (15 * 60 * GM_SEC)
+#define TELLS 12u /* in about an hour and a half */
 
 void gm_core_backup_set(struct gm_cbackup *backup, const char *url, const char *mark)
 {
@@ -32,6 +33,7 @@ void gm_core_backup_load(struct gm_cbackup *backup, const Gm__BackupRow *row)
     backup->lacking = row->lacking;
     backup->failures = row->failures;
     backup->since_unix_ms = row->since_unix_ms;
+    backup->told = row->told;
 }
 
 void gm_core_backup_fini(struct gm_cbackup *backup)
@@ -59,6 +61,7 @@ Gm__BackupRow *gm_core_backup_row(const struct gm_cbackup *backup, Gm__BackupRow
     row->lacking = backup->lacking;
     row->failures = backup->failures;
     row->since_unix_ms = backup->since_unix_ms;
+    row->told = backup->told;
     return row;
 }
 
@@ -74,14 +77,23 @@ enum gm_backup_state gm_core_backup_state(const struct gm_cjob *job)
     return without ? GM_BACKUP_NONE : job->backup.state;
 }
 
+/* The report was written when it still waited. */
+static bool is_untold(const struct gm_cjob *job)
+{
+    enum gm_backup_state state = job->backup.state;
+    return job->state == GM_JOB_DONE && !job->plan_only && !job->backup.told &&
+           (state == GM_BACKUP_DONE || state == GM_BACKUP_FAILED);
+}
+
 void gm_core_backup_begin(struct gm_core *core, struct gm_cjob *job)
 {
-    if (!gm_core_backup_waits(job) || job->backup.busy) {
+    bool waits = gm_core_backup_waits(job);
+    if ((!waits && !is_untold(job)) || job->backup.busy) {
         return;
     }
     job->backup.busy = true;
     job->backup.at = 0;
-    if (job->backup.since_unix_ms == 0) {
+    if (waits && job->backup.since_unix_ms == 0) {
         job->backup.since_unix_ms = job->finished_unix_ms;
         gm_core_job_touch(core, job);
     }
@@ -122,6 +134,21 @@ static bool is_final(const struct gm_err *failure)
            failure->code == GM_E_LIMIT;
 }
 
+/* It is over: at the next tick the report is to say so. */
+static void settle(struct gm_core *core, struct gm_cbackup *backup, enum gm_backup_state state)
+{
+    backup->state = state;
+    backup->at = core->now;
+}
+
+/* The report says it, or could not. Where its place stays away the job goes on saying it alone. */
+static void note_told(struct gm_core *core, struct gm_cbackup *backup, const struct gm_err *failure)
+{
+    bool again = failure->code != GM_OK && !is_final(failure) && ++backup->tells < TELLS;
+    backup->told = !again;
+    backup->at = again ? core->now + pause_after(backup->tells) : 0;
+}
+
 void gm_core_backup_ended(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
                           uint64_t lacking)
 {
@@ -131,8 +158,12 @@ void gm_core_backup_ended(struct gm_core *core, struct gm_cjob *job, const struc
     }
     backup->busy = false;
     gm_core_job_touch(core, job);
+    if (backup->state != GM_BACKUP_WAITING) {
+        note_told(core, backup, failure);
+        return;
+    }
     if (failure->code == GM_OK) {
-        backup->state = GM_BACKUP_DONE;
+        settle(core, backup, GM_BACKUP_DONE);
         backup->lacking = 0;
         return;
     }
@@ -143,7 +174,7 @@ void gm_core_backup_ended(struct gm_core *core, struct gm_cjob *job, const struc
     int64_t left_ms =
         most_ms - (gm_core_stamp(core, backup->since_unix_ms) - backup->since_unix_ms);
     if (is_final(failure) || left_ms <= 0) {
-        backup->state = GM_BACKUP_FAILED;
+        settle(core, backup, GM_BACKUP_FAILED);
         return;
     }
     gm_time pause = pause_after(backup->failures);

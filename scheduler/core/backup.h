@@ -15,10 +15,11 @@ void gm_core_backup_fini(struct gm_cbackup *backup);
 /* Fills row and error, which the answer points at; NULL: there is none to write. */
 Gm__BackupRow *gm_core_backup_row(const struct gm_cbackup *backup, Gm__BackupRow *row,
                                   Gm__Error *error);
-/* A job that just became done, or was loaded: asks for a try where one is due. */
+/* A job that just became done, or was loaded: asks for a try where one is due, or, where the backup
+ * has ended, that the report be told so. */
 void gm_core_backup_begin(struct gm_core *core, struct gm_cjob *job);
 void gm_core_backup_tick(struct gm_core *core, struct gm_cjob *job);
-/* A try ended. */
+/* A try ended, or the report was told how the backup did: gm_backup.tells. */
 void gm_core_backup_ended(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
                           uint64_t lacking);
 /* The result is taken down: no more is tried. */

@@ -153,6 +153,17 @@ const char *gm_view_beside(const struct gm_core *core, const char *job_id, size_
     return NULL;
 }
 
+bool gm_view_is_published_at(const struct gm_core *core, const char *destination_url,
+                             const char *job_id)
+{
+    const struct gm_cjob *job = core->jobs;
+    while (job && (job->state != GM_JOB_PUBLISHING || strcmp(job->id, job_id) == 0 ||
+                   strcmp(job->destination_url, destination_url) != 0)) {
+        job = job->hh.next;
+    }
+    return job != NULL;
+}
+
 bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key)
 {
     const struct gm_cjob *job = NULL;

@@ -110,6 +110,7 @@ struct gm_cleanup {
  * BACKED_UP. */
 struct gm_backup {
     char *job_id; /* owned */
+    bool tells;   /* that is over: write the report once more, which then says how it ended */
 };
 
 /* An unfinished job of `publish: early` has more of its programme, or may have: view_early.h. */

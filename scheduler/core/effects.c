@@ -213,7 +213,8 @@ void gm_core_fx_backup(struct gm_core *core, const struct gm_cjob *job)
 {
     struct gm_effects *fx = core->fx;
     fx->backups = grow(fx->backups, fx->backup_count, sizeof(*fx->backups));
-    fx->backups[fx->backup_count++] = (struct gm_backup){.job_id = gm_mem_strdup(job->id)};
+    fx->backups[fx->backup_count++] = (struct gm_backup){
+        .job_id = gm_mem_strdup(job->id), .tells = job->backup.state != GM_BACKUP_WAITING};
 }
 
 void gm_core_fx_grown(struct gm_core *core, const struct gm_cjob *job)

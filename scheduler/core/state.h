@@ -227,8 +227,10 @@ struct gm_cbackup {
     uint64_t lacking;    /* objects, when that one ended */
     uint32_t failures;   /* tries */
     int64_t since_unix_ms;
-    bool busy;  /* a try was asked for */
-    gm_time at; /* the next one, 0: none is planned */
+    bool told;      /* the report says how it ended */
+    uint32_t tells; /* that failed */
+    bool busy;      /* a try was asked for, or that */
+    gm_time at;     /* the next one, 0: none is planned */
 };
 /* What a job lacks of its source, without which some of its units are not ready: arrival.c. */
 struct gm_arrival {

@@ -307,6 +307,9 @@ const char *gm_view_beside(const struct gm_core *core, const char *job_id, size_
  * that key, and is unfinished or has committed it: it must stay. */
 bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key);
 
+/* Whether a job other than job_id writes report and manifests there now. */
+bool gm_view_is_published_at(const struct gm_core *core, const char *destination_url,
+                             const char *job_id);
 /* True while a clean-up waits for leases that outlive their job, or for the tick that starts it
  * once they have ended. */
 bool gm_view_cleanup_waits(const struct gm_core *core);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "scheduler/outputs.h"
+#include "storage/remote/stores.h"
 #include "tests/common/scratch.h"
 
 static struct gm_err err;
@@ -230,6 +231,96 @@ static void a_body_is_copied_with_the_hash_of_its_size(void **state)
     scratch_remove(&other);
 }
 
+/* In the place of two buckets: what each has. */
+static struct gm_store_look destination[4], second[4];
+static struct gm_store *const FROM = (void *)destination, *const TO = (void *)second;
+
+int __wrap_gm_stores_look(struct gm_store *store, struct gm_store_look *looks, size_t count,
+                          struct gm_err *why);
+int __wrap_gm_stores_look(struct gm_store *store, struct gm_store_look *looks, size_t count,
+                          struct gm_err *why)
+{
+    const struct gm_store_look *all = store == TO ? second : destination;
+    (void)why;
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < 3 && strcmp(all[k].key, looks[i].key) != 0) {
+            k++;
+        }
+        looks[i].there = all[k].there;
+        looks[i].stat = all[k].stat;
+    }
+    return 0;
+}
+
+static void each_is_asked_for_whatever_a_list_says(void **state)
+{
+#define MD5(c) "\"" c c c c c c c c "\""
+    static const struct {
+        uint64_t size;
+        const char *here, *there;
+        bool gone, copied, lacks;
+    } rows[] = {
+        {1, MD5("aaaa"), MD5("AAAA"), false, false, false},
+        {2, "", "", false, false, true},
+        {1, "", "", true, false, true},
+        {9, "", "", false, false, false}, /* its other size */
+        {1, MD5("aaaa"), MD5("bbbb"), false, false, true},
+        {1, MD5("aaaa"), MD5("bbbb"), false, true, false},
+        {1, "\"aa-2\"", MD5("bbbb"), false, false, false},
+        {1, "", MD5("bbbb"), false, false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct gm_output list[] = {{.key = "a", .size = 1},
+                                         {.key = "a", .size = 9},
+                                         {.key = "b", .size = 5},
+                                         {.key = "c", .size = 5}};
+        const struct gm_output did[] = {{.key = "a", .size = 1}};
+        struct gm_outputs outputs = owned(list, 4), done = owned(did, 1);
+        for (size_t k = 0; k < 4; k++) {
+            static const char *const keys[] = {"a", "b", "c", ""};
+            destination[k] = second[k] = (struct gm_store_look){
+                .key = keys[k], .there = k < 3, .stat = {.size = k == 0 ? rows[i].size : 5}};
+        }
+        second[0].there = !rows[i].gone;
+        (void)snprintf(destination[0].stat.etag, sizeof(destination[0].stat.etag), "%s",
+                       rows[i].here);
+        (void)snprintf(second[0].stat.etag, sizeof(second[0].stat.etag), "%s", rows[i].there);
+        done.next = rows[i].copied ? 1 : 0;
+        gm_outputs_note_copied(&outputs, &done);
+        assert_int_equal(gm_outputs_compare(&outputs, FROM, TO, &err), 1);
+        assert_int_equal(gm_outputs_left(&outputs), rows[i].lacks ? 1 : 0);
+        if (rows[i].lacks) {
+            assert_string_equal(outputs.rows[0].key, "a");
+        }
+        gm_outputs_fini(&outputs);
+        gm_outputs_fini(&done);
+    }
+}
+
+static void many_are_asked_for_in_turns(void **state)
+{
+    struct gm_outputs outputs = {.count = 100};
+    (void)state;
+    outputs.rows = calloc(100, sizeof(*outputs.rows));
+    assert_non_null(outputs.rows);
+    for (size_t i = 0; i < 100; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "k%02zu", i);
+        outputs.rows[i] = (struct gm_output){.key = strdup(key), .size = 7};
+    }
+    for (size_t k = 0; k < 4; k++) {
+        second[k] = (struct gm_store_look){
+            .key = k == 0 ? "k50" : "k80", .there = k < 3, .stat = {.size = 7}};
+    }
+    assert_int_equal(gm_outputs_compare(&outputs, NULL, TO, &err), 0);
+    assert_int_equal(gm_outputs_compare(&outputs, NULL, TO, &err), 1);
+    assert_int_equal(gm_outputs_left(&outputs), 98);
+    assert_string_equal(outputs.rows[97].key, "k99");
+    gm_outputs_fini(&outputs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +329,8 @@ int main(void)
         cmocka_unit_test(a_list_shows_what_need_not_be_asked_for),
         cmocka_unit_test(what_a_list_shows_is_struck_off),
         cmocka_unit_test(a_body_is_copied_with_the_hash_of_its_size),
+        cmocka_unit_test(each_is_asked_for_whatever_a_list_says),
+        cmocka_unit_test(many_are_asked_for_in_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

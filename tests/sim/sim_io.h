@@ -309,6 +309,7 @@ struct sim {
     bool hold_commits;                          /* nothing is committed: a slow disk */
     gm_time killed_at;                          /* told to stop; 0: not */
     uint32_t backups;                           /* asked for; a test answers */
+    uint32_t tells;                             /* reports that are to be written again: the same */
     bool hold_publish;                          /* nothing is done in stores for the core */
     struct sim_op *ops[SIM_JOBS];               /* owned */
     size_t op_count;

@@ -210,7 +210,9 @@ static void release(struct sim *sim, struct gm_effects *fx)
     for (size_t p = 0; p < fx->publish_count; p++) {
         sim_daemon_publish(sim, fx->publishes[p].job_id);
     }
-    sim->backups += (uint32_t)fx->backup_count;
+    for (size_t b = 0; b < fx->backup_count; b++) {
+        *(fx->backups[b].tells ? &sim->tells : &sim->backups) += 1;
+    }
     for (size_t c = 0; c < fx->cleanup_count; c++) {
         sim_daemon_clean(sim, fx->cleanups[c].job_id);
     }

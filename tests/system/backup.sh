@@ -24,7 +24,10 @@ refused() { # status sentence out backup
   check "$2" status "$1" timeout 60 "$bin/gopmill" submit --no-upload "$work/film.mp4" --out "$3" --backup "$4" --pipeline "$work/small.yaml"
   check "$2: said" said "$2"
 }
+told() { jq -e '.backup.state == "done"' "$1/report.json" >/dev/null; } # folder
 same() { # what from to: the trees, with report and manifests
+  until_true "$1: the report of the destination says it" told "$2"
+  until_true "$1: that of the backup, too" told "$3"
   tree_hash "$2" >"$work/one.sha"
   tree_hash "$3" >"$work/two.sha"
   check "$1: there is a result" grep -q 'master.m3u8' "$work/one.sha"

@@ -177,6 +177,41 @@ static void what_lies_there_is_the_jobs(void **arg)
     sim_destroy(sim);
 }
 
+static void the_report_is_told_how_it_ended(void **arg)
+{
+    (void)arg;
+    struct sim *sim = done_job(0);
+    tell(sim, "job", GM_E_TITLE_EXISTS, 2);
+    sim_run(sim, 1);
+    assert_int_equal(sim->tells, 1);
+    tell(sim, "job", GM_E_STORE, 0);
+    assert_int_equal(view(sim, "job").error.code, GM_E_TITLE_EXISTS);
+    assert_int_equal(view(sim, "job").failures, 1);
+    sim_run(sim, 11);
+    assert_int_equal(sim->tells, 2); /* again, and after a restart */
+    sim_restart(sim);
+    sim_run(sim, 1);
+    assert_int_equal(sim->tells, 3);
+    tell(sim, "job", GM_OK, 0);
+    assert_int_equal(view(sim, "job").state, GM_BACKUP_FAILED);
+    sim_restart(sim);
+    sim_run(sim, 3600);
+    assert_int_equal(sim->tells, 3);
+    sim_destroy(sim);
+
+    sim = done_job(0);
+    tell(sim, "job", GM_OK, 0);
+    for (uint32_t i = 1; i <= 12; i++) { /* its place is away */
+        sim_run(sim, 901);
+        assert_int_equal(sim->tells, i);
+        tell(sim, "job", GM_E_STORE, 0);
+    }
+    sim_run(sim, 3600);
+    assert_int_equal(sim->tells, 12);
+    assert_int_equal(view(sim, "job").state, GM_BACKUP_DONE);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +221,7 @@ int main(void)
         cmocka_unit_test(what_no_time_mends_is_not_tried_again),
         cmocka_unit_test(a_job_without_a_result_has_none),
         cmocka_unit_test(a_job_that_waits_for_it_is_not_forgotten),
-        cmocka_unit_test(what_lies_there_is_the_jobs)};
+        cmocka_unit_test(what_lies_there_is_the_jobs),
+        cmocka_unit_test(the_report_is_told_how_it_ended)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
