@@ -329,3 +329,15 @@ int gm_manifest_check_playlist(const struct gm_buf *text, const struct gm_manife
     }
     return 0;
 }
+
+int gm_manifest_check_room(const struct gm_buf *master, const struct gm_buf *mpd,
+                           struct gm_err *err)
+{
+    size_t size = master->size + mpd->size;
+    return size <= GM_MANIFEST_ROOM
+               ? 0
+               : gm_err_set(err, GM_E_LIMIT, (int64_t)size,
+                            "the manifests name so many segments that they have %zu bytes, and may "
+                            "have %u: choose longer segments, or fewer renditions",
+                            size, GM_MANIFEST_ROOM);
+}

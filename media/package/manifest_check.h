@@ -28,6 +28,11 @@ const struct gm_manifest_object *gm_manifest_objects_find(const struct gm_manife
                                                           const char *path, size_t size);
 void gm_manifest_objects_fini(struct gm_manifest_objects *o);
 
+/* Both go to the scheduler as facts of the task, which may have no more than 16 MiB; what else
+ * these say is small. NULL data: there is none. Errors: LIMIT, with what to do. */
+#define GM_MANIFEST_ROOM ((16u << 20) - (64u << 10))
+int gm_manifest_check_room(const struct gm_buf *master, const struct gm_buf *mpd,
+                           struct gm_err *err) GM_MUST_CHECK;
 /* Whether all segments of a track are there with the sizes that its metas say. folder: as below. */
 int gm_manifest_check_sizes(const char *folder, const struct gm_manifest_track *track,
                             const struct gm_manifest_objects *objects,

@@ -372,7 +372,7 @@ static int write_manifests(struct package_task *t, struct gm_err *err)
             rc = gm_manifest_check_mpd(&t->mpd, &t->manifest, &t->objects, err);
         }
     }
-    return rc;
+    return rc < 0 ? rc : gm_manifest_check_room(&t->master, &t->mpd, err);
 }
 
 static int write_all(struct package_task *t, struct gm_err *err)

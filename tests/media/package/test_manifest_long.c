@@ -164,11 +164,24 @@ static void sizes_and_rates_are_whole(void **state)
     assert_int_equal(rate.peak_bps, BYTES * 8);
 }
 
+static void manifests_that_no_result_takes_say_what_to_do(void **state)
+{
+    struct gm_buf master = {.size = 1000}, mpd = {.size = GM_MANIFEST_ROOM - 1000};
+    struct gm_err err;
+    (void)state;
+    assert_true(GM_MANIFEST_ROOM < RESULT_BYTES);
+    assert_int_equal(gm_manifest_check_room(&master, &mpd, &err), 0);
+    mpd.size++;
+    assert_int_equal(gm_manifest_check_room(&master, &mpd, &err), -GM_E_LIMIT);
+    assert_non_null(strstr(err.text, "longer segments"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_hours_are_written_and_read_back),
         cmocka_unit_test(sizes_and_rates_are_whole),
+        cmocka_unit_test(manifests_that_no_result_takes_say_what_to_do),
     };
     return cmocka_run_group_tests_name("media/package/manifest_long", tests, set_up, tear_down);
 }
