@@ -40,7 +40,10 @@ bool gm_upload_has_ends(const struct gm_upload *u)
 /* Jobs that are to be told: the view may not change while it is read. */
 struct found {
     const struct gm_upload_desk *desk; /* borrowed; NULL: uploads are off */
-    char ids[16][65];
+    struct {
+        char id[65];
+        char etag[GM_UPLOAD_ETAG_SIZE]; /* of a whole one */
+    } jobs[16];
     size_t count;
 };
 
@@ -61,10 +64,18 @@ static bool goes_on(const struct gm_upload_desk *desk, const struct gm_arrival_v
 static void look(const struct gm_arrival_view *view, void *arg)
 {
     struct found *f = arg;
-    if (f->count < sizeof f->ids / sizeof f->ids[0] && goes_on(f->desk, view)) {
-        (void)strncpy(f->ids[f->count], view->job_id, sizeof f->ids[0] - 1);
-        f->count++;
+    const char *id = NULL;
+    if (f->count == sizeof f->jobs / sizeof f->jobs[0] || !goes_on(f->desk, view)) {
+        return;
     }
+    const struct gm_upload *u = f->desk != NULL && gm_parts_is_url(view->source_url, &id)
+                                    ? gm_uploads_find(&f->desk->table, id)
+                                    : NULL;
+    (void)strncpy(f->jobs[f->count].id, view->job_id, sizeof f->jobs[0].id - 1);
+    if (u != NULL && u->there == u->count) {
+        memcpy(f->jobs[f->count].etag, u->etag, sizeof u->etag);
+    }
+    f->count++;
 }
 
 void gm_upload_arrivals_tick(struct gm_daemon *d, gm_time now)
@@ -77,11 +88,12 @@ void gm_upload_arrivals_tick(struct gm_daemon *d, gm_time now)
     struct found f = {.desk = desk};
     gm_view_arrivals(d->core, look, &f);
     for (size_t i = 0; i < f.count; i++) {
-        struct gm_event event = {.type = GM_EV_ARRIVED, .job_id = f.ids[i]};
+        struct gm_event event = {
+            .type = GM_EV_ARRIVED, .job_id = f.jobs[i].id, .etag = f.jobs[i].etag};
         gm_daemon_tell(d, &event);
     }
     if (desk != NULL) { /* more than one look finds are found by the next */
-        desk->changed = f.count == sizeof f.ids / sizeof f.ids[0];
+        desk->changed = f.count == sizeof f.jobs / sizeof f.jobs[0];
         desk->next_arrivals = now + GM_SEC;
     }
 }

@@ -85,6 +85,21 @@ static void sweep_work(void *arg)
 
 /* ---- in the loop */
 
+static bool has_readers(const struct gm_upload_desk *desk, const struct gm_upload *u)
+{
+    char source[sizeof GM_PARTS_URL + GM_ID_SIZE];
+    (void)snprintf(source, sizeof source, GM_PARTS_URL "%s", u->id);
+    return gm_view_has_source(desk->d->core, source);
+}
+
+/* Nodes may have been told of it before this scheduler began: what is there must stay. */
+static void note_read(struct gm_upload_desk *desk)
+{
+    for (struct gm_upload *u = desk->table.all; u != NULL; u = u->hh.next) {
+        u->read = u->whole && u->there == u->count && has_readers(desk, u);
+    }
+}
+
 /* What was listed, unless it could not be. */
 static void learn(struct gm_upload_desk *desk, struct sweep *s)
 {
@@ -95,6 +110,7 @@ static void learn(struct gm_upload_desk *desk, struct sweep *s)
     }
     desk->table = s->table;
     s->table.all = NULL;
+    note_read(desk);
     desk->known = true;
     desk->next_sweep = gm_time_now() + GM_UPLOAD_SWEEP_EVERY;
     gm_log(GM_LOG_INFO, "uploads_listed", "uploads=%u open=%u",
@@ -175,10 +191,8 @@ static int choose(struct gm_upload_desk *desk, struct sweep *s, struct gm_err *e
         if (rc == 0 && (!u->whole || u->complete)) {
             rc = gm_upload_ids_add(&s->unread, u->id, err);
         }
-        char source[sizeof GM_PARTS_URL + GM_ID_SIZE];
-        (void)snprintf(source, sizeof source, GM_PARTS_URL "%s", u->id);
-        if (rc < 0 || (!u->leaving && (s->unix_ms < gm_upload_expires(u, keep_ms) ||
-                                       gm_view_has_source(desk->d->core, source)))) {
+        if (rc < 0 ||
+            (!u->leaving && (s->unix_ms < gm_upload_expires(u, keep_ms) || has_readers(desk, u)))) {
             continue;
         }
         rc = gm_upload_ids_add(&s->old, u->id, err);

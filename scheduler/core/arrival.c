@@ -1,6 +1,9 @@
 #include "scheduler/core/arrival.h"
 
+#include <stdlib.h>
+
 #include "scheduler/core/lease.h"
+#include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/view.h"
 
@@ -79,8 +82,13 @@ static void let_go(struct gm_core *core, struct gm_cjob *job, struct gm_unit *un
     }
 }
 
-void gm_core_arrival_over(struct gm_core *core, struct gm_cjob *job)
+void gm_core_arrival_over(struct gm_core *core, struct gm_cjob *job, const char *etag)
 {
+    if (job->arrival.begin && etag && etag[0] != '\0' && job->source_etag[0] == '\0') {
+        free(job->source_etag);
+        job->source_etag = gm_mem_strdup(etag);
+        gm_core_job_touch(core, job);
+    }
     job->arrival = (struct gm_arrival){.waits = false};
     for (uint32_t t = 0; t < job->task_count; t++) {
         for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {

@@ -15,8 +15,9 @@ void gm_core_arrival_begin(struct gm_core *core, struct gm_cjob *job);
 /* A heartbeat: the lease's worker waits for that part, by index + 1; 0: for none. It may lose its
  * units by it. Runs of chunks are left alone: they read what split has read. */
 void gm_core_arrival_said(struct gm_core *core, struct gm_lease *lease, uint32_t part);
-/* What the job waited for is there, or never comes. */
-void gm_core_arrival_over(struct gm_core *core, struct gm_cjob *job);
+/* What the job waited for is there, or never comes. etag: of a source whose URL takes other bytes,
+ * too: nothing was read of it, and from now on it must have that one. NULL or "": none. */
+void gm_core_arrival_over(struct gm_core *core, struct gm_cjob *job, const char *etag);
 /* The unit's pause has no end of its own. */
 bool gm_core_arrival_holds(const struct gm_unit *unit);
 

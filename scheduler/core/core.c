@@ -374,7 +374,7 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
         return take_down(core, job, err);
     }
     if (event->type == GM_EV_ARRIVED) {
-        gm_core_arrival_over(core, job);
+        gm_core_arrival_over(core, job, event->etag);
     } else if (event->type == GM_EV_TAKEN_DOWN) {
         gm_core_fx_event(core, job, "asset.removed", NULL, gm_job_state_name(job->state), true);
     } else if (event->type == GM_EV_PUBLISHED) {

@@ -203,6 +203,8 @@ struct gm_event {
     const char *job_id;
     const char *device; /* DRAIN, QUARANTINE; NULL: the whole node */
     const char *reason;
+    const char *etag; /* ARRIVED: of a source that was put as a whole, and can be again; NULL or "":
+                         there is none */
     const Gm__Envelope *envelope;
     const struct gm_submit *submit;
     struct gm_err failure;

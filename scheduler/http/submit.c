@@ -331,7 +331,7 @@ static int read_upload(struct submit *s, const char *id, struct gm_err *err)
         return 0;
     }
     s->source.size = u->size;
-    if (u->complete) { /* it does not change any more; of parts there is none */
+    if (u->there == u->count) { /* what jobs read is that; of parts there is none */
         memcpy(s->source.etag, u->etag, sizeof s->source.etag);
     }
     s->source.name = strdup(u->name);

@@ -320,7 +320,7 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
                                    .source_url =
                                        sim->params.remote ? "s3://in/in.mp4" : "file:///in.mp4",
                                    .source_size = 1000,
-                                   .source_etag = SIM_ETAG,
+                                   .source_etag = sim->params.without_etag ? "" : SIM_ETAG,
                                    .source_parts = parts,
                                    .source_part_count = sim->params.part_wait_ms > 0,
                                    .source_arrives = sim->params.part_wait_ms > 0,

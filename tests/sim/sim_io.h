@@ -44,6 +44,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t keep_finished;
     uint32_t backup_retry_s;
     bool early;            /* jobs publish early */
+    bool without_etag;     /* sources have none */
     uint32_t part_wait_ms; /* sources are of four parts, of which none is there; 0: they are not */
     const char *backup;    /* where jobs have their results copied to; NULL: nowhere */
     uint32_t loss;         /* a message vanishes */

@@ -160,6 +160,35 @@ static void after_a_restart_it_waits_again(void **arg)
     sim_destroy(sim);
 }
 
+static const char *etag_of(const struct sim *sim)
+{
+    const struct gm_cjob *job = NULL;
+    HASH_FIND_STR(sim->core->jobs, "job", job);
+    assert_non_null(job);
+    return job->source_etag;
+}
+
+static void what_came_as_a_whole_must_stay_what_it_was(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {
+        .seed = 1, .nodes = 1, .slots = 1, .part_wait_ms = 5000, .without_etag = true};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    (void)sim_submit(sim, "job", 2, 1, 50);
+    struct gm_event event = {.type = GM_EV_ARRIVED, .job_id = "job", .etag = SIM_ETAG};
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+    sim_commit(sim);
+    assert_string_equal(etag_of(sim), SIM_ETAG);
+    event.etag = "\"b\""; /* once */
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+    sim_commit(sim);
+    sim_restart(sim);
+    sim_run(sim, 2);
+    assert_string_equal(etag_of(sim), SIM_ETAG);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_part_that_comes_in_time_costs_nothing),
         cmocka_unit_test(one_that_waits_can_be_cancelled),
         cmocka_unit_test(after_a_restart_it_waits_again),
+        cmocka_unit_test(what_came_as_a_whole_must_stay_what_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
