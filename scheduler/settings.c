@@ -98,7 +98,7 @@ static const struct gm_option OPTIONS[] = {
      "Published titles that are listed; the oldest beyond that are forgotten."},
     {"tenants", GM_OPT_LIST, OPT(tenants), NULL, 0, 0,
      "Who jobs belong to, a line each: `NAME weight=N max_running=SLOTS max_queued=JOBS "
-     "max_submits_per_s=N`; `*`: all others."},
+     "max_submits_per_s=N max_uploads=N`; `*`: all others."},
     {"log_level", GM_OPT_STRING, OPT(log_level), "info", 0, 0,
      "error, warn, info, debug or trace."},
     {"log_json", GM_OPT_BOOL, OPT(log_json), "false", 0, 0, "Log JSON lines instead of logfmt."},

@@ -16,7 +16,8 @@ static int set(struct gm_tenant_params *t, const char *word, struct gm_err *err)
     } keys[] = {{"weight=", offsetof(struct gm_tenant_params, weight), GM_TENANT_MAX_WEIGHT},
                 {"max_running=", offsetof(struct gm_tenant_params, max_running), MOST},
                 {"max_queued=", offsetof(struct gm_tenant_params, max_queued), MOST},
-                {"max_submits_per_s=", offsetof(struct gm_tenant_params, max_submits_per_s), MOST}};
+                {"max_submits_per_s=", offsetof(struct gm_tenant_params, max_submits_per_s), MOST},
+                {"max_uploads=", offsetof(struct gm_tenant_params, max_uploads), MOST}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         size_t size = strlen(keys[i].name);
         int64_t value;
@@ -37,7 +38,7 @@ static int set(struct gm_tenant_params *t, const char *word, struct gm_err *err)
     }
     return gm_err_set(err, GM_E_CONFIG, 0,
                       "tenants: `%.80s` is none of weight=N, max_running=N, max_queued=N, "
-                      "max_submits_per_s=N",
+                      "max_submits_per_s=N, max_uploads=N",
                       word);
 }
 
@@ -103,4 +104,17 @@ void gm_tenants_free(struct gm_tenant_params *tenants, size_t count)
         free((char *)(uintptr_t)tenants[i].name);
     }
     free(tenants);
+}
+
+const struct gm_tenant_params *gm_tenants_find(const struct gm_tenant_params *tenants, size_t count,
+                                               const char *name)
+{
+    const struct gm_tenant_params *others = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(tenants[i].name, name) == 0) {
+            return &tenants[i];
+        }
+        others = strcmp(tenants[i].name, GM_TENANT_OTHERS) == 0 ? &tenants[i] : others;
+    }
+    return others;
 }

@@ -76,15 +76,6 @@ uint32_t gm_uploads_open_count(const struct gm_uploads *t)
     return count;
 }
 
-uint32_t gm_uploads_idle_count(const struct gm_uploads *t, int64_t now_unix_ms, int64_t idle_ms)
-{
-    uint32_t count = 0;
-    for (const struct gm_upload *u = t->all; u != NULL; u = u->hh.next) {
-        count += !u->leaving && gm_upload_state(u, now_unix_ms, idle_ms) == GM_UPLOAD_IDLE;
-    }
-    return count;
-}
-
 /* ---- parts */
 
 int gm_upload_name(struct gm_upload *u, uint64_t index, const uint8_t *sha256, struct gm_err *err)

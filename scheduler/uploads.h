@@ -63,8 +63,6 @@ void gm_uploads_drop(struct gm_uploads *t, struct gm_upload *u);
 void gm_uploads_fini(struct gm_uploads *t);
 /* Those that are neither complete nor leaving. */
 uint32_t gm_uploads_open_count(const struct gm_uploads *t);
-/* Those of them that are idle (gm_upload_state). */
-uint32_t gm_uploads_idle_count(const struct gm_uploads *t, int64_t now_unix_ms, int64_t idle_ms);
 
 /* Whether a part may be put with that hash (NULL: of a whole upload): 0 and it is the part's, 1: it
  * is there already. Errors: INVAL (no such part, or a hash where there is none, or none),

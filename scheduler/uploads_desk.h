@@ -26,9 +26,12 @@ struct gm_uploads_place gm_upload_desk_place(const struct gm_upload_desk *desk);
 struct gm_upload_limits gm_upload_desk_limits(const struct gm_upload_desk *desk);
 /* For what is written or deleted there, on the pool: each try asks who leads. arg: the desk. */
 int gm_upload_desk_leads(void *arg, struct gm_err *err) GM_MUST_CHECK;
-/* One more is about to be begun: BUSY where there are max_uploads. Each is followed by began. */
-int gm_upload_desk_begin(struct gm_upload_desk *desk, struct gm_err *err) GM_MUST_CHECK;
-void gm_upload_desk_began(struct gm_upload_desk *desk);
+/* That one is about to be begun: BUSY where there are max_uploads, or its tenant has as many as it
+ * may have. One of no tenant is GM_TENANT_DEFAULT's. Each is followed by began, with the same
+ * tenant. Errors: BUSY, NOMEM. */
+int gm_upload_desk_begin(struct gm_upload_desk *desk, const char *tenant,
+                         struct gm_err *err) GM_MUST_CHECK;
+void gm_upload_desk_began(struct gm_upload_desk *desk, const char *tenant);
 /* Whether a job of it need not wait for what inspection reads of it: begin and end, or all of a
  * short one. */
 bool gm_upload_has_ends(const struct gm_upload *u);

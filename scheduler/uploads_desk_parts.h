@@ -21,6 +21,11 @@ struct gm_parts_wait {
     gm_time since;
 };
 
+struct gm_upload_beginning {
+    struct gm_upload_beginning *next;
+    char tenant[65]; /* of 64 bytes at most */
+};
+
 struct gm_upload_desk {
     struct gm_daemon *d; /* borrowed */
     struct gm_uploads table;
@@ -28,9 +33,9 @@ struct gm_upload_desk {
     bool working;        /* that, or a sweep, is on the pool */
     struct gm_err error; /* why it could not be listed; code 0: not tried yet */
     gm_time next_try, next_sweep, next_look, next_arrivals;
-    bool changed;                /* something came, or goes: jobs may go on (uploads_arrivals.c) */
-    uint32_t beginning;          /* not in the table yet */
-    struct gm_parts_wait *waits; /* owned */
+    bool changed; /* something came, or goes: jobs may go on (uploads_arrivals.c) */
+    struct gm_upload_beginning *beginning; /* owned; not in the table yet */
+    struct gm_parts_wait *waits;           /* owned */
 };
 
 /* uploads_sweep.c: lists the bucket, for the first time or once more. */

@@ -29,6 +29,7 @@ struct gm_tenant_params {
     uint32_t max_queued;  /* unfinished jobs, more: BUSY; 0: no limit */
     /* That the HTTP API takes (scheduler/http/pace.h), of which the core knows nothing; 0: any. */
     uint32_t max_submits_per_s;
+    uint32_t max_uploads; /* open at a time (scheduler/uploads_desk.h), the same */
 };
 /* Errors: INVAL. */
 int gm_tenant_check(const struct gm_tenant_params *tenant, struct gm_err *err) GM_MUST_CHECK;

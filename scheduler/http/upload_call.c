@@ -12,7 +12,7 @@
 void gm_upload_call_destroy(struct gm_upload_call *c)
 {
     if (c->begun) {
-        gm_upload_desk_began(c->desk);
+        gm_upload_desk_began(c->desk, c->tenant);
     }
     gm_upload_destroy(&c->made);
     gm_uploads_fini(&c->listed);

@@ -35,10 +35,11 @@ struct gm_upload_call {
     int64_t unix_ms;
     void (*work)(struct gm_upload_call *c);
     void (*done)(void *arg);
-    gm_time time;  /* of work and of waiting for it; 0: as much as a client waits for */
-    gm_time until; /* the end of that */
-    bool writes;   /* asks who leads */
-    bool begun;    /* counted by the desk */
+    gm_time time;    /* of work and of waiting for it; 0: as much as a client waits for */
+    gm_time until;   /* the end of that */
+    bool writes;     /* asks who leads */
+    bool begun;      /* counted by the desk */
+    char tenant[65]; /* the same: of what */
     int rc;
     struct gm_err err;
 };

@@ -1,5 +1,6 @@
 /* POST /v1/uploads: one is begun. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/id.h"
 #include "scheduler/http/upload_call.h"
@@ -100,8 +101,9 @@ void gm_handle_upload(struct gm_request *r)
         rc = take_tenant(&r->caller, c->made, &err);
     }
     if (rc == 0) {
-        rc = gm_upload_desk_begin(c->desk, &err);
+        rc = gm_upload_desk_begin(c->desk, c->made->tenant, &err);
         c->begun = rc == 0;
+        (void)strncpy(c->tenant, c->made->tenant, sizeof c->tenant - 1);
     }
     json_decref(body);
     if (rc < 0) {

@@ -13,7 +13,8 @@ static void lines_name_tenants(void **state)
 {
     (void)state;
     char *lines[] = {(char *)"news weight=3  max_running=8 max_queued=100",
-                     (char *)"* max_queued=5 max_submits_per_s=2", (char *)"a-1.b_2", NULL};
+                     (char *)"* max_queued=5 max_submits_per_s=2 max_uploads=7", (char *)"a-1.b_2",
+                     NULL};
     struct gm_tenant_params *list = NULL;
     size_t count = 9;
     struct gm_err err;
@@ -28,6 +29,10 @@ static void lines_name_tenants(void **state)
     assert_int_equal(list[1].max_queued, 5);
     assert_int_equal(list[1].max_submits_per_s, 2);
     assert_int_equal(list[0].max_submits_per_s, 0);
+    assert_int_equal(list[1].max_uploads, 7);
+    assert_ptr_equal(gm_tenants_find(list, 2, "news"), &list[0]);
+    assert_ptr_equal(gm_tenants_find(list, 2, "a-1.b_2"), &list[1]);
+    assert_null(gm_tenants_find(list, 1, "x"));
     assert_string_equal(list[2].name, "a-1.b_2");
     gm_tenants_free(list, count);
     assert_int_equal(gm_tenants_parse(NULL, &list, &count, &err), 0);

@@ -122,6 +122,7 @@ void __wrap_gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event)
     assert_int_equal(event->type, GM_EV_ARRIVED);
     assert_string_equal(event->job_id, "job");
     f.arrived++;
+    (void)snprintf(f.etag, sizeof f.etag, "%s", event->etag);
 }
 
 static int setup(void **state)
@@ -423,6 +424,28 @@ static void a_whole_one_is_read_as_it_was_seen(void **state)
     gm_upload_destroy(&u);
 }
 
+/* Who read it before this scheduler began is not told in the bucket. */
+static void a_whole_one_that_jobs_may_have_read_takes_no_other_bytes(void **state)
+{
+    struct gm_upload *u = begin("{\"name\":\"a\",\"size\":3,\"whole\":true}"), *k = NULL;
+    char key[GM_UPLOAD_KEY_SIZE], source[64];
+    struct gm_err err;
+    (void)state;
+    gm_upload_whole_key(u->id, key);
+    put(key, "abc");
+    f.reads = true;
+    sweep();
+    k = gm_uploads_find(&f.d.uploads->table, u->id);
+    (void)snprintf(k->etag, sizeof k->etag, "\"1\"");
+    assert_int_equal(gm_upload_tag(k, "\"2\"", &err), -GM_E_CONFLICT);
+    (void)snprintf(source, sizeof source, "upload:%s", u->id);
+    f.arrival = (struct gm_arrival_view){.job_id = "job", .source_url = source, .begin = true};
+    gm_upload_arrivals_tick(&f.d, GM_SEC); /* and its jobs hear which those are */
+    assert_int_equal(f.arrived, 1);
+    assert_string_equal(f.etag, "\"1\"");
+    gm_upload_destroy(&u);
+}
+
 static void idle_ones_leave_room_for_others(void **state)
 {
     struct gm_upload *list[4];
@@ -432,16 +455,43 @@ static void idle_ones_leave_room_for_others(void **state)
         list[i] = begin_two();
     }
     sweep();
-    assert_int_equal(gm_upload_desk_begin(f.d.uploads, &err), -GM_E_BUSY);
+    assert_int_equal(gm_upload_desk_begin(f.d.uploads, "", &err), -GM_E_BUSY);
     f.unix_ms += HOUR + 1;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(gm_upload_desk_begin(f.d.uploads, &err), 0);
+        assert_int_equal(gm_upload_desk_begin(f.d.uploads, "", &err), 0);
     }
-    assert_int_equal(gm_upload_desk_begin(f.d.uploads, &err), -GM_E_BUSY);
+    assert_int_equal(gm_upload_desk_begin(f.d.uploads, "", &err), -GM_E_BUSY);
     for (int i = 0; i < 3; i++) {
-        gm_upload_desk_began(f.d.uploads);
+        gm_upload_desk_began(f.d.uploads, "");
         gm_upload_destroy(&list[i]);
     }
+}
+
+static void a_tenant_may_have_so_many(void **state)
+{
+    struct gm_tenant_params lines[] = {{.name = "a", .max_uploads = 1},
+                                       {.name = "b"},
+                                       {.name = GM_TENANT_OTHERS, .max_uploads = 1}};
+    struct gm_upload *u = begin("{\"name\":\"a\",\"size\":3,\"part_size\":3,\"tenant\":\"a\"}");
+    struct gm_err err;
+    (void)state;
+    f.settings.max_uploads = 100;
+    f.settings.tenant_list = lines;
+    f.settings.tenant_count = 3;
+    sweep();
+    assert_int_equal(gm_upload_desk_begin(f.d.uploads, "a", &err), -GM_E_BUSY);
+    assert_non_null(strstr(err.text, "tenant a has 1 uploads under way"));
+    for (int i = 0; i < 3; i++) { /* its line says nothing of it */
+        assert_int_equal(gm_upload_desk_begin(f.d.uploads, "b", &err), 0);
+    }
+    assert_int_equal(gm_upload_desk_begin(f.d.uploads, "", &err), 0);
+    assert_int_equal(gm_upload_desk_begin(f.d.uploads, "default", &err), -GM_E_BUSY);
+    gm_upload_desk_began(f.d.uploads, "");
+    assert_int_equal(gm_upload_desk_begin(f.d.uploads, "default", &err), 0);
+    f.unix_ms += HOUR + 1;
+    assert_int_equal(gm_upload_desk_begin(f.d.uploads, "a", &err), 0); /* the other one is idle */
+    gm_upload_destroy(&u);
+    f.settings.tenant_list = NULL;
 }
 
 static bool goes_on(void)
@@ -539,7 +589,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bucket_that_is_away_is_waited_for_a_while, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_whole_one_is_read_as_it_was_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_whole_one_that_jobs_may_have_read_takes_no_other_bytes,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(idle_ones_leave_room_for_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tenant_may_have_so_many, setup, teardown),
         cmocka_unit_test_setup_teardown(jobs_go_on_when_what_they_wait_for_is_there_or_never_comes,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_looked_for_when_something_came, setup,
