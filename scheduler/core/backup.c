@@ -81,7 +81,7 @@ enum gm_backup_state gm_core_backup_state(const struct gm_cjob *job)
 static bool is_untold(const struct gm_cjob *job)
 {
     enum gm_backup_state state = job->backup.state;
-    return job->state == GM_JOB_DONE && !job->plan_only && !job->backup.told &&
+    return job->state == GM_JOB_DONE && !job->plan_only && !job->removed && !job->backup.told &&
            (state == GM_BACKUP_DONE || state == GM_BACKUP_FAILED);
 }
 
