@@ -233,6 +233,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_version = s->source_version;
     job->source_etag = gm_mem_strdup(s->source_etag ? s->source_etag : "");
     gm_source_parts_set(&job->source_parts, s->source_part_count, s->source_parts);
+    job->webhook = gm_mem_strdup(s->webhook);
     gm_core_backup_set(&job->backup, s->backup_url, s->backup_mark);
     job->retry_of = gm_mem_strdup(s->retry_of);
     job->retried_as = gm_mem_strdup("");
@@ -254,6 +255,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     core->unfinished++;
     core->job_states[job->state]++;
     core->counts.accepted++;
+    gm_core_fx_event(core, job, "job.accepted", NULL, "queued", true);
     gm_core_fx_event(core, job, "job.state", NULL, "queued", true);
     gm_core_job_advance(core, job);
     if (s->source_arrives) {

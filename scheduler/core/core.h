@@ -85,7 +85,9 @@ struct gm_send {
     Gm__Envelope *envelope; /* NULL: there is nothing to say after all */
     bool durable;           /* leaves only after the rows are on disk */
 };
-/* type "job.state" {"id","state"}; "task" {"id","task","state"}; "progress" {"id","state"}, at most
+/* type "job.accepted" {"id","state"}, the first; "job.inspected", once, when the source's facts are
+ * known; "job.playable", once, when the first segments of every rendition and track are committed;
+ * "job.state"; "task" {"id","task","state"}; "progress" {"id","state"}, at most
  * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled"
  * {"id","state"}, and "asset.removed", the same, when its result was taken down. Of no job:
  * "node.held", "node.released", "node.quarantined", "node.trial", "node.resumed"
@@ -163,6 +165,7 @@ struct gm_submit {                /* borrowed; copied */
     int32_t priority;         /* 0..100, default 50 */
     const char *tenant;       /* NULL or "": "default" */
     int64_t deadline_unix_ms; /* it should be done by then; 0: none */
+    const char *webhook;      /* URL that is told of its events; NULL or "": none */
     const char *external_id;  /* "" where none */
     const char *traceparent;  /* common/traceparent.h; NULL or "": none */
     const char *retry_of;     /* the job that it makes again; NULL or "": none */

@@ -77,6 +77,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     free(job->retried_as);
     free(job->external_id);
     free(job->traceparent);
+    free(job->webhook);
     free(job->publication);
     if (job->chain) {
         gm__chain__free_unpacked(job->chain, NULL);

@@ -8,6 +8,7 @@
 #include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/news.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
@@ -204,6 +205,7 @@ void gm_core_job_advance(struct gm_core *core, struct gm_cjob *job)
     if (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) {
         return;
     }
+    gm_core_news(core, job);
     if (job->plan_only && gm_core_task_is_done(job->plan)) {
         gm_core_job_move(core, job, GM_JOB_EV_PLANNED);
         gm_core_job_end_units(core, job);

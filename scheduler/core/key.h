@@ -14,7 +14,8 @@ enum gm_row_kind {
     GM_ROW_ITEM = 3,    /* job, task, instance, stream, index */
     GM_ROW_OBJECT = 4,  /* job, store, name: its key in that store */
     GM_ROW_ATTEMPT = 5, /* job, number */
-    GM_ROW_NODE = 6 /* name: drained nodes; and, as "history/...", what tasks cost (state.proto) */
+    GM_ROW_NODE = 6 /* name: drained nodes; and, as "history/...", what tasks cost, as "hook/...",
+                       events to be delivered (state.proto) */
 };
 struct gm_key {
     enum gm_row_kind kind;

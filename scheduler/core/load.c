@@ -144,6 +144,13 @@ static struct gm_inst *find_inst(const struct gm_core *core, const struct gm_key
     return task && key->instance < task->inst_count ? &task->insts[key->instance] : NULL;
 }
 
+static void load_told(struct gm_cjob *job, const Gm__JobRow *row)
+{
+    job->traceparent = gm_mem_strdup(row->traceparent);
+    job->webhook = gm_mem_strdup(row->webhook);
+    job->told = row->told;
+}
+
 static int load_job(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)
 {
     const Gm__JobRow *row = (const Gm__JobRow *)loading->message;
@@ -169,7 +176,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->destination_mark = gm_mem_strdup(row->destination_mark);
     job->work_mark = gm_mem_strdup(row->work_mark);
     job->external_id = gm_mem_strdup(row->external_id);
-    job->traceparent = gm_mem_strdup(row->traceparent);
+    load_told(job, row);
     gm_core_backup_load(&job->backup, row->backup);
     job->removed = row->removed;
     job->retry_of = gm_mem_strdup(row->retry_of);
@@ -435,6 +442,9 @@ static void load_node(struct gm_core *core, const Gm__NodeRow *row)
     }
     if (row->asset) {
         return; /* the daemon's */
+    }
+    if (row->hook) {
+        return; /* a delivery that waits: scheduler/hooks has it */
     }
     gm_core_watch_load(core, row);
     HASH_FIND_STR(core->drained, row->node_id, drained);

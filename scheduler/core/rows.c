@@ -71,6 +71,8 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.priority = job->priority;
     row.tenant = job->tenant ? job->tenant->name : (char *)protobuf_c_empty_string;
     row.deadline_unix_ms = job->deadline_unix_ms;
+    row.webhook = job->webhook;
+    row.told = job->told;
     row.plan_only = job->plan_only;
     row.keeps_title = job->keeps_title;
     row.created_unix_ms = job->created_unix_ms;

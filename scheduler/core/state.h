@@ -272,6 +272,8 @@ struct gm_cjob {
     struct gm_turn turn;
     bool plan_only;
     bool keeps_title;
+    char *webhook; /* owned; "": none */
+    uint32_t told; /* enum gm_news bits */
     int64_t created_unix_ms, started_unix_ms, finished_unix_ms;
     enum gm_job_state state;
     struct gm_err error;

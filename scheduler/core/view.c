@@ -207,7 +207,8 @@ bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card
                                  .external_id = job->external_id,
                                  .source_name = job->source_name,
                                  .seq = job->seq,
-                                 .removed = job->removed};
+                                 .removed = job->removed,
+                                 .webhook = job->webhook};
     return true;
 }
 
@@ -244,6 +245,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                                        .lacking = job->backup.lacking,
                                        .failures = job->backup.failures,
                                        .since_unix_ms = job->backup.since_unix_ms},
+                            .webhook = job->webhook,
                             .external_id = job->external_id,
                             .traceparent = job->traceparent,
                             .retry_of = job->retry_of,

@@ -100,6 +100,7 @@ struct gm_job_view {
     const char *retry_of;    /* the job that it makes again; "": none, and so is the next */
     const char *retried_as;  /* the newest that makes it again */
     bool removed;            /* its result is taken down, or is being: no file of it is given */
+    const char *webhook;     /* "": none */
     const char *publication; /* "" until plan is done */
     /* What pictures are encoded with: "" until plan is done. And what the job gave up. */
     const char *chain;
@@ -159,6 +160,7 @@ struct gm_card_view {
     const char *id, *tenant, *pipeline_name, *external_id, *source_name;
     uint64_t seq;
     bool removed;
+    const char *webhook; /* "": none */
 };
 bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card_view *out);
 /* Where a job reads and writes, at no cost that grows with it: asked for each assignment. Both

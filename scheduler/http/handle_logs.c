@@ -61,6 +61,23 @@ static void say_end(struct line *line, const struct gm_job_view *job, const char
     }
 }
 
+/* What a job comes by once. */
+static bool say_news(struct line *line, const char *type)
+{
+    static const struct {
+        const char *type, *text;
+    } news[] = {{"job.accepted", "The job was accepted."},
+                {"job.inspected", "The source is inspected."},
+                {"job.playable", "The first segments of all renditions are made and verified."}};
+    for (size_t i = 0; i < sizeof news / sizeof news[0]; i++) {
+        if (strcmp(type, news[i].type) == 0) {
+            (void)snprintf(line->text, sizeof line->text, "%s", news[i].text);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_event(const struct gm_state_event *e, void *arg)
 {
     struct log *log = arg;
@@ -81,7 +98,7 @@ static void add_event(const struct gm_state_event *e, void *arg)
                        "What encodes was given up: all after `inspect` is made anew.");
     } else if (strcmp(e->type, "asset.removed") == 0) {
         (void)snprintf(line->text, sizeof line->text, "What the job published was taken down.");
-    } else {
+    } else if (!say_news(line, e->type)) {
         say_end(line, log->job, state);
     }
     json_decref(data);

@@ -119,7 +119,7 @@ static void look_at_logs(struct farm *f, const char *id)
     size_t failed = 0, i = 0, n;
     json_t *all = get(f, id, "/logs");
     const json_t *line = NULL;
-    expect_text(all, "lines/0/text", "The job is queued.");
+    expect_text(all, "lines/0/text", "The job was accepted.");
     assert_true(json_is_null(at(all, "next")));
     n = json_array_size(at(all, "lines"));
     json_array_foreach(at(all, "lines"), i, line)

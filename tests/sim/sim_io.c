@@ -19,6 +19,17 @@ bool sim_happens(struct sim *sim, uint32_t chance)
     return chance > 0 && sim_random(sim, 10000) < chance;
 }
 
+static void note_news(struct sim *sim, const struct gm_job_event *e)
+{
+    bool once = strcmp(e->type, "job.accepted") == 0 || strcmp(e->type, "job.inspected") == 0 ||
+                strcmp(e->type, "job.playable") == 0;
+    struct sim_job *job = once ? sim_find_job(sim, e->job_id) : NULL;
+    size_t n = job ? strlen(job->news) : 0;
+    if (job && n + 1 < sizeof(job->news)) {
+        job->news[n] = e->type[4];
+    }
+}
+
 /* What a step made is looked at, and waits for the disk. */
 static void keep_effects(struct sim *sim, struct gm_effects *fx)
 {
@@ -29,6 +40,7 @@ static void keep_effects(struct sim *sim, struct gm_effects *fx)
         if (strcmp(fx->events[i].type, "job.replanned") == 0) {
             sim_find_job(sim, fx->events[i].job_id)->replanned = true;
         }
+        note_news(sim, &fx->events[i]);
     }
     sim_store_keep(sim, fx);
 }

@@ -134,7 +134,8 @@ struct sim_job {
     bool cancelled;
     enum gm_job_state cancelled_as; /* its state then */
     uint32_t published, cleaned;    /* times */
-    bool pruned, pruned_keeps;      /* the core forgot it, but its outputs were to stay */
+    char news[16]; /* of job.accepted, .inspected, .playable the first letter, as they came */
+    bool pruned, pruned_keeps; /* the core forgot it, but its outputs were to stay */
     enum gm_job_state pruned_as;
 };
 
