@@ -1,10 +1,13 @@
 #include "common/hash.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #define PIECE ((size_t)1 << 20)
 
@@ -176,6 +179,64 @@ char *gm_md5_base64(const uint8_t md5[GM_MD5_SIZE], char out[GM_MD5_BASE64])
 
     GM_ASSERT(size == GM_MD5_BASE64 - 1);
     return out;
+}
+
+void gm_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
+                    uint8_t out[GM_SHA256_SIZE])
+{
+    unsigned out_size = 0;
+    const uint8_t *mac = HMAC(EVP_sha256(), key, (int)key_size, data, size, out, &out_size);
+
+    GM_ASSERT(mac != NULL && out_size == GM_SHA256_SIZE);
+}
+
+char *gm_base64(const void *data, size_t size, char *out)
+{
+    int written = EVP_EncodeBlock((unsigned char *)out, data, (int)size);
+
+    GM_ASSERT((size_t)written == GM_BASE64_SIZE(size) - 1);
+    return out;
+}
+
+static int base64_value(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c != '\0' ? strchr(digits, c) : NULL;
+
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* Four characters each; of the last ones `=` stands for bytes that are not there, and bits that
+ * belong to none are 0. */
+long gm_base64_decode(const char *text, void *out, size_t most)
+{
+    uint8_t *to = out;
+    size_t length = strlen(text), size = 0;
+
+    if (length % 4 != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < length; i += 4) {
+        bool last = i + 4 == length;
+        size_t pads = !last || text[i + 3] != '=' ? 0 : text[i + 2] == '=' ? 2 : 1;
+        uint32_t bits = 0;
+
+        for (size_t k = 0; k < 4 - pads; k++) {
+            int value = base64_value(text[i + k]);
+
+            if (value < 0) {
+                return -1;
+            }
+            bits |= (uint32_t)value << (18 - 6 * k);
+        }
+        if ((bits & ((1u << (8 * pads)) - 1)) != 0 || size + 3 - pads > most) {
+            return -1;
+        }
+        for (size_t k = 0; k < 3 - pads; k++) {
+            to[size++] = (uint8_t)(bits >> (16 - 8 * k));
+        }
+    }
+    return (long)size;
 }
 
 char *gm_hex(const void *data, size_t size, char *out)

@@ -30,6 +30,15 @@ int gm_hash_part(int fd, uint64_t offset, uint64_t size, uint8_t out_sha256[GM_S
 /* An MD5 as Content-MD5 has it (RFC 4648 section 4); returns out. */
 char *gm_md5_base64(const uint8_t md5[GM_MD5_SIZE], char out[GM_MD5_BASE64]);
 
+/* HMAC-SHA256 (RFC 2104). Aborts when memory has run out. */
+void gm_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
+                    uint8_t out[GM_SHA256_SIZE]);
+/* RFC 4648 section 4, padded. */
+#define GM_BASE64_SIZE(size) (((size) + 2) / 3 * 4 + 1)
+char *gm_base64(const void *data, size_t size, char *out);
+/* Its inverse, strictly: the bytes, or -1 where text is not that or there are more than `most`. */
+long gm_base64_decode(const char *text, void *out, size_t most);
+
 /* size bytes as lower-case hex into out[2 * size + 1]; returns out. */
 char *gm_hex(const void *data, size_t size, char *out);
 

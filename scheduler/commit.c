@@ -380,6 +380,11 @@ int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wa
     return 0;
 }
 
+int64_t gm_commit_next_event(const struct gm_commit *c)
+{
+    return c->next_seq;
+}
+
 void gm_commit_tick(struct gm_commit *c)
 {
     settle(c);

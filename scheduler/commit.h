@@ -37,6 +37,8 @@ int gm_commit_start(uv_loop_t *loop, struct gm_state *state, gm_commit_fn fn, vo
  * Errors: NOMEM: the daemon must stop, a step is lost. */
 int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wall_unix_ms,
                   struct gm_err *err) GM_MUST_CHECK;
+/* The number that the first durable event of the next step gets. */
+int64_t gm_commit_next_event(const struct gm_commit *c);
 /* Time went on: lazy rows that have waited are written. At least every 100 ms. */
 void gm_commit_tick(struct gm_commit *c);
 /* From now on no row is lazy, those that wait included: before the end. */

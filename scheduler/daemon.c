@@ -85,6 +85,7 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
                 tell_event(d, &fx->events[i], seq++);
             }
         }
+        gm_hooks_stored(d->hooks, seq - 1);
         for (size_t i = 0; i < fx->publish_count && !d->stopping; i++) {
             gm_publish_start(d, fx->publishes[i].job_id);
         }
@@ -190,6 +191,7 @@ static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_ef
         }
         return 0;
     }
+    gm_hooks_fill(d->hooks, fx, gm_commit_next_event(d->commit));
     struct gm_commit_entry entry = {.effects = *fx, .answer = fn, .answer_arg = arg};
     return commit(d, &entry, err);
 }
@@ -317,6 +319,7 @@ static void on_tick(uv_timer_t *timer)
     gm_takedown_tick(d);
     gm_sweep_tick(d);
     gm_early_tick(d);
+    gm_hooks_tick(d->hooks);
     gm_http_tick(d->http);
 }
 
@@ -356,6 +359,7 @@ void gm_daemon_reload(struct gm_daemon *d)
     if (gm_stores_reload(d->stores, &err) < 0) {
         gm_log_err(GM_LOG_ERROR, "store_keys_not_read", &err, "kept=old");
     }
+    gm_hooks_reload(d->hooks);
 }
 
 static int load_row(const struct gm_key *key, const void *data, size_t size, void *arg,
@@ -365,7 +369,10 @@ static int load_row(const struct gm_key *key, const void *data, size_t size, voi
     if (key->kind == GM_ROW_NODE && gm_asset_job(key->name) != NULL) {
         return gm_assets_load(&d->assets, key, data, size, err);
     }
-    return gm_core_load(d->core, key, data, size, err);
+    int rc = 0;
+    return gm_hooks_load(d->hooks, key, data, size, &rc, err)
+               ? rc
+               : gm_core_load(d->core, key, data, size, err);
 }
 
 /* Whether a job may have a place that is no folder. */
@@ -414,6 +421,9 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
     }
     params.shelf = gm_shelf_ops(d->shelf);
     rc = gm_core_create(&params, &d->core, err);
+    if (rc == 0) {
+        rc = gm_hooks_create(d, &d->hooks, err);
+    }
     if (rc == 0) {
         rc = gm_state_load(d->state, load_row, d, err);
     }
@@ -602,6 +612,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     }
     d->stopping = true;
     d->closing = true;
+    gm_hooks_destroy(&d->hooks);
     gm_commit_stop(&d->commit);
     gm_http_close(&d->http);
     gm_hold_fini(&d->hold);
@@ -711,6 +722,11 @@ int gm_daemon_take_down(struct gm_daemon *d, const char *job_id, gm_daemon_answe
                         struct gm_err *err)
 {
     return gm_takedown_ask(d, job_id, fn, arg, err);
+}
+
+struct gm_hooks *gm_daemon_hooks(struct gm_daemon *d)
+{
+    return d->hooks;
 }
 
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d)

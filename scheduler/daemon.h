@@ -15,6 +15,7 @@
 struct gm_daemon; /* opaque */
 struct gm_upload_desk;
 struct gm_door;
+struct gm_hooks;
 
 /* Opens everything and recovers the state: when it returns 0 the sockets are bound. settings:
  * borrowed for the daemon's life. Errors: CONFLICT (state folder in use), CONFIG, SYS, NOMEM, PROTO
@@ -88,6 +89,8 @@ int gm_daemon_take_down(struct gm_daemon *d, const char *job_id, gm_daemon_answe
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
 /* Its uploads (scheduler/uploads_desk.h); NULL: none are taken. */
 struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d);
+/* Its outbox (scheduler/hooks/hooks.h). */
+struct gm_hooks *gm_daemon_hooks(struct gm_daemon *d);
 /* A source that can't be granted is refused at the door: tries a grant. Thread: any. */
 int gm_daemon_check_source(const struct gm_daemon *d, const char *source_url,
                            struct gm_err *err) GM_MUST_CHECK;

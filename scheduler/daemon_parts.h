@@ -17,6 +17,7 @@
 #include "scheduler/daemon.h"
 #include "scheduler/early.h"
 #include "scheduler/hold.h"
+#include "scheduler/hooks/hooks.h"
 #include "scheduler/http/door.h"
 #include "scheduler/http/http.h"
 #include "scheduler/lag.h"
@@ -83,6 +84,7 @@ struct gm_daemon {
     size_t probe_count;
     struct gm_untried *untried;     /* owned; stores that could not be tried */
     struct gm_upload_desk *uploads; /* owned; NULL: none are taken */
+    struct gm_hooks *hooks;         /* owned */
     uint64_t term;
 
     void *zctx; /* owned */

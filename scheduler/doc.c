@@ -53,7 +53,7 @@ int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
     }
     json_t *j = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
-        "s:o, s:b, s:o, s:o, s:o, s:o, s:b}",
+        "s:o, s:b, s:o, s:o, s:o, s:o, s:b, s:o}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_url(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "class", gm_job_class_name(v.class_), "tenant", v.tenant, "deadline",
@@ -64,7 +64,8 @@ int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
         v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "replace", (int)!v.keeps_title,
         "backup", gm_report_backup(&v), "traceparent", gm_json_text_or_null(v.traceparent),
         "retry_of", gm_json_text_or_null(v.retry_of), "retried_as",
-        gm_json_text_or_null(v.retried_as), "removed", (int)v.removed);
+        gm_json_text_or_null(v.retried_as), "removed", (int)v.removed, "webhook",
+        v.webhook[0] != '\0' ? gm_json_url(v.webhook) : json_null());
     gm_view_job_fini(&v);
     if (j == NULL) {
         return gm_err_nomem(err);

@@ -11,6 +11,7 @@
 #include "common/pem.h"
 #include "common/tokens.h"
 #include "scheduler/access_remote.h"
+#include "scheduler/hooks/target.h"
 #include "scheduler/store/state.h"
 #include "storage/store.h"
 
@@ -68,6 +69,21 @@ static const struct gm_option OPTIONS[] = {
      "never."},
     {"upload_keep_hours", GM_OPT_INT, OPT(upload_keep_hours), "24", 1, 8760,
      "An upload is deleted so long after its last part, unless a job reads it."},
+    {"webhooks", GM_OPT_LIST, OPT(webhooks), NULL, 0, 0,
+     "Who is told of all jobs' events, a line each: `NAME url=URL secret=FILE "
+     "events=done,failed`; without events: all."},
+    {"allow_webhooks", GM_OPT_LIST, OPT(allow_webhooks), NULL, 0, 0,
+     "What a job's `webhook` may be: https://host/prefix or http://host/prefix; `https://*`: any "
+     "host with an address of the public Internet; empty: nothing."},
+    {"webhook_secret_file", GM_OPT_STRING, OPT(webhook_secret_file), "", 0, 0,
+     "File of secrets, a line `whsec_...` each, that sign what jobs' webhooks are told."},
+    {"webhook_retry_s", GM_OPT_INT, OPT(webhook_retry_s), "86400", 1, 2592000,
+     "An event that a receiver does not take is tried again for so long; then it is a dead "
+     "letter."},
+    {"webhook_pauses_s", GM_OPT_STRING, OPT(webhook_pauses_s), "5 300 1800 7200 18000 36000", 0, 0,
+     "Seconds before each further try, the last one again and again."},
+    {"events_source", GM_OPT_STRING, OPT(events_source), "urn:gopmill:farm", 0, 0,
+     "What events name as their source: a URI, another one for each farm."},
     {"takeover_ms", GM_OPT_INT, OPT(takeover_ms), "2000", 500, 60000,
      "With PostgreSQL: a leading scheduler that hangs for so long is replaced by another."},
     {"lease_ms", GM_OPT_INT, OPT(lease_ms), "15000", 1000, 3600000,
@@ -300,6 +316,36 @@ static int check_http(const struct gm_settings *s, struct gm_err *err)
     return rc;
 }
 
+/* Lines and secrets are read to be checked; the daemon reads them for itself. */
+static int check_hooks(struct gm_settings *s, struct gm_err *err)
+{
+    struct gm_hook_farm *farms = NULL;
+    struct gm_hook_secrets secrets = {.count = 0};
+    size_t count = 0;
+    int rc = gm_hook_rules_parse(s->webhook_pauses_s, s->webhook_retry_s, &s->hook_rules, err);
+    rc = rc < 0 ? rc : gm_hook_farms_parse(s->webhooks, &farms, &count, err);
+    gm_hook_farms_free(farms, count);
+    bool names = s->allow_webhooks != NULL && s->allow_webhooks[0] != NULL;
+    if (rc == 0 && names && s->webhook_secret_file[0] == '\0') {
+        rc = gm_err_set(err, GM_E_CONFIG, 0,
+                        "allow_webhooks: name a webhook_secret_file, which signs what is told");
+    }
+    if (rc == 0 && s->webhook_secret_file[0] != '\0') {
+        rc = gm_err_wrap(err, gm_hook_secrets_load(s->webhook_secret_file, &secrets, err),
+                         "webhook_secret_file: ");
+        gm_hook_secrets_wipe(&secrets);
+    }
+    for (char **a = s->allow_webhooks; rc == 0 && a != NULL && *a != NULL; a++) {
+        if (strcmp(*a, "https://*") != 0) {
+            rc = gm_err_wrap(err, gm_hook_url_check(*a, err), "allow_webhooks: ");
+        }
+    }
+    if (rc == 0 && (strstr(s->events_source, ":") == NULL || strlen(s->events_source) > 200)) {
+        rc = gm_err_set(err, GM_E_CONFIG, 0, "events_source: give a URI, as urn:gopmill:farm");
+    }
+    return rc;
+}
+
 /* A relative state folder means one below the current folder, now and for every child. */
 static int make_absolute(struct gm_settings *s, struct gm_err *err)
 {
@@ -334,6 +380,9 @@ int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *e
     }
     if (rc == 0) {
         rc = gm_tenants_parse(out->tenants, &out->tenant_list, &out->tenant_count, err);
+    }
+    if (rc == 0) {
+        rc = check_hooks(out, err);
     }
     if (rc == 0) {
         rc = make_absolute(out, err);

@@ -2,6 +2,7 @@
 #define GM_SCHEDULER_SETTINGS_H
 
 #include "common/config.h"
+#include "scheduler/hooks/rules.h"
 #include "scheduler/tenants.h"
 
 /* What gopmill-scheduler reads from its configuration file; config/scheduler.yaml is the example.
@@ -28,6 +29,13 @@ struct gm_settings {
     int64_t upload_idle_ms;
     int64_t part_wait_ms;
     int64_t upload_keep_hours;
+    char **webhooks;       /* lines: hooks/target.h */
+    char **allow_webhooks; /* URLs; one may stand for all hosts */
+    char *webhook_secret_file;
+    int64_t webhook_retry_s;
+    char *webhook_pauses_s;
+    char *events_source;
+    struct gm_hook_rules hook_rules; /* of these */
     int64_t takeover_ms;
     int64_t lease_ms;
     int64_t heartbeat_ms;

@@ -67,6 +67,7 @@ struct gm_request {
     const struct gm_web_file *web;      /* the answer, in place of `answer` */
     void (*show)(struct gm_request *r); /* answers when what was known is on disk: routes.c */
     bool settled;                       /* it is */
+    size_t count;                       /* of what it did: handle_outbox.c */
 };
 
 struct gm_http {
@@ -246,6 +247,9 @@ enum MHD_Result gm_web_queue(struct gm_request *r);
 void gm_handle_metrics(struct gm_request *r);
 
 /* handle_sweep.c */
+void gm_handle_dead(struct gm_request *r);
+void gm_handle_undelivered(struct gm_request *r);
+void gm_handle_redeliver(struct gm_request *r);
 void gm_handle_sweep(struct gm_request *r);
 
 /* sse.c; the farm's: sse_farm.c */

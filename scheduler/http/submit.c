@@ -9,6 +9,7 @@
 #include "common/traceparent.h"
 #include "proto/envelope.h"
 #include "scheduler/access.h"
+#include "scheduler/hooks/target.h"
 #include "scheduler/http/request.h"
 #include "scheduler/overload.h"
 #include "scheduler/pipeline/pipeline.h"
@@ -33,6 +34,7 @@ struct submit {
     char *backup;      /* owned; NULL: none */
     char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE], backup_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
+    const char *webhook;     /* the same; NULL: none */
     const char *tenant;      /* the same, or from the request; NULL: the default */
     char traceparent[GM_TRACEPARENT_SIZE];
     bool paced; /* it counted among what its tenant may submit */
@@ -131,6 +133,22 @@ static int read_id(struct submit *s, struct gm_err *err)
     return 0;
 }
 
+static int read_webhook(struct submit *s, struct gm_err *err)
+{
+    const json_t *webhook = json_object_get(s->body, "webhook");
+    bool is_public = false;
+    s->webhook = json_string_value(webhook);
+    if (webhook != NULL && s->webhook == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`webhook` is a URL");
+    }
+    if (s->webhook == NULL) {
+        return 0;
+    }
+    int rc = gm_hook_url_allowed(s->webhook, gm_daemon_settings(s->r->http->d)->allow_webhooks,
+                                 &is_public, err);
+    return gm_err_wrap(err, rc, "webhook: ");
+}
+
 static int read_priority(struct submit *s, struct gm_err *err)
 {
     const json_t *priority = json_object_get(s->body, "priority");
@@ -169,6 +187,7 @@ static int read_options(struct submit *s, struct gm_err *err)
     rc = rc < 0 ? rc : at(s, read_external_id(s, err), "external_id");
     rc = rc < 0 ? rc : read_flag(s, "plan_only", &s->plan_only, err);
     rc = rc < 0 ? rc : read_flag(s, "replace", &s->replace, err);
+    rc = rc < 0 ? rc : at(s, read_webhook(s, err), "webhook");
     rc = rc < 0 ? rc : at(s, read_tenant(s, err), "tenant");
     rc = rc < 0 ? rc : at(s, read_deadline(s, err), "deadline");
     return rc < 0 ? rc : at(s, read_id(s, err), "id");
@@ -343,9 +362,9 @@ static int read_upload(struct submit *s, const char *id, struct gm_err *err)
 
 static int prepare(struct submit *s, struct gm_err *err)
 {
-    static const char *const known[] = {"pipeline",    "source",    "destination", "priority",
-                                        "external_id", "plan_only", "tenant",      "deadline",
-                                        "id",          "replace",   "backup",      NULL};
+    static const char *const known[] = {
+        "pipeline", "source", "destination", "priority", "external_id", "plan_only", "tenant",
+        "deadline", "id",     "replace",     "backup",   "webhook",     NULL};
     int rc = s->body == NULL ? gm_request_object(s->r, &s->body, err) : 0;
     if (rc == 0) {
         rc = gm_json_check_keys(s->body, known, &s->at, err);
@@ -478,6 +497,7 @@ static void done(void *arg)
                                 .external_id = s->external_id,
                                 .traceparent = s->traceparent,
                                 .retry_of = s->again ? s->r->id : NULL,
+                                .webhook = s->webhook,
                                 .plan_only = s->plan_only,
                                 .keeps_title = !s->replace,
                                 .created_unix_ms = gm_time_unix_ms()};
@@ -582,6 +602,9 @@ static int read_job(const struct gm_core *core, const char *job_id, json_t **out
     }
     if (body != NULL && rc == 0 && backup != NULL && backup[0] != '\0') {
         rc = json_object_set_new(body, "backup", json_string(backup));
+    }
+    if (body != NULL && rc == 0 && v.webhook[0] != '\0') {
+        rc = json_object_set_new(body, "webhook", json_string(v.webhook));
     }
     *out_pipeline = (Gm__Pipeline *)gm_message_dup(&v.pipeline->base);
     gm_view_job_fini(&v);

@@ -326,6 +326,14 @@ class Story:
         wait_for("it is gone", lambda: all(a["job"] != title for a in api.call("listAssets", 200)["assets"]))
         expect("its job says so", api.call("showJob", 200, job=title)["removed"])
 
+    def outbox(self):
+        api = self.api
+        expect("nothing is dead", api.call("listDead", 200)["deliveries"] == [])
+        expect("nothing waits", api.call("listWaiting", 200)["waiting"] == 0)
+        expect("nothing is sent again", api.call("redeliver", 202)["redelivered"] == 0)
+        api.call("redeliver", 404, "api.not_found", body={"id": "none"})
+        api.call("submitJob", 403, "storage.denied", at="/webhook", body=self.job("x", webhook="https://example.com/"))
+
     def restart(self):
         """Last: the node goes. A job that is under way would find no other."""
         api = self.api
@@ -410,13 +418,13 @@ def main():
     api.there = {"node": "one"}
     story = Story(api, setting)
     api.bodies = {"submitJob": story.job("x", backup=story.place("y"), priority=1, tenant="news", deadline=4102444800000, external_id="x", plan_only=True,
-                                         replace=True, id=NOBODY), "setPriority": {"priority": 1}, "restartNode": {"force": False}, "sweep": {"dry_run": True, "sweep": 1},
+                                         replace=True, id=NOBODY), "setPriority": {"priority": 1}, "restartNode": {"force": False}, "sweep": {"dry_run": True, "sweep": 1}, "redeliver": {"id": "x", "job": NOBODY},
                   "resumeNode": {"device": "x"}, "quarantineNode": {"reason": "x", "device": "x"},
                   "checkPipeline": {"yaml": setting["pipeline"], "name": "x", "assets": {"a.png": "aaaa"}},
                   "createUpload": {"name": "a", "size": 1, "part_sizes": [1], "tenant": "news"}, "grantParts": {"parts": [{"index": 0, "sha256": "0" * 64}]},
                   "tellParts": {"parts": [{"index": 0, "sha256": "0" * 64}]}}
     check("the server's routes and roles are the document's", lambda: routes_agree(document, sys.argv[2]))
-    steps = [story.health, story.pipelines, story.whole_job, story.reading, story.files, story.conflicts, story.waiting_jobs, story.refusals, story.nodes, story.sweeping]
+    steps = [story.health, story.pipelines, story.whole_job, story.reading, story.files, story.conflicts, story.waiting_jobs, story.refusals, story.nodes, story.sweeping, story.outbox]
     steps += [story.uploads] if api.uploads else []
     for step in steps:
         check(step.__name__, step)
