@@ -10,6 +10,7 @@
 #include "cli/doctor.h"
 #include "cli/farm_files.h"
 #include "cli/job.h"
+#include "cli/pages.h"
 #include "cli/print.h"
 #include "common/buf.h"
 #include "common/spawn.h"
@@ -87,6 +88,18 @@ static void look_here(struct gm_findings *f, const struct gm_args *args)
     json_decref(devices);
 }
 
+static void tell(struct gm_findings *f, const char *path, int rc, const struct gm_err *err)
+{
+    if (rc == -GM_E_AUTH_DENIED) {
+        gm_findings_add(f, GM_VERDICT_WARN, "token",
+                        "take a token of role operate (gopmill token new --role operate)",
+                        "the token may not ask for %s", path);
+    } else if (rc < 0) {
+        gm_findings_add(f, GM_VERDICT_BAD, "farm", gm_code_get((int)err->code)->remedy,
+                        "%s: %.300s", path, err->text);
+    }
+}
+
 /* NULL where it is refused or fails, which is told. */
 static json_t *get(struct gm_session *session, struct gm_findings *f, const char *path)
 {
@@ -94,19 +107,29 @@ static json_t *get(struct gm_session *session, struct gm_findings *f, const char
     struct gm_err err = {0};
     session->reached = false; /* tried once */
     int rc = gm_session_call(session, "GET", path, NULL, true, &answer, &err);
-    if (rc == -GM_E_AUTH_DENIED) {
-        gm_findings_add(f, GM_VERDICT_WARN, "token",
-                        "take a token of role operate (gopmill token new --role operate)",
-                        "the token may not ask for %s", path);
-    } else if (rc < 0) {
-        gm_findings_add(f, GM_VERDICT_BAD, "farm", gm_code_get((int)err.code)->remedy, "%s: %.300s",
-                        path, err.text);
-    }
+    tell(f, path, rc, &err);
     if (rc < 0) {
         json_decref(answer.body);
         return NULL;
     }
     return answer.body;
+}
+
+/* Of the job that has been queued for longest; NULL: there is none, or as get(). */
+static json_t *explain_oldest(struct gm_session *session, struct gm_findings *f)
+{
+    struct gm_err err = {0};
+    char *path = NULL;
+    json_t *oldest = NULL, *explain = NULL;
+    session->reached = false;
+    int rc = gm_pages_last(session, "/v1/jobs?state=queued&light=1&", "jobs", &oldest, &err);
+    tell(f, "/v1/jobs", rc, &err);
+    if (oldest != NULL && gm_job_path(gm_job_text(oldest, "id"), ":explain", &path, &err) == 0) {
+        explain = get(session, f, path);
+    }
+    free(path);
+    json_decref(oldest);
+    return explain;
 }
 
 static void look_at_farm(struct gm_findings *f, struct gm_session *session)
@@ -115,25 +138,14 @@ static void look_at_farm(struct gm_findings *f, struct gm_session *session)
     json_t *farm = get(session, f, "/v1/farm");
     int64_t after = gm_time_unix_ms();
     json_t *nodes = farm != NULL ? get(session, f, "/v1/nodes") : NULL;
-    json_t *jobs = get(session, f, "/v1/jobs?state=queued&light=1&limit=500");
-    const json_t *rows = json_object_get(jobs, "jobs");
-    const char *oldest = gm_job_text(json_array_get(rows, json_array_size(rows) - 1), "id");
-    struct gm_err err;
-    char *path = NULL;
-    json_t *explain = NULL;
-    if (json_array_size(rows) > 0 && gm_job_path(oldest, ":explain", &path, &err) == 0) {
-        explain = get(session, f, path);
-    }
-    free(path);
+    json_t *explain = gm_doctor_is_stuck(farm) ? explain_oldest(session, f) : NULL;
     const struct gm_doctor_farm facts = {.farm = farm,
                                          .nodes = json_object_get(nodes, "nodes"),
-                                         .jobs = rows,
                                          .explain = explain,
                                          .now_unix_ms = before + (after - before) / 2};
     gm_doctor_farm(f, &facts);
     json_decref(farm);
     json_decref(nodes);
-    json_decref(jobs);
     json_decref(explain);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/asset.h"
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/pages.h"
@@ -12,35 +13,10 @@
 #include "cli/query.h"
 
 #define HTTP_ACCEPTED 202
-#define ASSETS_PAGE 200
 
 static bool goes_on(const struct gm_args *args, const struct gm_answer *answer)
 {
     return args->command == GM_CMD_STORAGE_SWEEP && answer->status == HTTP_ACCEPTED;
-}
-
-/* The title of a job: there is no path for one. */
-static int find_asset(struct gm_session *session, const char *job, struct gm_answer *answer,
-                      struct gm_err *err)
-{
-    struct gm_answer all = {0};
-    size_t i;
-    json_t *asset;
-    int rc = gm_pages_call(session, "/v1/assets?", "assets", SIZE_MAX, ASSETS_PAGE, &all, err);
-    if (rc == 0) {
-        json_array_foreach(json_object_get(all.body, "assets"), i, asset)
-        {
-            if (answer->body == NULL && strcmp(gm_job_text(asset, "job"), job) == 0) {
-                answer->body = json_incref(asset);
-            }
-        }
-        rc = answer->body != NULL
-                 ? 0
-                 : gm_err_set(err, GM_E_NOTFOUND, 0,
-                              "no title that is published is of a job `%.60s`", job);
-    }
-    json_decref(all.body);
-    return rc;
 }
 
 /* Asks until there is a last answer: a sweep may take as long as it likes. */
@@ -48,10 +24,10 @@ static int ask(struct gm_session *session, const struct gm_args *args, struct gm
                struct gm_query *q, struct gm_answer *answer, struct gm_err *err)
 {
     if (args->command == GM_CMD_ASSET_SHOW) {
-        return find_asset(session, args->operand, answer, err);
+        return gm_asset_get(session, q->path, args->operand, answer, err);
     }
     if (q->paging == GM_PAGING_CURSOR) {
-        size_t page = args->command == GM_CMD_ASSET_LIST ? ASSETS_PAGE : GM_PAGE_MAX;
+        size_t page = args->command == GM_CMD_ASSET_LIST ? GM_ASSET_PAGE_MAX : GM_PAGE_MAX;
         return gm_pages_call(session, q->path, q->rows, (size_t)args->limit, page, answer, err);
     }
     if (q->paging == GM_PAGING_AFTER) {

@@ -26,6 +26,7 @@ struct top {
     struct gm_stream *stream;   /* owned; NULL: none */
     struct gm_sse sse;
     json_t *farm, *nodes, *jobs; /* owned; nodes and jobs: rows */
+    bool cut;                    /* jobs are not all */
     gm_time asked, opened;
     char problem[300];
     unsigned scroll;
@@ -91,6 +92,7 @@ static char *make_frame(const struct top *t, unsigned width, unsigned height)
     const struct gm_top_facts facts = {.farm = t->farm,
                                        .nodes = t->nodes,
                                        .jobs = t->jobs,
+                                       .cut = t->cut,
                                        .problem = t->problem[0] != '\0' ? t->problem : NULL,
                                        .scroll = t->scroll};
     return gm_top_frame(&facts, width, height);
@@ -122,8 +124,9 @@ static int draw(const struct top *t, struct gm_err *err)
 
 /* ---- what is shown */
 
-/* *out is replaced by the answer, or by its member `rows`. */
-static int get(struct top *t, const char *path, const char *rows, json_t **out, struct gm_err *err)
+/* *out is replaced by the answer, or by its member `rows`; then *out_cut, where there is more. */
+static int get(struct top *t, const char *path, const char *rows, json_t **out, bool *out_cut,
+               struct gm_err *err)
 {
     struct gm_answer answer = {.body = NULL};
     t->session->reached = false; /* who looks on is told at once that it does not answer */
@@ -133,6 +136,7 @@ static int get(struct top *t, const char *path, const char *rows, json_t **out, 
     if (rc == 0) {
         json_decref(*out);
         *out = json_incref(rows != NULL ? json_object_get(answer.body, rows) : answer.body);
+        *out_cut = *out_cut || json_is_string(json_object_get(answer.body, "next"));
     }
     json_decref(answer.body);
     return rc;
@@ -144,10 +148,11 @@ static int get_jobs(struct top *t, struct gm_err *err)
                                         "/v1/jobs?light=1&limit=200&state=running",
                                         "/v1/jobs?light=1&limit=200&state=queued"};
     json_t *all = json_array();
+    bool cut = false;
     int rc = all != NULL ? 0 : gm_err_nomem(err);
     for (size_t i = 0; rc == 0 && i < sizeof paths / sizeof paths[0]; i++) {
         json_t *rows = NULL;
-        rc = get(t, paths[i], "jobs", &rows, err);
+        rc = get(t, paths[i], "jobs", &rows, &cut, err);
         if (rc == 0 && json_array_extend(all, rows) < 0) {
             rc = gm_err_nomem(err);
         }
@@ -156,6 +161,7 @@ static int get_jobs(struct top *t, struct gm_err *err)
     if (rc == 0) {
         json_decref(t->jobs);
         t->jobs = json_incref(all);
+        t->cut = cut;
     }
     json_decref(all);
     return rc;
@@ -163,8 +169,9 @@ static int get_jobs(struct top *t, struct gm_err *err)
 
 static int ask(struct top *t, struct gm_err *err)
 {
-    int rc = get(t, "/v1/farm", NULL, &t->farm, err);
-    rc = rc < 0 ? rc : get(t, "/v1/nodes", "nodes", &t->nodes, err);
+    bool cut = false; /* neither comes in pages */
+    int rc = get(t, "/v1/farm", NULL, &t->farm, &cut, err);
+    rc = rc < 0 ? rc : get(t, "/v1/nodes", "nodes", &t->nodes, &cut, err);
     rc = rc < 0 ? rc : get_jobs(t, err);
     t->asked = gm_time_now();
     t->changed = false;

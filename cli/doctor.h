@@ -2,6 +2,7 @@
 #define GM_CLI_DOCTOR_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -43,10 +44,11 @@ void gm_doctor_devices(struct gm_findings *f, const json_t *devices);
 struct gm_doctor_farm {
     const json_t *farm;    /* GET /v1/farm */
     const json_t *nodes;   /* rows of GET /v1/nodes */
-    const json_t *jobs;    /* rows of GET /v1/jobs?state=queued */
-    const json_t *explain; /* of the oldest of these */
+    const json_t *explain; /* of the oldest job that is queued; asked for where it is stuck */
     int64_t now_unix_ms;   /* by this machine's clock, halfway between question and answer */
 };
+/* Tasks wait though slots are free. farm: as above. */
+bool gm_doctor_is_stuck(const json_t *farm);
 void gm_doctor_farm(struct gm_findings *f, const struct gm_doctor_farm *facts);
 
 #endif

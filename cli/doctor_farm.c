@@ -110,19 +110,25 @@ static void check_failures(struct gm_findings *f, const json_t *failures)
     }
 }
 
+bool gm_doctor_is_stuck(const json_t *farm)
+{
+    const json_t *queue = json_object_get(farm, "queue");
+    return gm_job_number(queue, "tasks_ready") > 0 &&
+           gm_job_real(queue, "oldest_wait_s") > WAIT_WARN_S &&
+           gm_job_number(farm, "slots_used") < gm_job_number(farm, "slots");
+}
+
 static void check_queue(struct gm_findings *f, const struct gm_doctor_farm *facts)
 {
-    const json_t *queue = json_object_get(facts->farm, "queue");
-    double wait = gm_job_real(queue, "oldest_wait_s");
-    int64_t ready = gm_job_number(queue, "tasks_ready");
-    size_t waiting = json_array_size(facts->jobs), i;
+    int64_t ready = gm_job_number(json_object_get(facts->farm, "queue"), "tasks_ready");
+    size_t i;
     const json_t *task;
-    bool stuck = ready > 0 && wait > WAIT_WARN_S &&
-                 gm_job_number(facts->farm, "slots_used") < gm_job_number(facts->farm, "slots");
+    bool stuck = gm_doctor_is_stuck(facts->farm);
     gm_findings_add(
         f, stuck ? GM_VERDICT_WARN : GM_VERDICT_OK, "queue",
         "gopmill job explain JOB says which resource of which nodes each task waits for",
-        "%zu jobs are queued, %" PRId64 " tasks ready%s", waiting, ready,
+        "%" PRId64 " jobs are queued, %" PRId64 " tasks ready%s",
+        gm_job_number(json_object_get(facts->farm, "jobs"), "queued"), ready,
         stuck ? "; slots are free, and yet one waits for over a minute" : "");
     json_array_foreach(json_object_get(facts->explain, "tasks"), i, task)
     {

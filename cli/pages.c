@@ -25,17 +25,26 @@ static int call_page(struct gm_session *session, const char *path, size_t limit,
     return rc;
 }
 
+/* before: what `next` of the page before it was; NULL: it is the first. */
+static int check_page(const json_t *page, const char *rows, const json_t *before,
+                      struct gm_err *err)
+{
+    const json_t *next = json_object_get(page, "next");
+    bool goes_on = (json_is_string(next) || json_is_integer(next)) && !json_equal(next, before);
+    return json_is_array(json_object_get(page, rows)) && (goes_on || json_is_null(next))
+               ? 0
+               : gm_err_set(err, GM_E_PROTO, 0, "a page of a list does not go on");
+}
+
 /* Behind what there is; `next` becomes the page's. */
 static int join(json_t *all, json_t *page, const char *rows, struct gm_err *err)
 {
-    json_t *next = json_object_get(page, "next");
-    bool goes_on = (json_is_string(next) || json_is_integer(next)) &&
-                   !json_equal(next, json_object_get(all, "next"));
-    if (!json_is_array(json_object_get(page, rows)) || !(goes_on || json_is_null(next))) {
-        return gm_err_set(err, GM_E_PROTO, 0, "a page of a list does not go on");
+    int rc = check_page(page, rows, json_object_get(all, "next"), err);
+    if (rc < 0) {
+        return rc;
     }
     return json_array_extend(json_object_get(all, rows), json_object_get(page, rows)) < 0 ||
-                   json_object_set(all, "next", next) < 0
+                   json_object_set(all, "next", json_object_get(page, "next")) < 0
                ? gm_err_nomem(err)
                : 0;
 }
@@ -61,6 +70,33 @@ int gm_pages_call(struct gm_session *session, const char *path, const char *rows
         json_decref(page.body);
     }
     return rc;
+}
+
+int gm_pages_last(struct gm_session *session, const char *path, const char *rows, json_t **out,
+                  struct gm_err *err)
+{
+    json_t *next = NULL, *last = NULL;
+    int rc;
+    do {
+        struct gm_answer page = {0};
+        rc = call_page(session, path, GM_PAGE_MAX, json_string_value(next), &page, err);
+        rc = rc < 0 ? rc : check_page(page.body, rows, next, err);
+        const json_t *list = json_object_get(page.body, rows);
+        if (rc == 0 && json_array_size(list) > 0) {
+            json_decref(last);
+            last = json_incref(json_array_get(list, json_array_size(list) - 1));
+        }
+        json_decref(next);
+        next = rc == 0 ? json_incref(json_object_get(page.body, "next")) : NULL;
+        json_decref(page.body);
+    } while (json_is_string(next));
+    json_decref(next);
+    if (rc < 0) {
+        json_decref(last);
+        return rc;
+    }
+    *out = last;
+    return 0;
 }
 
 int gm_pages_after(struct gm_session *session, const char *path, const char *rows,

@@ -13,7 +13,12 @@
 int gm_pages_call(struct gm_session *session, const char *path, const char *rows, size_t limit,
                   size_t page_max, struct gm_answer *out, struct gm_err *err) GM_MUST_CHECK;
 
-/* The same of a list whose pages go on behind a number (`after`): all of it. */
+/* The last row of such a list, of which one page at a time is kept. *out is owned; NULL: it has no
+ * rows. Errors: as gm_pages_call(). */
+int gm_pages_last(struct gm_session *session, const char *path, const char *rows, json_t **out,
+                  struct gm_err *err) GM_MUST_CHECK;
+
+/* gm_pages_call() of a list whose pages go on behind a number (`after`): all of it. */
 int gm_pages_after(struct gm_session *session, const char *path, const char *rows,
                    struct gm_answer *out, struct gm_err *err) GM_MUST_CHECK;
 

@@ -85,7 +85,7 @@ static const struct plain PLAIN[] = {
     {GM_CMD_NODE_DRAIN, "POST", "/v1/nodes/", ":drain", print_drained, GM_PAGING_NONE, NULL},
     {GM_CMD_PIPELINE_LIST, "GET", "/v1/pipelines", NULL, gm_print_pipelines, GM_PAGING_NONE, NULL},
     {GM_CMD_PIPELINE_SHOW, "GET", "/v1/pipelines/", "", print_yaml, GM_PAGING_NONE, NULL},
-    {GM_CMD_ASSET_SHOW, "GET", "/v1/assets", NULL, gm_print_asset, GM_PAGING_NONE, NULL},
+    {GM_CMD_ASSET_SHOW, "GET", "/v1/assets/", "", gm_print_asset, GM_PAGING_NONE, NULL},
     {GM_CMD_ASSET_DELETE, "DELETE", "/v1/assets/", "", print_removed, GM_PAGING_NONE, NULL},
     {GM_CMD_UPLOADS_LIST, "GET", "/v1/uploads", NULL, gm_print_uploads, GM_PAGING_NONE, NULL},
     {GM_CMD_UPLOADS_SHOW, "GET", "/v1/uploads/", "", gm_print_upload, GM_PAGING_NONE, NULL},

@@ -191,6 +191,15 @@ static void add_job(struct gm_table *table, const json_t *job)
     gm_table_add(table, slash != NULL && slash[1] != '\0' ? slash + 1 : source);
 }
 
+/* Of the three states that are shown. */
+static size_t count_active(const json_t *farm)
+{
+    const json_t *jobs = json_object_get(farm, "jobs");
+    int64_t count = gm_job_number(jobs, "publishing") + gm_job_number(jobs, "running") +
+                    gm_job_number(jobs, "queued");
+    return count > 0 ? (size_t)count : 0;
+}
+
 static void put_jobs(FILE *file, const struct gm_top_facts *facts, unsigned width, size_t most)
 {
     static const struct gm_column columns[] = {
@@ -204,7 +213,8 @@ static void put_jobs(FILE *file, const struct gm_top_facts *facts, unsigned widt
         add_job(&table, json_array_get(facts->jobs, i));
     }
     gm_table_print(&table, file, width);
-    put_more(file, count - from - shown);
+    size_t active = facts->cut ? count_active(facts->farm) : 0;
+    put_more(file, (active > count ? active : count) - from - shown);
 }
 
 /* How many rows the nodes get: what they need, at most half. */

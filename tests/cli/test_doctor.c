@@ -51,15 +51,15 @@ static void farm_is(const char *farm, const char *nodes, const char *explain, en
                     const char *said)
 {
     struct gm_findings f = {.rows = NULL};
-    json_t *parts[] = {parsed(farm), parsed(nodes), parsed(explain), json_array()};
-    const struct gm_doctor_farm facts = {parts[0], parts[1], parts[3], parts[2], NOW};
+    json_t *parts[] = {parsed(farm), parsed(nodes), parsed(explain)};
+    const struct gm_doctor_farm facts = {parts[0], parts[1], parts[2], NOW};
     gm_doctor_farm(&f, &facts);
     char *text = told(&f, worst);
     if (strstr(text, said) == NULL) {
         fail_msg("`%s` is not in\n%s", said, text);
     }
     free(text);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         json_decref(parts[i]);
     }
 }
@@ -93,6 +93,8 @@ static void a_farm_is_judged(void **state)
     farm_is(GOOD_FARM(", 'queue': {'tasks_ready': 3, 'oldest_wait_s': 90}"), "[" GOOD_NODE "]",
             "{'id': 'j1', 'tasks': [{'task': 'video', 'state': 'ready', 'why': 'no GPU'}]}",
             GM_VERDICT_WARN, "j1, `video`: no GPU");
+    farm_is(GOOD_FARM(", 'jobs': {'queued': 1700}"), "[" GOOD_NODE "]", "{}", GM_VERDICT_OK,
+            "1700 jobs are queued");
     farm_is(GOOD_FARM(", 'failures': [{'code': 'gpu.lost', 'count': 2, 'last': 'l', 'blame': "
                       "'node', 'remedy': 'change it'}]"),
             "[" GOOD_NODE "]", "{}", GM_VERDICT_WARN, "-> change it");

@@ -34,6 +34,7 @@ static void each_command_asks_its_path(void **state)
         {GM_CMD_UPLOADS_LIST, NULL, "GET", "/v1/uploads", false},
         {GM_CMD_UPLOADS_SHOW, "upload:u1", "GET", "/v1/uploads/u1", false},
         {GM_CMD_UPLOADS_DELETE, "u1", "DELETE", "/v1/uploads/u1", false},
+        {GM_CMD_ASSET_SHOW, "j 1", "GET", "/v1/assets/j%201", false},
         {GM_CMD_ASSET_DELETE, "j 1", "DELETE", "/v1/assets/j%201", false},
         {GM_CMD_ASSET_LIST, NULL, "GET", "/v1/assets?", false},
         {GM_CMD_FARM, NULL, "GET", "/v1/farm", false},

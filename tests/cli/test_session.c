@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "cli/asset.h"
 #include "cli/job.h"
 #include "cli/pages.h"
 #include "common/fs.h"
@@ -151,6 +152,32 @@ static void a_list_is_read_over_its_pages(void **state)
     stop_server(&server);
 }
 
+/* Which may be before the last page. */
+static void the_last_row_of_a_list_is_found(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {OK_JSON("{\"jobs\":[1,2],\"next\":\"a\"}"),
+                                          OK_JSON("{\"jobs\":[3],\"next\":\"b\"}"),
+                                          OK_JSON("{\"jobs\":[],\"next\":null}"),
+                                          OK_JSON("{\"jobs\":[],\"next\":null}"),
+                                          OK_JSON("{\"jobs\":[1],\"next\":\"a\"}"),
+                                          OK_JSON("{\"jobs\":[2],\"next\":\"a\"}"),
+                                          NULL};
+    struct server server;
+    json_t *row = NULL;
+    start_server(&server, answers);
+    struct gm_session *session = open_session(&server);
+    assert_int_equal(gm_pages_last(session, "/v1/jobs?", "jobs", &row, &err), 0);
+    assert_int_equal(json_integer_value(row), 3);
+    json_decref(row);
+    assert_int_equal(gm_pages_last(session, "/v1/jobs?", "jobs", &row, &err), 0);
+    assert_null(row);
+    assert_int_equal(gm_pages_last(session, "/v1/jobs?", "jobs", &row, &err), -GM_E_PROTO);
+    assert_null(row);
+    gm_session_close(&session);
+    stop_server(&server);
+}
+
 static void problems_keep_their_code(void **state)
 {
     (void)state;
@@ -203,6 +230,7 @@ static void lost_answers_are_asked_for_again_if_that_is_safe(void **state)
 #define REFUSAL(status, code)                                                                      \
     "HTTP/1.1 " status " No\r\nConnection: close\r\n\r\n{\"code\":\"" code "\"}"
 #define ABSENT REFUSAL("404", "api.not_found")
+#define NO_ROUTE REFUSAL("404", "api.no_route")
 #define TAKEN REFUSAL("409", "api.conflict")
 #define GONE REFUSAL("404", "input.missing")
 #define AWAY REFUSAL("503", "scheduler.state_away")
@@ -211,6 +239,34 @@ static void lost_answers_are_asked_for_again_if_that_is_safe(void **state)
     "HTTP/1.1 400 No\r\nConnection: close\r\n\r\n"                                                 \
     "{\"code\":\"usage.invalid\",\"detail\":\"unknown member `id`\"}"
 #define JOB OK_JSON("{\"id\":\"@\",\"external_id\":\"mine\"}")
+
+/* The release before has a list of titles alone. */
+static void a_title_is_asked_for_by_its_job(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answers[4];
+        int rc;
+    } rows[] = {
+        {{OK_JSON("{\"job\":\"j1\",\"n\":7}")}, 0},
+        {{ABSENT}, -GM_E_NOTFOUND},
+        {{NO_ROUTE, OK_JSON("{\"assets\":[{\"job\":\"j2\"}],\"next\":\"a\"}"),
+          OK_JSON("{\"assets\":[{\"job\":\"j1\",\"n\":7}],\"next\":null}")},
+         0},
+        {{NO_ROUTE, OK_JSON("{\"assets\":[],\"next\":null}")}, -GM_E_NOTFOUND},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct server server;
+        struct gm_answer answer = {0};
+        start_server(&server, rows[i].answers);
+        struct gm_session *session = open_session(&server);
+        assert_int_equal(gm_asset_get(session, "/v1/assets/j1", "j1", &answer, &err), rows[i].rc);
+        assert_int_equal(gm_job_number(answer.body, "n"), rows[i].rc == 0 ? 7 : 0);
+        json_decref(answer.body);
+        gm_session_close(&session);
+        stop_server(&server);
+    }
+}
 
 static const struct gm_submit SUBMIT = {
     .input = "/in", .out = "/out", .pipeline = "vod-h264", .external_id = "mine"};
@@ -375,9 +431,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_json),
         cmocka_unit_test(a_list_is_read_over_its_pages),
+        cmocka_unit_test(the_last_row_of_a_list_is_found),
         cmocka_unit_test(problems_keep_their_code),
         cmocka_unit_test(a_scheduler_never_reached_is_not_waited_for),
         cmocka_unit_test(lost_answers_are_asked_for_again_if_that_is_safe),
+        cmocka_unit_test(a_title_is_asked_for_by_its_job),
         cmocka_unit_test(a_submission_whose_answer_was_lost_is_found_again),
         cmocka_unit_test(an_interrupt_ends_the_asking),
         cmocka_unit_test(a_scheduler_of_the_release_before_gets_no_id),

@@ -57,7 +57,7 @@ static void frame_is(unsigned width, unsigned height, unsigned scroll, const cha
     size_t size = 0;
     struct gm_err err = {0};
     json_t *farm = parsed(FARM), *nodes = parsed(NODES), *jobs = parsed(JOBS);
-    const struct gm_top_facts facts = {farm, nodes, jobs, problem, scroll};
+    const struct gm_top_facts facts = {farm, nodes, jobs, false, problem, scroll};
     char *frame = gm_top_frame(&facts, width, height);
     assert_non_null(frame);
     snprintf(path, sizeof path, GM_SOURCE_DIR "/tests/cli/top/%ux%u.txt", width, height);
@@ -87,6 +87,20 @@ static void a_frame_fits_the_terminal(void **state)
     frame_is(200, 60, 7, NULL); /* there are not so many jobs */
 }
 
+/* FARM has three of them. */
+static void jobs_that_are_not_in_the_list_are_counted(void **state)
+{
+    json_t *farm = parsed(FARM), *jobs = parsed(JOBS);
+    (void)state;
+    const struct gm_top_facts facts = {.farm = farm, .jobs = jobs, .cut = true};
+    char *frame = gm_top_frame(&facts, 80, 24);
+    assert_non_null(frame);
+    assert_non_null(strstr(frame, "\n(1 more)"));
+    free(frame);
+    json_decref(farm);
+    json_decref(jobs);
+}
+
 static void any_size_and_any_document_is_drawn(void **state)
 {
     static const char *const documents[] = {"{}", "[]", "{'jobs': 7, 'queue': [], 'nodes': null}"};
@@ -94,7 +108,7 @@ static void any_size_and_any_document_is_drawn(void **state)
     for (unsigned height = 0; height < 12; height++) {
         for (size_t i = 0; i < 3; i++) {
             json_t *j = parsed(documents[i]);
-            const struct gm_top_facts facts = {i == 1 ? NULL : j, j, j, NULL, 3};
+            const struct gm_top_facts facts = {i == 1 ? NULL : j, j, j, true, NULL, 3};
             char *frame = gm_top_frame(&facts, height * 3, height);
             assert_true(frame != NULL || height == 0);
             free(frame);
@@ -107,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_fits_the_terminal),
+        cmocka_unit_test(jobs_that_are_not_in_the_list_are_counted),
         cmocka_unit_test(any_size_and_any_document_is_drawn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
