@@ -81,11 +81,19 @@ static void write_cursor(const struct gm_request *r, const char *id, char out[CU
                    own ? id : "");
 }
 
+/* One of the release before is the job that was listed last: good while that is known. */
+static bool is_listed_last(const struct gm_request *r, const char *text)
+{
+    struct gm_card_view card;
+    return gm_view_card(gm_daemon_core(r->http->d), text, &card) &&
+           gm_caller_may_see(&r->caller, card.tenant);
+}
+
 /* The job to begin with; NULL: there is none. */
 static int read_cursor(const struct gm_request *r, const char **out_id, struct gm_err *err)
 {
     const struct gm_core *core = gm_daemon_core(r->http->d);
-    const char *text = gm_request_query(r, "cursor");
+    const char *text = gm_request_query(r, "cursor"), *last = NULL;
     struct gm_card_view card;
     char *end = NULL;
     if (text == NULL) {
@@ -94,11 +102,15 @@ static int read_cursor(const struct gm_request *r, const char **out_id, struct g
     }
     errno = 0;
     unsigned long long seq = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || errno != 0 || (*end != '-' && *end != '\0')) {
+    bool numbered = text[0] >= '0' && text[0] <= '9' && errno == 0 && (*end == '-' || *end == '\0');
+    if (numbered && *end == '-' && gm_view_card(core, end + 1, &card) && card.seq == seq) {
+        last = end + 1;
+    } else if (is_listed_last(r, text)) {
+        last = text;
+    } else if (!numbered) {
         return gm_err_set(err, GM_E_INVAL, 0, "cursor is the `next` of an answer");
     }
-    bool known = *end == '-' && gm_view_card(core, end + 1, &card) && card.seq == seq;
-    *out_id = known ? gm_view_next_job(core, end + 1, true) : gm_view_job_before(core, seq);
+    *out_id = last != NULL ? gm_view_next_job(core, last, true) : gm_view_job_before(core, seq);
     return 0;
 }
 

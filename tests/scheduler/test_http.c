@@ -277,7 +277,14 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     assert_int_equal(farm_call(&f, "GET", path, NULL, &j), 200);
     assert_int_equal(json_array_size(json_object_get(j, "jobs")), 3);
     assert_true(json_is_null(json_object_get(j, "next")));
+    (void)snprintf(
+        path, sizeof path, "/v1/jobs?limit=3&cursor=%s", /* of the release before */
+        json_string_value(json_object_get(json_array_get(json_object_get(j, "jobs"), 0), "id")));
     json_decref(j);
+    assert_int_equal(farm_call(&f, "GET", path, NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "jobs")), 2);
+    json_decref(j);
+    farm_expect(&f, "GET", "/v1/jobs?cursor=nosuch", NULL, 400, "usage.invalid");
     (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel", ids[1]);
     farm_expect(&f, "POST", path, NULL, 202, NULL);
     assert_int_equal(farm_call(&f, "GET", "/v1/jobs?state=queued", NULL, &j), 200);
