@@ -87,7 +87,13 @@ bool gm_hooks_load(struct gm_hooks *h, const struct gm_key *key, const void *dat
         return false;
     }
     int rc = gm_hook_row_read(key, data, size, &hook, &row, err);
+    if (rc == -GM_E_NOTFOUND) { /* of another release: it stays for that one */
+        gm_log_err(GM_LOG_WARN, "webhook_passed_over", err, "row=%s", key->name);
+        *out_rc = 0;
+        return true;
+    }
     if (rc == 0) {
+        gm_state_take_event(h->d->state, (int64_t)hook.seq);
         rc = gm_spool_put(h->spool, row->hook->body.data, row->hook->body.len, &body, err);
     }
     if (rc == 0) {
@@ -141,7 +147,12 @@ static void add_delivery(struct gm_hooks *h, const struct news *n, const char *t
                            .body = body};
     (void)snprintf(from.job_id, sizeof from.job_id, "%s", n->event->job_id);
     struct gm_hook *hook = gm_hookq_add(&h->queue, &from, target);
-    GM_ASSERT(hook != NULL); /* an event has its number alone */
+    if (hook == NULL) { /* its number is that of a stored row */
+        gm_log(GM_LOG_ERROR, "webhook_lost", "job=%s event=%s target=%s why=number_taken",
+               from.job_id, from.type, target);
+        gm_spool_drop(h->spool, &body);
+        return;
+    }
     if (h->fresh_last != NULL) {
         h->fresh_last->fresh_next = hook;
     } else {

@@ -8,6 +8,7 @@
 #include "scheduler/hooks/target.h"
 
 #define PREFIX "hook/"
+#define SEQ_MAX ((uint64_t)INT64_MAX / 2)
 #define KEY_BYTES (sizeof PREFIX + GM_HOOK_NAME)
 
 bool gm_hook_row_is(const struct gm_key *key)
@@ -65,9 +66,11 @@ int gm_hook_row_read(const struct gm_key *key, const void *data, size_t size,
     Gm__NodeRow *node = (Gm__NodeRow *)message;
     const Gm__HookRow *row = node->hook;
     const char *type = row != NULL ? gm_hook_event_find(row->type, &number) : NULL;
-    if (type == NULL || strlen(row->job_id) >= GM_HOOK_JOB || row->target[0] == '\0') {
+    if (type == NULL || strlen(row->job_id) >= GM_HOOK_JOB || row->target[0] == '\0' ||
+        row->seq == 0 || row->seq > SEQ_MAX) {
         gm__node_row__free_unpacked(node, NULL);
-        return gm_err_set(err, GM_E_PROTO, 0, "the stored row %.80s fits nothing", key->name);
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "the stored row %.80s is none that is known",
+                          key->name);
     }
     *out_hook = (struct gm_hook){.seq = row->seq,
                                  .job = row->job,

@@ -23,6 +23,7 @@ struct gm_state_ops {
 };
 struct gm_state { /* the head of each backend's own */
     const struct gm_state_ops *ops;
+    int64_t taken_event; /* gm_state_take_event */
 };
 
 /* Errors of open: gm_state_open. */

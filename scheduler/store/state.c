@@ -72,7 +72,13 @@ int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_befo
 
 int64_t gm_state_last_event(const struct gm_state *state)
 {
-    return state->ops->last_event(state);
+    int64_t last = state->ops->last_event(state);
+    return last > state->taken_event ? last : state->taken_event;
+}
+
+void gm_state_take_event(struct gm_state *state, int64_t seq)
+{
+    state->taken_event = seq > state->taken_event ? seq : state->taken_event;
 }
 
 int gm_state_load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct gm_err *err)

@@ -1,7 +1,9 @@
 /* The farm's event stream. */
 #include "tests/scheduler/daemon_story.h"
 
+#include "scheduler/hooks/rows.h"
 #include "scheduler/http/sse.h"
+#include "scheduler/store/state.h"
 
 static int open_stream(const struct farm *f, const char *last_id)
 {
@@ -85,6 +87,46 @@ static void all_jobs_and_nodes_are_told_of(void **state)
     node_close(&n);
 }
 
+static void put_delivery(struct gm_state *s, uint64_t seq, const char *type)
+{
+    struct gm_err err = {0};
+    struct gm_row row;
+    struct gm_hook_target target = {.key = (char *)(uintptr_t) "farm:gone"};
+    struct gm_hook hook = {.seq = seq, .job = 1, .type = type, .target = &target};
+    (void)snprintf(hook.name, sizeof hook.name, "%020u/farm:gone", (unsigned)seq);
+    gm_hook_row_put(&hook, "{}", 2, &row);
+    const struct gm_state_batch batch = {.rows = &row, .row_count = 1};
+    ASSERT_OK(gm_state_commit(s, &batch, &err));
+    free((char *)(uintptr_t)row.key.name);
+    free(row.data);
+}
+
+/* Its job, and the event with it, is long forgotten. */
+static void events_are_numbered_behind_what_webhooks_wait_for(void **state)
+{
+    struct gm_err err = {0};
+    struct gm_state *s = NULL;
+    struct farm f;
+    char path[512], id[64];
+    char *all = NULL;
+    path_in(path, *state, "s");
+    ASSERT_OK(gm_fs_mkdirs(path, &err));
+    ASSERT_OK(gm_state_open(path, &s, &err));
+    put_delivery(s, 5000, "job.done");
+    put_delivery(s, 7000, "job.thought_of"); /* a later release's: passed over */
+    gm_state_close(&s);
+    farm_start(&f, *state);
+    int fd = open_stream(&f, NULL);
+    expect(fd, "event: farm\n", &all);
+    farm_submit(&f, PIPELINE, "", id);
+    expect(fd, "event: job.state\n", &all);
+    expect(fd, "\n\n", &all);
+    assert_in_range(number_of(all, "job.state"), 5001, 6000);
+    (void)close(fd);
+    free(all);
+    farm_stop(&f);
+}
+
 /* Its reader takes as much as comes, and is always a little behind. */
 static void what_a_slow_reader_took_is_given_back(void **state)
 {
@@ -126,6 +168,8 @@ int main(void)
         cmocka_unit_test(what_a_slow_reader_took_is_given_back),
         cmocka_unit_test(who_never_reads_is_cut_off),
         cmocka_unit_test_setup_teardown(all_jobs_and_nodes_are_told_of, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(events_are_numbered_behind_what_webhooks_wait_for,
+                                        make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
