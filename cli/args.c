@@ -236,11 +236,10 @@ static int check_words(const struct parse *p, const struct gm_command_row *c, si
 {
     bool several = (c->flags & GM_TAKES_SEVERAL) != 0;
     bool may_lack = (c->flags & GM_MAY_LACK) != 0 && p->word_count == used;
-    size_t wanted = used + (c->operand == NULL || (several && p->args.all) || may_lack ? 0
-                            : c->second != NULL                                        ? 2
-                                                                                       : 1);
-    if (several && p->args.all && p->word_count > wanted) {
-        return gm_err_set(err, GM_E_INVAL, 0, "--all and `%s`: name nodes, or all of them",
+    bool all = (c->options & GM_OPT_ALL) != 0 && p->args.all;
+    size_t wanted = used + (c->operand == NULL || all || may_lack ? 0 : c->second != NULL ? 2 : 1);
+    if (all && p->word_count > wanted) {
+        return gm_err_set(err, GM_E_INVAL, 0, "--all and `%s`: name what is meant, or all of it",
                           p->words[wanted]);
     }
     if (p->word_count > wanted && !several) {

@@ -13,6 +13,7 @@ enum gm_command {
     GM_CMD_STORAGE,
     GM_CMD_ASSET,
     GM_CMD_UPLOADS,
+    GM_CMD_EVENTS,
     GM_CMD_TRANSCODE,
     GM_CMD_PLAN,
     GM_CMD_SUBMIT,
@@ -45,6 +46,9 @@ enum gm_command {
     GM_CMD_UPLOADS_LIST,
     GM_CMD_UPLOADS_SHOW,
     GM_CMD_UPLOADS_DELETE,
+    GM_CMD_EVENTS_LIST,
+    GM_CMD_EVENTS_REDELIVER,
+    GM_CMD_EVENTS_FOLLOW,
     GM_CMD_FARM,
     GM_CMD_KEYS_MAKE,
     GM_CMD_KEYS_LIST,
@@ -91,7 +95,7 @@ struct gm_args {
     const char *expires;    /* token new; NULL: never */
     int64_t nodes;          /* embedded farm: 1..64, default 1 */
     int64_t priority;       /* 0..100, default 50 */
-    int64_t limit;          /* job list, asset list: 1..500, default 100 */
+    int64_t limit;          /* job list, asset list, events list: 1..500, default 100 */
     int64_t at_once;        /* node restart: 1..64, default 1 */
     int64_t timeout;        /* node restart: seconds a node, default 3600 */
     int64_t hours;          /* keys rotate: how long old keys are taken yet, default 24 */
@@ -105,9 +109,11 @@ struct gm_args {
     bool dry_run;       /* storage sweep */
     bool devices;       /* embedded farm: its first node uses this machine's */
     bool prove;         /* of the command devices */
-    bool all;           /* node restart */
+    bool all;           /* node restart, events redeliver */
     bool force;         /* node restart */
     bool once;          /* top: one frame, and the end */
+    bool dead, waiting; /* events list */
+    const char *after;  /* events follow: an event's id; NULL: from now on */
     bool json;
     bool quiet;
 };

@@ -44,6 +44,8 @@ enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term)
         return print_version(args);
     case GM_CMD_DEVICES:
         return gm_command_devices(args, term);
+    case GM_CMD_EVENTS_FOLLOW:
+        return gm_command_follow(args, term);
     case GM_CMD_TOP:
         return gm_command_top(args, term);
     case GM_CMD_DOCTOR:

@@ -24,6 +24,9 @@ enum gm_exit gm_command_restart(const struct gm_args *args, struct gm_term *term
 /* doctor. */
 enum gm_exit gm_command_doctor(const struct gm_args *args, struct gm_term *term);
 
+/* events follow: until it is interrupted. */
+enum gm_exit gm_command_follow(const struct gm_args *args, struct gm_term *term);
+
 /* top. */
 enum gm_exit gm_command_top(const struct gm_args *args, struct gm_term *term);
 

@@ -164,7 +164,7 @@ static void put_operand(const struct emit *e, const struct gm_command_row *row, 
     if (operand == NULL || (at > 0 && (row->flags & GM_TAKES_SEVERAL) == 0)) {
         return;
     }
-    if (strcmp(operand, "JOB") == 0) {
+    if (strcmp(operand, "JOB") == 0 || strcmp(operand, "JOB|ID") == 0) {
         out->what = GM_COMPLETE_JOB;
     } else if (strcmp(operand, "NODE") == 0) {
         out->what = GM_COMPLETE_NODE;

@@ -30,6 +30,7 @@ static const char OVERVIEW[] =
     "  gopmill pipeline list|show|check\n"
     "  gopmill asset list|show|delete      titles that were published\n"
     "  gopmill uploads list|show|delete    files that are on their way into the farm\n"
+    "  gopmill events list|redeliver|follow   what webhooks did not take; what happens\n"
     "  gopmill farm                        the farm at a glance\n"
     "  gopmill top                         the same, live, on the whole terminal\n"
     "  gopmill storage sweep               delete what crashes left in the work store\n"
@@ -246,6 +247,40 @@ static const char UPLOADS_DELETE[] = "gopmill uploads delete UPLOAD [options]\n"
                                      "Deletes an upload. Jobs that wait for its parts fail, and so "
                                      "do those that read it later.\n\n" SCHEDULER_HELP COMMON_HELP;
 
+static const char EVENTS[] =
+    "gopmill events list               events that webhooks did not take\n"
+    "gopmill events redeliver JOB|ID   send them again\n"
+    "gopmill events follow             what happens in the farm, as it happens\n"
+    "\nEach takes --help.\n";
+
+static const char EVENTS_LIST[] =
+    "gopmill events list [options]\n"
+    "Lists dead letters: events of jobs that a webhook did not take in the time that it has, with\n"
+    "the answer to the last try; oldest first.\n"
+    "\n"
+    "  --dead            these\n"
+    "  --waiting         those that are on their way instead\n"
+    "  --limit N         at most N, 1..500 (default 100)\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char EVENTS_REDELIVER[] =
+    "gopmill events redeliver JOB|ID | --all [options]\n"
+    "Sends dead letters again, with all their tries: those of a job, one by the id that\n"
+    "`gopmill events list` shows, or all.\n"
+    "\n"
+    "  --all             every dead letter\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char EVENTS_FOLLOW[] =
+    "gopmill events follow [options]\n"
+    "Prints what happens to jobs, titles and nodes as it happens, a line each, until Ctrl-C. It "
+    "goes\n"
+    "on where it was when the scheduler was away; `reset` says that events are missing.\n"
+    "\n"
+    "  --after ID        first what came after that event, which an earlier run showed\n"
+    "  --json            a JSON document a line: `event`, `id`, `data` as the API has them;\n"
+    "                    also the farm at a glance\n"
+    "  --quiet           no messages but errors\n"
+    "  --help            this text\n" SCHEDULER_HELP;
+
 static const char FARM[] =
     "gopmill farm [options]\n"
     "Shows the farm at a glance: whether it takes jobs, its queue, nodes and throughput, and what\n"
@@ -439,6 +474,10 @@ static const char *const TEXTS[] = {
     [GM_CMD_UPLOADS_LIST] = UPLOADS_LIST,
     [GM_CMD_UPLOADS_SHOW] = UPLOADS_SHOW,
     [GM_CMD_UPLOADS_DELETE] = UPLOADS_DELETE,
+    [GM_CMD_EVENTS] = EVENTS,
+    [GM_CMD_EVENTS_LIST] = EVENTS_LIST,
+    [GM_CMD_EVENTS_REDELIVER] = EVENTS_REDELIVER,
+    [GM_CMD_EVENTS_FOLLOW] = EVENTS_FOLLOW,
     [GM_CMD_FARM] = FARM,
     [GM_CMD_NODE_LIST] = NODE_LIST,
     [GM_CMD_NODE_SHOW] = NODE_SHOW,

@@ -30,6 +30,13 @@ void gm_print_uploads(FILE *file, const json_t *answer);
 void gm_print_upload(FILE *file, const json_t *upload);
 void gm_print_upload_deleted(FILE *file, const json_t *answer);
 void gm_print_farm(FILE *file, const json_t *farm);
+/* print_events.c: answers of /v1/events/dead, .../waiting and /v1/events:redeliver. */
+void gm_print_dead(FILE *file, const json_t *answer);
+void gm_print_waiting(FILE *file, const json_t *answer);
+void gm_print_redelivered(FILE *file, const json_t *answer);
+/* An event of the farm's stream as a line: when it came, what it is, of what, and what follows from
+ * it. data: NULL: it is no JSON object. */
+void gm_print_event(FILE *file, int64_t unix_ms, const char *event, const json_t *data);
 /* A plan-only job's report. */
 void gm_print_plan(FILE *file, const json_t *report);
 /* The path that a player is given, below root, of which the first root_size bytes count: the master

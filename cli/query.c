@@ -189,6 +189,31 @@ static int make_device(const struct gm_args *args, struct gm_query *q, struct gm
     return set_path(q, "/v1/nodes/", args->operand, resume ? ":resume" : ":quarantine", err);
 }
 
+/* Events on their way to webhooks, or dead. One request: what it may show is below a page. */
+static int make_deliveries(const struct gm_args *args, struct gm_query *q, struct gm_err *err)
+{
+    if (args->dead && args->waiting) {
+        return gm_err_set(err, GM_E_INVAL, 0, "--dead and --waiting: these are two lists");
+    }
+    q->print = args->waiting ? gm_print_waiting : gm_print_dead;
+    snprintf(q->path, sizeof(q->path), "/v1/events/%s?limit=%d", args->waiting ? "waiting" : "dead",
+             (int)args->limit);
+    return 0;
+}
+
+/* A delivery's id has a slash, a job's has none. Its answer is a count, which a second request
+ * would not give again. */
+static int make_redeliver(const struct gm_args *args, struct gm_query *q, struct gm_err *err)
+{
+    const char *what = args->all ? NULL : args->operand;
+    bool delivery = what != NULL && strchr(what, '/') != NULL;
+    q->print = gm_print_redelivered;
+    q->once = true;
+    q->body = json_pack("{s:s*}", delivery ? "id" : "job", what);
+    snprintf(q->path, sizeof(q->path), "/v1/events:redeliver");
+    return q->body != NULL ? 0 : gm_err_set(err, GM_E_INVAL, 0, "`%.100s` is not UTF-8", what);
+}
+
 int gm_query_make(const struct gm_args *args, struct gm_query *q, struct gm_err *err)
 {
     for (size_t i = 0; i < sizeof(PLAIN) / sizeof(PLAIN[0]); i++) {
@@ -206,11 +231,15 @@ int gm_query_make(const struct gm_args *args, struct gm_query *q, struct gm_err 
         q->rows = "assets";
         snprintf(q->path, sizeof(q->path), "/v1/assets?");
         return add_filter(q, "q", args->query, err);
+    case GM_CMD_EVENTS_LIST:
+        return make_deliveries(args, q, err);
     default:
         break;
     }
     q->method = "POST";
     switch (args->command) {
+    case GM_CMD_EVENTS_REDELIVER:
+        return make_redeliver(args, q, err);
     case GM_CMD_JOB_PRIORITY:
         return make_priority(args, q, err);
     case GM_CMD_NODE_RESUME:

@@ -6,24 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/again.h"
 #include "cli/job.h"
 #include "cli/progress.h"
 
-#define RETRY_FOR (60 * GM_SEC)
 #define STILL (2 * GM_SEC) /* nothing has moved for so long: is there a node? */
 #define ASK_AGAIN (5 * GM_SEC)
-#define PAUSE_MIN_MS 100
-#define PAUSE_MAX_MS 2000
 
 struct watch {
     struct gm_session *session; /* borrowed */
     const char *id;
     bool own;
     bool cancel_sent;
-    bool told;                   /* of the lost connection */
-    gm_time alive;               /* when the scheduler was last heard */
-    uint32_t unheard;            /* schedulers that were asked since */
-    int pause_ms;                /* before the next stream */
+    struct gm_again again;
     struct gm_progress progress; /* the last that came */
     gm_time moved;               /* when it was another than the one before */
     gm_time asked;               /* for nodes, last */
@@ -150,11 +145,7 @@ static int follow(struct watch *w, const char *path, struct gm_err *err)
             rc = check_interrupt(w, err);
         }
         if (rc == 0 && gm_stream_is_live(stream)) {
-            w->alive = gm_time_now();
-            w->unheard = 0;
-            w->session->reached = true;
-            w->pause_ms = PAUSE_MIN_MS;
-            w->told = false;
+            gm_again_heard(&w->again, w->session);
             rc = look_for_nodes(w, err);
         }
         if (rc == 0 && gm_stream_is_over(stream, &how, err)) {
@@ -168,7 +159,7 @@ static int follow(struct watch *w, const char *path, struct gm_err *err)
 
 static int wait_again(struct watch *w, struct gm_err *err)
 {
-    gm_time end = gm_time_now() + w->pause_ms * GM_MS;
+    gm_time end = gm_time_now() + gm_again_pause_ms(&w->again) * GM_MS;
     int rc = 0;
     for (gm_time now = gm_time_now(); rc == 0 && now < end; now = gm_time_now()) {
         rc = gm_session_turn(w->session, (int)((end - now) / GM_MS) + 1, err);
@@ -176,43 +167,18 @@ static int wait_again(struct watch *w, struct gm_err *err)
             rc = check_interrupt(w, err);
         }
     }
-    w->pause_ms = w->pause_ms * 2 < PAUSE_MAX_MS ? w->pause_ms * 2 : PAUSE_MAX_MS;
     return rc;
-}
-
-/* Whether another try can mend it. A scheduler that hangs may have taken all of the time: each of
- * the others is asked all the same. */
-static bool may_try_again(const struct watch *w, int rc)
-{
-    const struct gm_session *s = w->session;
-    uint32_t count = 0;
-    while (s->urls[count] != NULL) {
-        count++;
-    }
-    bool others = s->urls[s->at + 1] != NULL;
-    bool lost = rc == -GM_E_NOT_LEADER || rc == -GM_E_STATE_AWAY ||
-                (rc == -GM_E_UNREACHABLE && (s->reached || s->farm != NULL || others));
-    return lost && (gm_time_now() - w->alive < RETRY_FOR || w->unheard < count);
 }
 
 int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **out,
                  struct gm_err *err)
 {
     char *path = NULL;
-    struct watch w = {
-        .session = session, .id = id, .own = own, .alive = gm_time_now(), .pause_ms = PAUSE_MIN_MS};
+    struct watch w = {.session = session, .id = id, .own = own, .again = {.alive = gm_time_now()}};
     int rc = gm_job_path(id, "/events", &path, err);
     while (rc == 0 && !gm_job_is_final(w.doc)) {
         rc = follow(&w, path, err);
-        w.unheard++;
-        if (may_try_again(&w, rc)) {
-            rc = gm_session_next(session, err);
-            if (!w.told) {
-                gm_term_note(session->term,
-                             "lost the scheduler; trying again for up to 60 s, the job goes on");
-                w.told = true;
-            }
-        }
+        rc = gm_again_check(&w.again, session, rc, ", the job goes on", err);
         if (rc == 0 && !gm_job_is_final(w.doc)) {
             rc = wait_again(&w, err);
         }

@@ -48,6 +48,8 @@ static void words_go_by_the_tables(void **state)
         {"--quiet job ca", "cancel ", GM_COMPLETE_NOTHING},
         {"job show ", "", GM_COMPLETE_JOB},
         {"job show abc ", "", GM_COMPLETE_NOTHING},
+        {"events re", "redeliver ", GM_COMPLETE_NOTHING},
+        {"events redeliver ", "", GM_COMPLETE_JOB},
         {"job priority abc ", "", GM_COMPLETE_NOTHING},
         {"node restart a ", "", GM_COMPLETE_NODE},
         {"uploads delete 0", "", GM_COMPLETE_UPLOAD},

@@ -96,9 +96,45 @@ static void a_priority_is_a_number(void **state)
     }
 }
 
+static void deliveries_are_named_by_job_or_id(void **state)
+{
+    static const struct {
+        const char *operand, *body;
+    } rows[] = {{"j1", "{\"job\":\"j1\"}"}, {"7/job", "{\"id\":\"7/job\"}"}, {NULL, "{}"}};
+    struct gm_args args = {.command = GM_CMD_EVENTS_LIST, .limit = 100};
+    struct gm_query q;
+    struct gm_err err;
+    (void)state;
+    assert_int_equal(make(&args, &q, &err), 0);
+    assert_string_equal(q.path, "/v1/events/dead?limit=100");
+    args.waiting = true;
+    assert_int_equal(make(&args, &q, &err), 0);
+    assert_string_equal(q.path, "/v1/events/waiting?limit=100");
+    args.dead = true;
+    assert_int_equal(make(&args, &q, &err), -GM_E_INVAL);
+    args.command = GM_CMD_EVENTS_REDELIVER;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        args.operand = rows[i].operand;
+        args.all = rows[i].operand == NULL;
+        assert_int_equal(make(&args, &q, &err), 0);
+        assert_string_equal(q.method, "POST");
+        assert_string_equal(q.path, "/v1/events:redeliver");
+        assert_true(q.once);
+        char *body = json_dumps(q.body, JSON_COMPACT);
+        assert_non_null(body);
+        assert_string_equal(body, rows[i].body);
+        free(body);
+        json_decref(q.body);
+    }
+    args.operand = "\xff";
+    args.all = false;
+    assert_int_equal(make(&args, &q, &err), -GM_E_INVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deliveries_are_named_by_job_or_id),
         cmocka_unit_test(each_command_asks_its_path),
         cmocka_unit_test(filters_are_escaped),
         cmocka_unit_test(a_priority_is_a_number),

@@ -28,6 +28,8 @@ webhook_secret_file: $work/secret
 webhook_pauses_s: \"1 1 2\"
 webhook_retry_s: ${retry_s:-3600}"
 farm events
+"$bin/gopmill" events follow --json >"$work/follow" 2>"$work/follow.err" 9>&- &
+follower=$!
 node one
 api() { # method, path, [body]: status on the first line, then the answer
   curl -s --unix-socket "$at/http" -X "$1" -w '%{http_code}\n' "http://x$2" ${3:+-d "$3"} -o "$work/answer"
@@ -99,10 +101,33 @@ until_true "its events are dead letters" dead "[.deliveries[] | select(.job == \
 check "which say why" dead "[.deliveries[] | select(.job == \"$last\" and .status == 410)] | length > 0"
 kill -9 "$(pid scheduler)"; wait "$(pid scheduler)" 2>/dev/null
 scheduler
-until_true "they outlive a scheduler" dead "[.deliveries[] | select(.job == \"$last\")] | length > 0"
+until_true "they outlive a scheduler" dead "[.deliveries[] | select(.job == \"$last\")] | length == 4"
+check "the command lists them" status 0 gopmill events list
+check "with the receiver's answer" said "HTTP 410"
+check "both lists at once are none" status 2 gopmill events list --dead --waiting
 echo ok >"$mode"
-check "they are sent again" test "$(api POST /v1/events:redeliver "{\"job\": \"$last\"}")" = 202
+check "they are sent again" status 0 gopmill events redeliver "$last"
+check "and counted" said "4 dead letters sent again"
 until_true "and arrive" has "$last" 1
+check "none is left" test "$(gopmill events list --json | jq "[.deliveries[] | select(.job == \"$last\")] | length")" = 0
+check "none of such a name is there for the command" status 2 gopmill events redeliver 7/none
+check "all that are left may be none" status 0 gopmill events redeliver --all
+
+# Who follows heard each end once, over schedulers that were killed, or was told that it may have missed some.
+heard() { jq -se "[.[] | select(.event == \"job.done\" and .data.id == \"$1\")] | length == 1" "$work/follow" >/dev/null; }
+until_true "who follows heard of the last one" heard "$last"
+gap() { jq -se 'any(.event == "reset")' "$work/follow" >/dev/null; }
+for id in "${ids[@]}"; do
+  check "and of $id, or of a gap" eval "heard $id || gap"
+done
+check "events have numbers that grow" jq -se '[.[].id | tonumber] | . == sort' "$work/follow" >/dev/null
+"$bin/gopmill" events follow --after 0 >"$work/again" 2>&1 9>&- &
+again=$!
+until_true "what is too long ago is told to be missing" grep -q "reset " "$work/again"
+kill -INT "$again"
+kill -INT "$follower"
+code=0 && wait "$follower" || code=$?
+check "an interrupt ends it" test "$code" = 130
 check "none of such a name is" test "$(api POST /v1/events:redeliver '{"id": "none"}')" = 404
 check "the scheduler goes on" test "$(api GET /v1/farm)" = 200
 stop one
