@@ -29,7 +29,7 @@ struct gm_hooks {
     struct gm_hook_sender *sender;      /* owned */
     struct gm_hook *fresh, *fresh_last; /* list by fresh_next; borrowed */
     bool eager;                         /* rows that change are waited for */
-    uint64_t taken, failed;
+    uint64_t taken, failed, died;
     uint32_t random;
 };
 
@@ -65,6 +65,7 @@ static void on_changed(struct gm_hook *hook, bool dropped, void *arg)
         return;
     }
     if (hook->state == GM_HOOK_DEAD) {
+        h->died++;
         gm_log(GM_LOG_WARN, "webhook_dead", "job=%s event=%s target=%s status=%u tries=%u",
                hook->job_id, hook->type, hook->target->key, hook->status, hook->tries);
     }
@@ -343,7 +344,9 @@ void gm_hooks_counts(const struct gm_hooks *h, struct gm_hooks_counts *out)
     *out = (struct gm_hooks_counts){.waiting = gm_hookq_waiting(&h->queue),
                                     .dead = h->queue.dead_count,
                                     .taken = h->taken,
-                                    .failed = h->failed};
+                                    .failed = h->failed,
+                                    .died = h->died,
+                                    .oldest_unix_ms = gm_hookq_oldest(&h->queue)};
 }
 
 static json_t *row_json(const struct gm_hook *hook)

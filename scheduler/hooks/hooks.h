@@ -29,7 +29,9 @@ void gm_hooks_stored(struct gm_hooks *h, int64_t seq);
 void gm_hooks_tick(struct gm_hooks *h);
 
 struct gm_hooks_counts {
-    uint64_t waiting, dead, taken, failed;
+    uint64_t waiting, dead;       /* of now */
+    uint64_t taken, failed, died; /* since the start: tries of both kinds; became dead letters */
+    int64_t oldest_unix_ms;       /* since when the oldest waits; 0: none does */
 };
 void gm_hooks_counts(const struct gm_hooks *h, struct gm_hooks_counts *out);
 /* Dead letters, or those that wait, behind `after` ("": the first), at most `limit`. */

@@ -98,6 +98,19 @@ static int by_seq(const struct gm_hook *a, const struct gm_hook *b)
     return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
+static const struct gm_hook *hook_of_age(const struct gm_heap_node *node)
+{
+    return (const struct gm_hook *)(const void *)((const char *)node -
+                                                  offsetof(struct gm_hook, age));
+}
+
+static bool is_older(const struct gm_heap_node *a, const struct gm_heap_node *b)
+{
+    const struct gm_hook *x = hook_of_age(a), *y = hook_of_age(b);
+    return x->since_unix_ms != y->since_unix_ms ? x->since_unix_ms < y->since_unix_ms
+                                                : strcmp(x->name, y->name) < 0;
+}
+
 /* By seq, but never before one that flies. */
 static void lane_put(struct gm_hookq *q, struct gm_hook *hook)
 {
@@ -113,6 +126,7 @@ static void lane_put(struct gm_hookq *q, struct gm_hook *hook)
         HASH_ADD(hh, q->lanes, key, sizeof lane->key, lane);
     }
     hook->lane = lane;
+    gm_heap_push(&q->ages, &hook->age, is_older);
     leave_place(lane); /* its head may become another */
     struct gm_hook *flying = lane->flies ? lane->hooks : NULL;
     if (flying != NULL) {
@@ -132,6 +146,7 @@ static void lane_drop(struct gm_hookq *q, struct gm_hook *hook)
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the list */
     DL_DELETE(lane->hooks, hook);
     hook->lane = NULL;
+    gm_heap_remove(&q->ages, &hook->age, is_older);
     place(q, lane);
 }
 
@@ -422,6 +437,12 @@ size_t gm_hookq_waiting(const struct gm_hookq *q)
     return HASH_COUNT(q->all) - q->dead_count;
 }
 
+int64_t gm_hookq_oldest(const struct gm_hookq *q)
+{
+    const struct gm_heap_node *node = gm_heap_first(&q->ages);
+    return node != NULL ? hook_of_age(node)->since_unix_ms : 0;
+}
+
 #define BROKEN(...) gm_err_set(err, GM_E_BUG, 0, __VA_ARGS__)
 
 static int check_lane(const struct gm_hook_lane *lane, size_t *count, struct gm_err *err)
@@ -469,7 +490,8 @@ int gm_hookq_check(const struct gm_hookq *q, struct gm_err *err)
         }
     }
     if (rc == 0 && (dead != q->dead_count || flying != q->flying || hooks != HASH_COUNT(q->all) ||
-                    count + dead != HASH_COUNT(q->all))) {
+                    count + dead != HASH_COUNT(q->all) || q->ages.count != count ||
+                    !gm_heap_is_sound(&q->ages, is_older))) {
         rc = BROKEN("the counts of deliveries are wrong");
     }
     return rc;
@@ -493,5 +515,6 @@ void gm_hookq_fini(struct gm_hookq *q, void (*body_free)(void *body, void *arg),
         }
         hook_free(q, hook);
     }
+    gm_heap_fini(&q->ages);
     *q = (struct gm_hookq){0};
 }

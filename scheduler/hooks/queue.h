@@ -53,6 +53,7 @@ struct gm_hook {
     struct gm_hook *fresh_next;
 
     struct gm_hook_lane *lane;   /* borrowed; NULL: dead */
+    struct gm_heap_node age;     /* among all that are not dead */
     struct gm_hook *prev, *next; /* in its lane, or among the dead */
     UT_hash_handle hh;           /* by name */
     char name[GM_HOOK_NAME];     /* "SEQ/farm:NAME", "SEQ/job" */
@@ -91,6 +92,7 @@ struct gm_hookq {
     struct gm_hook *all;            /* owned, by name */
     struct gm_hook *dead;           /* list, oldest first */
     size_t dead_count, flying, fresh;
+    struct gm_heap ages;         /* those that are not dead, by since_unix_ms */
     struct gm_hook_target *turn; /* asked next; borrowed */
     /* The row of a delivery is to be written again, or (dropped) deleted, and then its body goes.
      */
@@ -130,6 +132,8 @@ void gm_hookq_revive(struct gm_hookq *q, struct gm_hook *hook, int64_t now);
 struct gm_hook *gm_hookq_find(const struct gm_hookq *q, const char *name);
 /* Waiting, flying or fresh. */
 size_t gm_hookq_waiting(const struct gm_hookq *q);
+/* since_unix_ms of the one that waits (flies, is fresh) for longest; 0: none does. */
+int64_t gm_hookq_oldest(const struct gm_hookq *q);
 /* Lists and counts say the same. */
 int gm_hookq_check(const struct gm_hookq *q, struct gm_err *err) GM_MUST_CHECK;
 

@@ -1,6 +1,8 @@
-/* GET /metrics: what the core, the rows' store and this process have counted. Nobody need wait for
- * the disk: numbers are no promise. */
+/* GET /metrics: what the core, the rows' store, webhooks and this process have counted. Nobody need
+ * wait for the disk: numbers are no promise. */
+#include "common/time.h"
 #include "scheduler/commit.h"
+#include "scheduler/hooks/hooks.h"
 #include "scheduler/http/request.h"
 #include "scheduler/lag.h"
 #include "scheduler/metrics.h"
@@ -38,6 +40,22 @@ static void add_store(struct gm_buf *out, const struct gm_commit *commit)
     gm_metrics_one(out, GM_METRIC_BACKLOG, (double)gm_commit_backlog(commit));
 }
 
+static void add_hooks(struct gm_buf *out, const struct gm_hooks *hooks)
+{
+    static const char *const results[] = {"taken", "failed", "dead"};
+    struct gm_hooks_counts c;
+    gm_hooks_counts(hooks, &c);
+    const uint64_t values[] = {c.taken, c.failed, c.died};
+    int64_t waited_ms = c.oldest_unix_ms > 0 ? gm_time_unix_ms() - c.oldest_unix_ms : 0;
+    gm_metrics_begin(out, GM_METRIC_HOOKS);
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        gm_metrics_add(out, GM_METRIC_HOOKS, &results[i], (double)values[i]);
+    }
+    gm_metrics_one(out, GM_METRIC_HOOKS_WAITING, (double)c.waiting);
+    gm_metrics_one(out, GM_METRIC_HOOKS_OLDEST, waited_ms > 0 ? (double)waited_ms / 1000 : 0);
+    gm_metrics_one(out, GM_METRIC_HOOKS_DEAD, (double)c.dead);
+}
+
 void gm_handle_metrics(struct gm_request *r)
 {
     struct gm_err err = {0};
@@ -46,6 +64,7 @@ void gm_handle_metrics(struct gm_request *r)
     gm_metrics_work(&r->answer, core);
     int rc = gm_metrics_nodes(&r->answer, core, &err);
     add_store(&r->answer, gm_daemon_commit(r->http->d));
+    add_hooks(&r->answer, gm_daemon_hooks(r->http->d));
     rc = rc < 0 ? rc : gm_buf_check(&r->answer, &err);
     if (rc < 0) {
         gm_buf_fini(&r->answer);

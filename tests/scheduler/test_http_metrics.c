@@ -41,6 +41,7 @@ static void every_metric_is_told_once(void **state)
     assert_non_null(strstr(text, "\ngopmill_queue_depth{type=\"inspect\"} 1\n"));
     assert_non_null(strstr(text, "\ngopmill_http_responses_total{class=\"2xx\"} 1\n"));
     assert_null(strstr(text, "\ngopmill_store_commits_total 0\n"));
+    assert_non_null(strstr(text, "\ngopmill_webhook_deliveries_total{result=\"dead\"} 0\n"));
     assert_null(strstr(text, id));
     free(text);
     farm_stop(&f);

@@ -102,6 +102,8 @@ check "which say why" dead "[.deliveries[] | select(.job == \"$last\" and .statu
 kill -9 "$(pid scheduler)"; wait "$(pid scheduler)" 2>/dev/null
 scheduler
 until_true "they outlive a scheduler" dead "[.deliveries[] | select(.job == \"$last\")] | length == 4"
+counted() { [ "$(api GET /metrics)" = 200 ] && grep -q "^gopmill_webhook_$1\$" "$work/answer"; }
+check "dead letters are counted" counted "dead_letters 4"
 check "the command lists them" status 0 gopmill events list
 check "with the receiver's answer" said "HTTP 410"
 check "both lists at once are none" status 2 gopmill events list --dead --waiting
@@ -128,6 +130,8 @@ kill -INT "$again"
 kill -INT "$follower"
 code=0 && wait "$follower" || code=$?
 check "an interrupt ends it" test "$code" = 130
+check "none is counted any more" counted "dead_letters 0"
+check "what was taken is" counted 'deliveries_total{result="taken"} [1-9].*'
 check "none of such a name is" test "$(api POST /v1/events:redeliver '{"id": "none"}')" = 404
 check "the scheduler goes on" test "$(api GET /v1/farm)" = 200
 stop one

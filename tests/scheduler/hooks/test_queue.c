@@ -128,6 +128,7 @@ static void after_a_day_it_is_dead_and_the_next_one_goes(void **arg)
     int64_t began = now;
     now += DAY / 2;
     add(&q, 2, 7, "farm:x");
+    assert_int_equal(gm_hookq_oldest(&q), began);
     while (q.dead_count == 0) {
         while (next(&q, &a) != 1) {
             now += 100000;
@@ -139,13 +140,16 @@ static void after_a_day_it_is_dead_and_the_next_one_goes(void **arg)
     assert_true(tries > 100 && tries < 170); /* 5 minutes each, a tenth more or less */
     assert_int_equal(q.dead->seq, 1);
     assert_int_equal(q.dead->status, 503);
+    assert_int_equal(gm_hookq_oldest(&q), began + DAY / 2); /* of what is not dead */
     /* A receiver that was down all the time kills none that was not tried: 2 has its own. */
     now += 600000;
     assert_int_equal(next(&q, &a), 2);
     gm_hookq_taken(&q, a);
     struct gm_hook *dead = gm_hookq_find(&q, "00000000000000000001/farm:x");
     assert_ptr_equal(dead, q.dead);
+    assert_int_equal(gm_hookq_oldest(&q), 0);
     gm_hookq_revive(&q, dead, now);
+    assert_int_equal(gm_hookq_oldest(&q), now);
     assert_int_equal(q.dead_count, 0);
     assert_int_equal(next(&q, &a), 1);
     gm_hookq_taken(&q, a);
