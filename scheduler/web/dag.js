@@ -123,9 +123,11 @@ function box(t, place, why) {
   const [kind, , word] = look(t.state);
   const state = word ?? t.state;
   const share = t.total > 0 ? Math.min(1, t.done / t.total) : t.state === 'done' ? 1 : 0;
-  const amount = t.total > 1 || (t.total_known === false && t.total > 0) ? `${t.done}/${t.total}${t.total_known === false ? '+' : ''}` : '';
+  const isUntouched = t.state === 'ended' && t.done === 0; // another task failed before it began
+  const amount = isUntouched ? '' : t.total > 1 || (t.total_known === false && t.total > 0) ? `${t.done}/${t.total}${t.total_known === false ? '+' : ''}` : '';
   const where = (t.nodes ?? []).join(', ');
-  const retries = t.failures > 0 ? f.plural(t.failures, 'retry', 'retries') : '';
+  const again = t.failures - (t.state === 'failed' ? 1 : 0); // its last failure ended it
+  const retries = again > 0 ? f.plural(again, 'retry', 'retries') : '';
   const title = [`${t.name} (${t.type}): ${state}`, amount && `${amount} done`, where && `on ${where}`, retries, why].filter(Boolean).join('\n');
   return h('g', { key: t.name, class: `task ${kind}`, transform: `translate(${place.x} ${place.y})`, 'data-task': t.name },
     h('title', null, title),

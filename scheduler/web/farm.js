@@ -24,7 +24,7 @@ function tiles(farm) {
   return [h('div', { class: 'tiles' },
     tile('Queue', f.number(farm.queue?.jobs ?? 0), `${f.plural(farm.queue?.tasks_ready ?? 0, 'task')} ready`, of('ready')),
     tile('Oldest wait', wait === null || wait === undefined ? f.DASH : f.duration(wait), wait === null || wait === undefined ? 'no job has something ready' : 'of a job with something ready', null, wait > 3600 ? 'warn' : ''),
-    tile('Speed', f.speed(t.speed), 'of real time, all jobs together', of('speed')),
+    tile('Speed', f.speed(t.speed), 'of real time, all jobs', of('speed')),
     tile('Pixels', f.pixels(t.pixels_per_s), `${f.number(t.fps, 0)} frames a second`, of('pixels')),
     tile('Slots', `${f.number(farm.slots_used)} / ${f.number(farm.slots)}`, f.percent(farm.slots_used, farm.slots), bar(farm.slots_used, farm.slots, { label: 'slots in use', wide: true })),
     tile('Nodes', f.number(n.connected ?? 0), [n.draining ? `${n.draining} draining` : null, n.gone ? `${n.gone} gone` : null].filter(Boolean).join(', ') || 'connected', null, n.gone > 0 || !n.connected ? 'warn' : ''),

@@ -40,7 +40,7 @@ function progress(job) {
     h('div', { class: 'big-progress' }, bar(done ? 1 : p.frames_done, done ? 1 : p.frames_total, { label: 'frames', kind: job.state === 'failed' ? 'bad' : done ? 'good' : 'busy', wide: true }),
       h('strong', { class: 'num' }, done ? '100 %' : f.percent(p.frames_done, p.frames_total))),
     h('div', { class: 'figures' },
-      h('div', null, h('span', null, 'Frames'), h('b', null, `${f.number(p.frames_done)} / ${p.frames_exact ? '' : '~'}${f.number(p.frames_total)}`)),
+      h('div', null, h('span', null, 'Frames'), h('b', null, p.frames_total > 0 ? `${f.number(p.frames_done)} / ${p.frames_exact ? '' : '~'}${f.number(p.frames_total)}` : f.DASH)),
       isFinal(job) ? null : h('div', null, h('span', null, 'Rate'), h('b', null, p.fps > 0 ? `${f.number(p.fps, 0)} fps` : f.DASH)),
       isFinal(job) ? null : h('div', null, h('span', null, 'Speed'), h('b', null, f.speed(p.speed))),
       isFinal(job) ? null : h('div', null, h('span', null, 'Left'), h('b', { title: f.absolute(job.eta) }, p.eta_s === null ? f.DASH : f.duration(p.eta_s))),

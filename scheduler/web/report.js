@@ -3,6 +3,8 @@ import { h } from './dom.js';
 import * as f from './format.js';
 import { empty, facts, loading, section } from './ui.js';
 
+const language = (track) => (track.language && track.language !== 'und' ? `, ${track.language}` : ''); // und: not known
+
 function source(report) {
   const s = report.source;
   const v = s?.video;
@@ -16,8 +18,8 @@ function source(report) {
     v ? ['colour', [v.pixel_format, v.primaries, v.transfer, v.range].filter((c) => c && c !== 'unknown').join(', ')] : null,
     v?.bitrate_bps ? ['bitrate', f.bitrate(v.bitrate_bps)] : null, v?.hdr ? ['HDR', v.hdr.kind] : null, v?.interlaced ? ['fields', v.top_first ? 'interlaced, top first' : 'interlaced'] : null,
     v?.rotation ? ['turned', `${v.rotation}°`] : null,
-    ...(s.audio ?? []).map((a, i) => [`sound ${i + 1}`, `${a.codec}, ${a.layout || f.plural(a.channels, 'channel')}, ${f.number(a.sample_rate / 1000, 1)} kHz${a.language ? `, ${a.language}` : ''}`]),
-    ...(s.text ?? []).map((t, i) => [`text ${i + 1}`, `${t.codec}${t.language ? `, ${t.language}` : ''}`]),
+    ...(s.audio ?? []).map((a, i) => [`sound ${i + 1}`, `${a.codec}, ${a.layout || f.plural(a.channels, 'channel')}, ${f.number(a.sample_rate / 1000, 1)} kHz${language(a)}`]),
+    ...(s.text ?? []).map((t, i) => [`text ${i + 1}`, `${t.codec}${language(t)}`]),
     s.truncated ? ['damage', `cut off, ${f.duration(s.lost_s)} are missing`] : null,
   ]);
 }
@@ -47,8 +49,8 @@ function ladder(report) {
       h('td', { class: 'num nowrap' }, r.peak_bps ? f.bitrate(r.peak_bps) : f.DASH), h('td', { class: 'num nowrap' }, (r.resolved?.maxrate_bps ?? r.maxrate_bps) > 0 ? f.bitrate(r.resolved?.maxrate_bps ?? r.maxrate_bps) : 'none'),
       h('td', null, quality(r)), h('td', { class: 'num nowrap' }, r.bytes ? f.bytes(r.bytes) : f.DASH),
       h('td', null, (r.actual?.devices ?? []).map((d) => h('div', { class: 'nowrap', key: `${d.node} ${d.device}`, title: f.plural(d.runs, 'run') }, `${d.node} · ${d.device}`))))),
-    sounds.map((a) => h('tr', { key: `a-${a.name}` }, h('th', { scope: 'row' }, a.name), h('td', { class: 'nowrap' }, `${f.plural(a.channels, 'channel')}`), h('td', null, h('code', null, a.codecs)), h('td', { class: 'num nowrap' }, a.average_bps ? f.bitrate(a.average_bps) : f.DASH),
-      h('td', { class: 'num nowrap' }, a.peak_bps ? f.bitrate(a.peak_bps) : f.DASH), h('td', { class: 'num nowrap' }, a.bitrate_bps ? f.bitrate(a.bitrate_bps) : ''), h('td', null, a.loudness ? `${f.number(a.loudness.coded_lufs ?? a.loudness.integrated_lufs, 1)} LUFS` : ''), h('td', { class: 'num nowrap' }, a.bytes ? f.bytes(a.bytes) : f.DASH), h('td', null, a.language ?? ''))))));
+    sounds.map((a) => h('tr', { key: `a-${a.name}` }, h('th', { scope: 'row' }, a.name), h('td', { class: 'nowrap' }, `${f.plural(a.channels, 'channel')}${language(a)}`), h('td', null, h('code', null, a.codecs)), h('td', { class: 'num nowrap' }, a.average_bps ? f.bitrate(a.average_bps) : f.DASH),
+      h('td', { class: 'num nowrap' }, a.peak_bps ? f.bitrate(a.peak_bps) : f.DASH), h('td', { class: 'num nowrap' }, a.bitrate_bps ? f.bitrate(a.bitrate_bps) : ''), h('td', null, a.loudness ? `${f.number(a.loudness.coded_lufs ?? a.loudness.integrated_lufs, 1)} LUFS` : ''), h('td', { class: 'num nowrap' }, a.bytes ? f.bytes(a.bytes) : f.DASH), h('td', null))))));
 }
 
 function plan(report) {
