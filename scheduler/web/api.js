@@ -90,7 +90,8 @@ export function fileUrl(job, path) {
 
 const OPEN_BYTES = 64 << 20; // it is in the tab's memory as a whole
 
-// The click on a link to a file: the browser would ask for it without the token.
+// The click on a link to a file: the browser would ask for it without the token. It is saved: a window that opens
+// long after the click is blocked without a word.
 export async function openFile(event) {
   const url = event.currentTarget.href;
   if (!getToken()) {
@@ -106,7 +107,12 @@ export async function openFile(event) {
     throw new ApiError(0, { title: 'The file is larger than 64 MiB: fetch it with curl and the token' });
   }
   const address = URL.createObjectURL(await response.blob());
-  window.open(address, '_blank', 'noopener');
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = decodeURIComponent(new URL(url).pathname.split('/').pop());
+  document.body.append(link);
+  link.click();
+  link.remove();
   setTimeout(() => URL.revokeObjectURL(address), 60000);
 }
 

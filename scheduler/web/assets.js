@@ -8,6 +8,7 @@ import { act, empty, failure, icon, loading, time, toast } from './ui.js';
 
 const PAGE = 60;
 const TYPED_MS = 250;
+const BUSY_MS = 1000; // after a start the scheduler reads its catalogue
 
 export function mountAssets(root) {
   let rows = [];
@@ -17,6 +18,7 @@ export function mountAssets(root) {
   let error = null;
   let run = 0;
   let typing = null;
+  let waiting = null;
   const posters = new Map(); // of a job: its address, or null while it is asked for
   const seen = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => poster(e.target.dataset.job)), { rootMargin: '200px' });
 
@@ -74,9 +76,21 @@ export function mountAssets(root) {
     }
   }
 
+  // True: it is asked again by itself.
+  function waits(e, mine) {
+    if (mine === run && (e.code === 'api.busy' || e.status === 503)) {
+      waiting = setTimeout(() => mine === run && loadAgain(), BUSY_MS);
+      return true;
+    }
+    return false;
+  }
+
   // Events were missed: as many rows as there were, anew.
   async function loadAgain() {
     const mine = ++run;
+    isLoading = true;
+    error = null;
+    draw();
     const many = rows.length;
     let fresh = [];
     let cursor = null;
@@ -91,8 +105,10 @@ export function mountAssets(root) {
       } while (cursor && fresh.length < many);
       rows = fresh;
       next = cursor;
-      error = null;
     } catch (e) {
+      if (waits(e, mine)) {
+        return;
+      }
       error = mine === run ? e : error;
     }
     if (mine === run) {
@@ -124,6 +140,9 @@ export function mountAssets(root) {
       next = page.next ?? null;
       dropPosters();
     } catch (e) {
+      if (waits(e, mine)) {
+        return;
+      }
       error = mine === run ? e : error;
     }
     if (mine === run) {
@@ -181,6 +200,7 @@ export function mountAssets(root) {
       run++;
       ends();
       clearTimeout(typing);
+      clearTimeout(waiting);
       seen.disconnect();
       posters.forEach((u) => u && URL.revokeObjectURL(u));
     },

@@ -116,7 +116,28 @@ try {
   await sees('the title among the assets', 'main');
   await page.setViewportSize({ width: 1440, height: 900 });
 
-  isAway = true;
+  isAway = true; // what the browser says of the answer that is refused
+  await page.evaluate(() => { // as of a scheduler that has just started, and whose files come slowly
+    const real = window.fetch;
+    let refused = false;
+    window.fetch = async (path, more) => {
+      if (String(path).startsWith('/v1/assets') && !refused) {
+        refused = true;
+        return new Response('{"code":"api.busy"}', { status: 429 });
+      }
+      await new Promise((resolve) => { setTimeout(resolve, String(path).includes('/files/') ? 6000 : 0); });
+      return real(path, more);
+    };
+    sessionStorage.setItem('gopmill-token', 'any');
+    location.hash = '#/jobs';
+  });
+  await sees('the jobs again', 'main table.jobs', 10);
+  await page.evaluate(() => { location.hash = '#/assets'; });
+  await sees('the titles, which are asked for again', '.card.asset', 10);
+  const [saved] = await Promise.all([page.waitForEvent('download', { timeout: 20000 }), page.locator('.card.asset a.button', { hasText: 'DASH' }).click()]);
+  check('a file is saved under its name', saved.suggestedFilename() === 'manifest.mpd', saved.suggestedFilename());
+  await page.evaluate(() => sessionStorage.removeItem('gopmill-token'));
+
   execFileSync('sh', ['-c', stop]);
   await sees('it says that it is cut off', '.notice.bad', 20);
   execFileSync('sh', ['-c', start]);
