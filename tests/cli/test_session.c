@@ -157,7 +157,7 @@ static void the_last_row_of_a_list_is_found(void **state)
 {
     (void)state;
     static const char *const answers[] = {OK_JSON("{\"jobs\":[1,2],\"next\":\"a\"}"),
-                                          OK_JSON("{\"jobs\":[3],\"next\":\"b\"}"),
+                                          OK_JSON("{\"jobs\":[3,4],\"next\":\"b\"}"),
                                           OK_JSON("{\"jobs\":[],\"next\":null}"),
                                           OK_JSON("{\"jobs\":[],\"next\":null}"),
                                           OK_JSON("{\"jobs\":[1],\"next\":\"a\"}"),
@@ -168,7 +168,7 @@ static void the_last_row_of_a_list_is_found(void **state)
     start_server(&server, answers);
     struct gm_session *session = open_session(&server);
     assert_int_equal(gm_pages_last(session, "/v1/jobs?", "jobs", &row, &err), 0);
-    assert_int_equal(json_integer_value(row), 3);
+    assert_int_equal(json_integer_value(row), 4);
     json_decref(row);
     assert_int_equal(gm_pages_last(session, "/v1/jobs?", "jobs", &row, &err), 0);
     assert_null(row);
