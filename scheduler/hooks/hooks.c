@@ -58,6 +58,10 @@ static void on_changed(struct gm_hook *hook, bool dropped, void *arg)
     struct gm_row row;
     struct gm_spooled *spooled = hook->body;
     if (dropped) {
+        if (hook->state == GM_HOOK_DEAD) {
+            gm_log(GM_LOG_WARN, "webhook_dropped", "job=%s event=%s target=%s why=too_many_dead",
+                   hook->job_id, hook->type, hook->target->key);
+        }
         gm_hook_row_delete(hook, &row);
         write_row(h, &row);
         gm_spool_drop(h->spool, &spooled);
@@ -193,7 +197,8 @@ static void tell(struct gm_hooks *h, struct news *n, unsigned number, struct gm_
     if (!gm_view_card(h->d->core, n->event->job_id, &card) || card.webhook[0] == '\0') {
         return;
     }
-    if (gm_hook_url_origin(card.webhook, &origin, &err) == 0) { /* it was checked when it came */
+    if (gm_hook_url_origin(card.webhook, card.tenant, &origin, &err) ==
+        0) { /* it was checked when it came */
         make_body(h, n);
         add_delivery(h, n, origin, card.webhook, fx);
     }
@@ -490,4 +495,5 @@ void gm_hooks_reload(struct gm_hooks *h)
     h->farm_count = count;
     h->secrets = secrets;
     gm_hook_secrets_wipe(&secrets);
+    gm_hookq_forgive(&h->queue);
 }

@@ -13,6 +13,10 @@
 #define DOWN_PAUSE_MS 5000 /* each is twice the one before, up to */
 #define DOWN_LONGEST_MS 300000
 #define EXPIRE_AT_ONCE 1000 /* so many lanes are looked at when a target fails */
+#define BURY_AT_ONCE 200    /* so many deliveries die when a target that is gone is looked at */
+#define TARGETS_AT_ONCE 1000
+#define GONE "the receiver wants no more"
+#define TOO_MANY "too many events wait already"
 
 void gm_hookq_init(struct gm_hookq *q, const struct gm_hook_rules *rules,
                    void (*changed)(struct gm_hook *hook, bool dropped, void *arg), void *arg)
@@ -28,7 +32,7 @@ static struct gm_hook_lane *lane_of(const struct gm_heap_node *node)
                                            offsetof(struct gm_hook_lane, node));
 }
 
-static bool is_before(const struct gm_heap_node *a, const struct gm_heap_node *b)
+bool gm_hook_lane_is_before(const struct gm_heap_node *a, const struct gm_heap_node *b)
 {
     const struct gm_hook *x = lane_of(a)->hooks, *y = lane_of(b)->hooks;
     return x->next_unix_ms != y->next_unix_ms ? x->next_unix_ms < y->next_unix_ms : x->seq < y->seq;
@@ -37,10 +41,44 @@ static bool is_before(const struct gm_heap_node *a, const struct gm_heap_node *b
 static void leave_place(struct gm_hook_lane *lane)
 {
     struct gm_hook_target *t = lane->key.target;
-    gm_heap_remove(&t->waiting, &lane->node, is_before);
+    gm_heap_remove(&t->waiting, &lane->node, gm_hook_lane_is_before);
     if (lane->ready) {
         DL_DELETE(t->ready, lane);
         lane->ready = false;
+    }
+}
+
+static bool is_farms(const struct gm_hook_target *t)
+{
+    return t->owner->name[0] == '\0';
+}
+
+static struct gm_hook_kind *kind_of(struct gm_hookq *q, const struct gm_hook_target *t)
+{
+    return &q->kinds[is_farms(t) ? 0 : 1];
+}
+
+static struct gm_hook_owner *owner_take(struct gm_hookq *q, const char *key)
+{
+    struct gm_hook_owner *owner = NULL;
+    const char *tenant = strncmp(key, "job:", 4) == 0 ? key + 4 : "";
+    size_t size = strcspn(tenant, "/");
+    HASH_FIND(hh, q->owners, tenant, size, owner);
+    if (owner == NULL) {
+        owner = gm_mem_zalloc(sizeof *owner);
+        owner->name = gm_mem_printf("%.*s", (int)size, tenant);
+        HASH_ADD_KEYPTR(hh, q->owners, owner->name, size, owner);
+    }
+    owner->targets++;
+    return owner;
+}
+
+static void owner_release(struct gm_hookq *q, struct gm_hook_owner *owner)
+{
+    if (--owner->targets == 0) {
+        HASH_DEL(q->owners, owner);
+        free(owner->name);
+        free(owner);
     }
 }
 
@@ -49,11 +87,13 @@ static void target_release(struct gm_hookq *q, struct gm_hook_target *t)
     if (--t->hooks > 0) {
         return;
     }
-    if (q->turn == t) {
-        q->turn = t->hh.next;
-    }
+    struct gm_hook_kind *kind = kind_of(q, t);
+    kind->turn = kind->turn == t ? t->next : kind->turn;
+    DL_DELETE(kind->targets, t);
+    kind->count--;
     HASH_DEL(q->targets, t);
     gm_heap_fini(&t->waiting);
+    owner_release(q, t->owner);
     free(t->key);
     free(t);
 }
@@ -65,7 +105,10 @@ static struct gm_hook_target *target_take(struct gm_hookq *q, const char *key)
     if (t == NULL) {
         t = gm_mem_zalloc(sizeof *t);
         t->key = gm_mem_strdup(key);
+        t->owner = owner_take(q, key);
         HASH_ADD_KEYPTR(hh, q->targets, t->key, strlen(t->key), t);
+        DL_APPEND(kind_of(q, t)->targets, t);
+        kind_of(q, t)->count++;
     }
     t->hooks++;
     return t;
@@ -86,7 +129,7 @@ static void place(struct gm_hookq *q, struct gm_hook_lane *lane)
     }
     struct gm_hook_target *t = lane->key.target;
     if (head->next_unix_ms > 0) {
-        gm_heap_push(&t->waiting, &lane->node, is_before);
+        gm_heap_push(&t->waiting, &lane->node, gm_hook_lane_is_before);
     } else {
         DL_APPEND(t->ready, lane);
         lane->ready = true;
@@ -104,7 +147,7 @@ static const struct gm_hook *hook_of_age(const struct gm_heap_node *node)
                                                   offsetof(struct gm_hook, age));
 }
 
-static bool is_older(const struct gm_heap_node *a, const struct gm_heap_node *b)
+bool gm_hook_is_older(const struct gm_heap_node *a, const struct gm_heap_node *b)
 {
     const struct gm_hook *x = hook_of_age(a), *y = hook_of_age(b);
     return x->since_unix_ms != y->since_unix_ms ? x->since_unix_ms < y->since_unix_ms
@@ -126,7 +169,9 @@ static void lane_put(struct gm_hookq *q, struct gm_hook *hook)
         HASH_ADD(hh, q->lanes, key, sizeof lane->key, lane);
     }
     hook->lane = lane;
-    gm_heap_push(&q->ages, &hook->age, is_older);
+    gm_heap_push(&q->ages, &hook->age, gm_hook_is_older);
+    hook->target->owner->waiting++;
+    kind_of(q, hook->target)->waiting++;
     leave_place(lane); /* its head may become another */
     struct gm_hook *flying = lane->flies ? lane->hooks : NULL;
     if (flying != NULL) {
@@ -146,7 +191,9 @@ static void lane_drop(struct gm_hookq *q, struct gm_hook *hook)
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the list */
     DL_DELETE(lane->hooks, hook);
     hook->lane = NULL;
-    gm_heap_remove(&q->ages, &hook->age, is_older);
+    gm_heap_remove(&q->ages, &hook->age, gm_hook_is_older);
+    hook->target->owner->waiting--;
+    kind_of(q, hook->target)->waiting--;
     place(q, lane);
 }
 
@@ -163,31 +210,47 @@ static void hook_free(struct gm_hookq *q, struct gm_hook *hook)
     target_release(q, t);
 }
 
-static void drop_oldest(struct gm_hookq *q)
-{
-    struct gm_hook *oldest = q->dead;
-    DL_DELETE(q->dead, oldest);
-    q->dead_count--;
-    q->changed(oldest, true, q->arg);
-    hook_free(q, oldest);
-}
-
 static void add_dead(struct gm_hookq *q, struct gm_hook *hook)
 {
+    struct gm_hook_owner *owner = hook->target->owner;
     hook->state = GM_HOOK_DEAD;
     DL_APPEND(q->dead, hook);
     q->dead_count++;
+    DL_APPEND2(owner->dead, hook, own_prev, own_next);
+    owner->dead_count++;
+}
+
+static void leave_dead(struct gm_hookq *q, struct gm_hook *hook)
+{
+    struct gm_hook_owner *owner = hook->target->owner;
+    DL_DELETE(q->dead, hook);
+    q->dead_count--;
+    DL_DELETE2(owner->dead, hook, own_prev, own_next);
+    owner->dead_count--;
 }
 
 /* It is in its lane. */
 static void die(struct gm_hookq *q, struct gm_hook *hook)
 {
+    struct gm_hook_owner *owner = hook->target->owner;
     lane_drop(q, hook);
     add_dead(q, hook);
     q->changed(hook, false, q->arg);
-    while (q->dead_count > GM_HOOK_DEAD_MAX) {
-        drop_oldest(q);
+    if (owner->dead_count > GM_HOOK_DEAD_MAX) {
+        struct gm_hook *oldest = owner->dead;
+        leave_dead(q, oldest);
+        q->changed(oldest, true, q->arg);
+        hook_free(q, oldest);
     }
+}
+
+/* As die. */
+static void die_of(struct gm_hookq *q, struct gm_hook *hook, uint32_t status, const char *why)
+{
+    hook->status = status;
+    free(hook->error);
+    hook->error = gm_mem_strdup(why);
+    die(q, hook);
 }
 
 struct gm_hook *gm_hookq_add(struct gm_hookq *q, const struct gm_hook *from, const char *target)
@@ -206,11 +269,11 @@ struct gm_hook *gm_hookq_add(struct gm_hookq *q, const struct gm_hook *from, con
     hook->error = from->error != NULL ? gm_mem_strdup(from->error) : NULL;
     hook->target = target_take(q, target);
     hook->lane = NULL;
+    hook->next_unix_ms = 0;
     HASH_ADD_STR(q->all, name, hook);
     if (hook->state == GM_HOOK_DEAD) {
         add_dead(q, hook);
     } else {
-        q->fresh += hook->state == GM_HOOK_FRESH ? 1 : 0;
         lane_put(q, hook);
     }
     return hook;
@@ -218,15 +281,17 @@ struct gm_hook *gm_hookq_add(struct gm_hookq *q, const struct gm_hook *from, con
 
 void gm_hookq_stored(struct gm_hookq *q, struct gm_hook *hook)
 {
+    const struct gm_hook_target *t = hook->target;
     GM_ASSERT(hook->state == GM_HOOK_FRESH);
     hook->state = GM_HOOK_WAITS;
-    q->fresh--;
-    if (hook->target->gone) {
-        hook->status = 410;
-        die(q, hook);
-        return;
+    if (t->gone || hook->lane->gone) {
+        die_of(q, hook, t->gone ? t->gone_status : 410, GONE);
+    } else if (t->owner->waiting > GM_HOOK_WAITING_MAX ||
+               (!is_farms(t) && q->kinds[1].waiting > GM_HOOK_WAITING_ALL)) {
+        die_of(q, hook, 0, TOO_MANY);
+    } else {
+        place(q, hook->lane);
     }
-    place(q, hook->lane);
 }
 
 /* ---- what is next */
@@ -255,32 +320,79 @@ static void wake(struct gm_hookq *q, struct gm_hook_target *t, int64_t now)
     }
 }
 
-static bool may_send(const struct gm_hook_target *t, int64_t now)
+static void make_due(struct gm_hookq *q, struct gm_heap_node *node)
 {
-    return t->ready != NULL && t->paused_until_unix_ms <= now &&
-           t->flying < (is_down(t) ? 1 : GM_HOOK_TARGET_FLYING);
+    struct gm_hook_lane *lane = lane_of(node);
+    leave_place(lane);
+    lane->hooks->next_unix_ms = 0;
+    place(q, lane);
+}
+
+/* Whether one that is down is up again is asked by whatever waits for it. */
+static bool may_send(struct gm_hookq *q, struct gm_hook_target *t, int64_t now)
+{
+    struct gm_heap_node *node = gm_heap_first(&t->waiting);
+    if (t->paused_until_unix_ms > now || t->flying >= (is_down(t) ? 1 : GM_HOOK_TARGET_FLYING) ||
+        (!is_farms(t) && t->owner->flying >= GM_HOOK_TENANT_FLYING)) {
+        return false;
+    }
+    if (is_down(t) && t->ready == NULL && node != NULL) {
+        make_due(q, node);
+    }
+    return t->ready != NULL;
+}
+
+static struct gm_hook *fly(struct gm_hookq *q, struct gm_hook_target *t)
+{
+    struct gm_hook_lane *lane = t->ready;
+    leave_place(lane);
+    lane->flies = true;
+    lane->hooks->state = GM_HOOK_FLIES;
+    t->flying++;
+    t->owner->flying++;
+    kind_of(q, t)->flying++;
+    q->flying++;
+    return lane->hooks;
+}
+
+/* What waits for a target that is gone. */
+static void bury(struct gm_hookq *q, struct gm_hook_target *t)
+{
+    for (int i = 0; i < BURY_AT_ONCE; i++) {
+        struct gm_heap_node *node = gm_heap_first(&t->waiting);
+        if (t->ready == NULL && node == NULL) {
+            return;
+        }
+        die_of(q, (t->ready != NULL ? t->ready : lane_of(node))->hooks, t->gone_status, GONE);
+    }
+}
+
+static struct gm_hook *next_of(struct gm_hookq *q, struct gm_hook_kind *kind, int64_t now)
+{
+    struct gm_hook *hook = NULL;
+    size_t count = kind->count < TARGETS_AT_ONCE ? kind->count : TARGETS_AT_ONCE;
+    for (size_t i = 0; hook == NULL && kind->flying < GM_HOOK_KIND_FLYING && i < count; i++) {
+        struct gm_hook_target *t = kind->turn != NULL ? kind->turn : kind->targets;
+        t->hooks++; /* it is looked at to the end */
+        if (t->gone) {
+            bury(q, t);
+        } else {
+            wake(q, t, now);
+            hook = may_send(q, t, now) ? fly(q, t) : NULL;
+        }
+        kind->turn = t->next;
+        target_release(q, t);
+    }
+    return hook;
 }
 
 struct gm_hook *gm_hookq_next(struct gm_hookq *q, int64_t now)
 {
-    size_t targets = HASH_COUNT(q->targets);
-    struct gm_hook_target *t = q->turn != NULL ? q->turn : q->targets;
-    for (size_t i = 0; q->flying < GM_HOOK_FLYING && i < targets; i++) {
-        wake(q, t, now);
-        struct gm_hook_target *next = t->hh.next != NULL ? t->hh.next : q->targets;
-        if (may_send(t, now)) {
-            struct gm_hook_lane *lane = t->ready;
-            leave_place(lane);
-            lane->flies = true;
-            lane->hooks->state = GM_HOOK_FLIES;
-            t->flying++;
-            q->flying++;
-            q->turn = next;
-            return lane->hooks;
-        }
-        t = next;
+    struct gm_hook *hook = NULL;
+    for (size_t i = 0; hook == NULL && q->flying < GM_HOOK_FLYING && i < 2; i++) {
+        hook = next_of(q, &q->kinds[i], now);
     }
-    return NULL;
+    return hook;
 }
 
 static void land(struct gm_hookq *q, struct gm_hook *hook)
@@ -289,6 +401,8 @@ static void land(struct gm_hookq *q, struct gm_hook *hook)
     hook->state = GM_HOOK_WAITS;
     hook->lane->flies = false;
     hook->target->flying--;
+    hook->target->owner->flying--;
+    kind_of(q, hook->target)->flying--;
     q->flying--;
 }
 
@@ -298,13 +412,9 @@ static void is_up(struct gm_hookq *q, struct gm_hook_target *t)
     struct gm_heap_node *node;
     bool was_down = is_down(t);
     t->fails = 0;
-    t->gone = false;
     t->paused_until_unix_ms = 0;
     while (was_down && (node = gm_heap_first(&t->waiting)) != NULL) {
-        struct gm_hook_lane *lane = lane_of(node);
-        leave_place(lane);
-        lane->hooks->next_unix_ms = 0;
-        place(q, lane);
+        make_due(q, node);
     }
 }
 
@@ -338,19 +448,18 @@ static bool is_over(const struct gm_hookq *q, const struct gm_hook *hook, int64_
     return now - hook->since_unix_ms >= q->rules.retry_ms;
 }
 
-/* The target just failed: what waited for it all its time is dead, too. */
+/* The target just failed: what was tried, and waited for it all its time, is dead, too. */
 static void expire(struct gm_hookq *q, struct gm_hook_target *t, const struct gm_hook_failure *f,
                    int64_t now)
 {
-    for (int i = 0; i < EXPIRE_AT_ONCE && t->ready != NULL; i++) {
-        struct gm_hook *head = t->ready->hooks;
-        if (!is_over(q, head, now) && !t->gone) {
-            return;
+    struct gm_hook_lane *lane = t->ready, *next;
+    for (int i = 0; i < EXPIRE_AT_ONCE && lane != NULL; i++) {
+        struct gm_hook *head = lane->hooks;
+        next = lane->next;
+        if (head->tries > 0 && is_over(q, head, now)) {
+            die_of(q, head, f->status, f->why);
         }
-        head->status = f->status;
-        free(head->error);
-        head->error = gm_mem_strdup(f->why);
-        die(q, head);
+        lane = next;
     }
 }
 
@@ -358,11 +467,13 @@ static void expire(struct gm_hookq *q, struct gm_hook_target *t, const struct gm
 static void die_all(struct gm_hookq *q, struct gm_hook *hook)
 {
     struct gm_hook *next;
+    hook->target->gone = hook->url == NULL;
+    hook->target->gone_status = hook->status;
+    hook->lane->gone = hook->url != NULL;
     for (struct gm_hook *h = hook->next; h != NULL; h = next) {
         next = h->next;
         if (h->state == GM_HOOK_WAITS) {
-            h->status = hook->status;
-            die(q, h);
+            die_of(q, h, hook->status, GONE);
         }
     }
     die(q, hook);
@@ -383,7 +494,6 @@ void gm_hookq_failed(struct gm_hookq *q, struct gm_hook *hook, const struct gm_h
     free(hook->error);
     hook->error = gm_mem_strdup(f->why);
     if (f->hopeless) {
-        t->gone = hook->url == NULL;
         die_all(q, hook);
     } else if (is_over(q, hook, now)) {
         die(q, hook);
@@ -411,8 +521,7 @@ void gm_hookq_put_back(struct gm_hookq *q, struct gm_hook *hook, int64_t next_un
 void gm_hookq_revive(struct gm_hookq *q, struct gm_hook *hook, int64_t now)
 {
     GM_ASSERT(hook->state == GM_HOOK_DEAD);
-    DL_DELETE(q->dead, hook);
-    q->dead_count--;
+    leave_dead(q, hook);
     hook->state = GM_HOOK_WAITS;
     hook->since_unix_ms = now;
     hook->next_unix_ms = 0;
@@ -420,7 +529,17 @@ void gm_hookq_revive(struct gm_hookq *q, struct gm_hook *hook, int64_t now)
     hook->target->gone = false;
     hook->target->paused_until_unix_ms = 0;
     lane_put(q, hook);
+    hook->lane->gone = false;
     q->changed(hook, false, q->arg);
+}
+
+void gm_hookq_forgive(struct gm_hookq *q)
+{
+    struct gm_hook_target *t;
+    DL_FOREACH(q->kinds[0].targets, t)
+    {
+        t->gone = false;
+    }
 }
 
 /* ---- looking */
@@ -441,60 +560,6 @@ int64_t gm_hookq_oldest(const struct gm_hookq *q)
 {
     const struct gm_heap_node *node = gm_heap_first(&q->ages);
     return node != NULL ? hook_of_age(node)->since_unix_ms : 0;
-}
-
-#define BROKEN(...) gm_err_set(err, GM_E_BUG, 0, __VA_ARGS__)
-
-static int check_lane(const struct gm_hook_lane *lane, size_t *count, struct gm_err *err)
-{
-    const struct gm_hook *hook;
-    const struct gm_hook *head = lane->hooks;
-    if (head == NULL) {
-        return BROKEN("a lane is empty");
-    }
-    bool waits = head->state == GM_HOOK_WAITS;
-    if ((lane->node.at > 0) != (waits && head->next_unix_ms > 0) ||
-        lane->ready != (waits && head->next_unix_ms == 0) ||
-        lane->flies != (head->state == GM_HOOK_FLIES)) {
-        return BROKEN("delivery %s is not where it belongs", head->name);
-    }
-    DL_FOREACH(head, hook)
-    {
-        *count += 1;
-        if (hook->lane != lane || hook->target != lane->key.target || hook->job != lane->key.job ||
-            hook->state == GM_HOOK_DEAD ||
-            (hook != head && hook->prev != head && hook->prev->seq >= hook->seq)) {
-            return BROKEN("delivery %s is in the wrong lane or place", hook->name);
-        }
-    }
-    return 0;
-}
-
-int gm_hookq_check(const struct gm_hookq *q, struct gm_err *err)
-{
-    size_t count = 0, dead = 0, flying = 0, hooks = 0;
-    const struct gm_hook *hook;
-    int rc = 0;
-    for (const struct gm_hook_lane *l = q->lanes; rc == 0 && l != NULL; l = l->hh.next) {
-        rc = check_lane(l, &count, err);
-    }
-    DL_FOREACH(q->dead, hook)
-    {
-        dead++;
-    }
-    for (const struct gm_hook_target *t = q->targets; rc == 0 && t != NULL; t = t->hh.next) {
-        flying += t->flying;
-        hooks += t->hooks;
-        if (!gm_heap_is_sound(&t->waiting, is_before)) {
-            rc = BROKEN("the heap of %s is out of order", t->key);
-        }
-    }
-    if (rc == 0 && (dead != q->dead_count || flying != q->flying || hooks != HASH_COUNT(q->all) ||
-                    count + dead != HASH_COUNT(q->all) || q->ages.count != count ||
-                    !gm_heap_is_sound(&q->ages, is_older))) {
-        rc = BROKEN("the counts of deliveries are wrong");
-    }
-    return rc;
 }
 
 void gm_hookq_fini(struct gm_hookq *q, void (*body_free)(void *body, void *arg), void *arg)

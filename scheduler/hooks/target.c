@@ -199,7 +199,7 @@ int gm_hook_url_allowed(const char *url, char *const *allowed, bool *out_public,
                       gm_s3_url_plain(url, plain));
 }
 
-int gm_hook_url_origin(const char *url, char **out, struct gm_err *err)
+int gm_hook_url_origin(const char *url, const char *tenant, char **out, struct gm_err *err)
 {
     struct gm_s3_endpoint endpoint;
     struct gm_buf text = {0};
@@ -207,7 +207,7 @@ int gm_hook_url_origin(const char *url, char **out, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    gm_buf_printf(&text, "job:%s://%s", endpoint.tls ? "https" : "http", endpoint.host);
+    gm_buf_printf(&text, "job:%s/%s://%s", tenant, endpoint.tls ? "https" : "http", endpoint.host);
     rc = gm_buf_check(&text, err);
     if (rc < 0) {
         gm_buf_fini(&text);

@@ -37,8 +37,9 @@ int gm_hook_url_check(const char *url, struct gm_err *err) GM_MUST_CHECK;
  * addresses of the public Internet alone. Errors: INVAL, STORE_DENIED. */
 int gm_hook_url_allowed(const char *url, char *const *allowed, bool *out_public,
                         struct gm_err *err) GM_MUST_CHECK;
-/* "job:https://host:port" of it: what is down together. Owned. Errors: INVAL, NOMEM. */
-int gm_hook_url_origin(const char *url, char **out, struct gm_err *err) GM_MUST_CHECK;
+/* "job:TENANT/https://host:port" of it: what is down together. Owned. Errors: INVAL, NOMEM. */
+int gm_hook_url_origin(const char *url, const char *tenant, char **out,
+                       struct gm_err *err) GM_MUST_CHECK;
 
 struct sockaddr;
 /* An address of the public Internet: none of this machine, of private networks, of links, of

@@ -34,9 +34,12 @@ static void begin(struct gm_hookq *q)
 
 static struct gm_hook *add(struct gm_hookq *q, uint64_t seq, uint64_t job, const char *target)
 {
+    static char url[] = "https://x/1";
     struct gm_hook from = {.seq = seq,
                            .job = job,
                            .type = "job.done",
+                           .url = target[0] == 'j' ? url : NULL,
+                           .next_unix_ms = now + DAY, /* of a term before: it is due all the same */
                            .since_unix_ms = now,
                            .event_unix_ms = now,
                            .state = GM_HOOK_WAITS};
@@ -137,7 +140,7 @@ static void after_a_day_it_is_dead_and_the_next_one_goes(void **arg)
         tries++;
     }
     assert_true(now - began >= DAY && now - began < DAY + 3600000);
-    assert_true(tries > 100 && tries < 170); /* 5 minutes each, a tenth more or less */
+    assert_true(tries > 100 && tries < 290); /* 5 minutes each */
     assert_int_equal(q.dead->seq, 1);
     assert_int_equal(q.dead->status, 503);
     assert_int_equal(gm_hookq_oldest(&q), began + DAY / 2); /* of what is not dead */
@@ -207,8 +210,159 @@ static void no_more_than_some_fly(void **arg)
     for (; next(&q, &a) != 0; count++) {
         greedy += a->seq > 1000 ? 1 : 0;
     }
-    assert_int_equal(count, GM_HOOK_FLYING);
+    assert_int_equal(count, GM_HOOK_KIND_FLYING);
     assert_true(greedy <= GM_HOOK_TARGET_FLYING && greedy > 0);
+    gm_hookq_fini(&q, NULL, NULL);
+}
+
+static void tenants_leave_others_their_turns(void **arg)
+{
+    (void)arg;
+    struct gm_hookq q;
+    struct gm_hook *a;
+    char target[64];
+    size_t of_a = 0, of_farm = 0;
+    begin(&q);
+    for (uint64_t i = 1; i <= 2000; i++) {
+        (void)snprintf(target, sizeof target, "job:%c/https://x%u:443", "abcdefgh"[i % 8],
+                       (unsigned)i);
+        add(&q, i, i, target);
+    }
+    while (next(&q, &a) != 0) {
+        of_a += strcmp(a->target->owner->name, "a") == 0 ? 1 : 0;
+    }
+    assert_int_equal(q.flying, GM_HOOK_KIND_FLYING);
+    assert_in_range(of_a, 1, GM_HOOK_TENANT_FLYING);
+    for (uint64_t i = 3001; i <= 3012; i++) {
+        (void)snprintf(target, sizeof target, "farm:x%u", (unsigned)i);
+        add(&q, i, i, target);
+    }
+    while (next(&q, &a) != 0) {
+        of_farm++;
+    }
+    assert_int_equal(of_farm, GM_HOOK_FLYING - GM_HOOK_KIND_FLYING);
+    gm_hookq_fini(&q, NULL, NULL);
+}
+
+static void one_tenant_is_never_more_than_its_share(void **arg)
+{
+    (void)arg;
+    struct gm_hookq q;
+    struct gm_hook *a;
+    char target[64];
+    begin(&q);
+    for (uint64_t i = 1; i <= 100; i++) {
+        (void)snprintf(target, sizeof target, "job:a/https://x%u:443", (unsigned)i);
+        add(&q, i, i, target);
+    }
+    while (next(&q, &a) != 0) {
+    }
+    assert_int_equal(q.flying, GM_HOOK_TENANT_FLYING);
+    gm_hookq_fini(&q, NULL, NULL);
+}
+
+static void what_was_never_tried_does_not_die_of_its_age(void **arg)
+{
+    (void)arg;
+    struct gm_hookq q;
+    struct gm_hook *a;
+    begin(&q);
+    for (uint64_t i = 1; i <= 9; i++) {
+        add(&q, i, i, "farm:x");
+    }
+    now += 2 * DAY;
+    for (uint64_t i = 1; i <= GM_HOOK_DOWN; i++) {
+        assert_int_equal(next(&q, &a), i);
+        lose(&q, a, 500, 0);
+        now += 10000;
+    }
+    assert_int_equal(q.dead_count, GM_HOOK_DOWN);
+    now += 300000;
+    assert_int_equal(next(&q, &a), GM_HOOK_DOWN + 1);
+    gm_hookq_taken(&q, a);
+    gm_hookq_fini(&q, NULL, NULL);
+}
+
+static void that_a_target_is_up_again_is_seen_soon(void **arg)
+{
+    (void)arg;
+    struct gm_hookq q;
+    struct gm_hook *a;
+    begin(&q);
+    add(&q, 1, 1, "farm:x");
+    for (int i = 0; i < GM_HOOK_DOWN; i++) {
+        now += 400000;
+        assert_int_equal(next(&q, &a), 1);
+        lose(&q, a, 500, 0);
+    }
+    now += 5000; /* it would be 5 minutes by its own tries */
+    assert_int_equal(next(&q, &a), 1);
+    gm_hookq_taken(&q, a);
+    gm_hookq_fini(&q, NULL, NULL);
+}
+
+static void a_receiver_that_is_gone_gets_nothing_of_any_job(void **arg)
+{
+    (void)arg;
+    struct gm_hookq q;
+    struct gm_hook *a, *b, *c;
+    begin(&q);
+    for (uint64_t i = 1; i <= 1000; i++) {
+        add(&q, i, i, "farm:x");
+    }
+    assert_int_equal(next(&q, &a), 1);
+    assert_int_equal(next(&q, &b), 2);
+    lose(&q, a, 410, 0);
+    gm_hookq_taken(&q, b); /* it left before */
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(next(&q, &c), 0);
+    }
+    assert_int_equal(q.dead_count, 999);
+    assert_int_equal(q.dead->next->status, 410);
+    gm_hookq_forgive(&q);
+    add(&q, 2000, 2000, "farm:x");
+    assert_int_equal(next(&q, &c), 2000);
+    gm_hookq_fini(&q, NULL, NULL);
+}
+
+static void a_jobs_url_that_is_gone_ends_that_job_alone(void **arg)
+{
+    (void)arg;
+    struct gm_hookq q;
+    struct gm_hook *a;
+    static char url[] = "https://x/1";
+    struct gm_hook from = {
+        .seq = 3, .job = 1, .type = "job.done", .url = url, .state = GM_HOOK_FRESH};
+    begin(&q);
+    add(&q, 1, 1, "job:a/https://x:443");
+    struct gm_hook *fresh = gm_hookq_add(&q, &from, "job:a/https://x:443");
+    add(&q, 2, 2, "job:a/https://x:443");
+    assert_int_equal(next(&q, &a), 1);
+    lose(&q, a, 410, 0);
+    gm_hookq_stored(&q, fresh);
+    check(&q);
+    assert_int_equal(q.dead_count, 2);
+    assert_int_equal(next(&q, &a), 2);
+    gm_hookq_taken(&q, a);
+    assert_int_equal(next(&q, &a), 0);
+    gm_hookq_fini(&q, NULL, NULL);
+}
+
+static void what_is_too_much_is_dead_at_once(void **arg)
+{
+    (void)arg;
+    struct gm_hookq q;
+    begin(&q);
+    for (uint64_t i = 1; i <= GM_HOOK_WAITING_MAX; i++) {
+        add(&q, i, i, "job:a/https://x:443");
+    }
+    struct gm_hook from = {.seq = 999999, .job = 1, .type = "job.done", .state = GM_HOOK_FRESH};
+    gm_hookq_stored(&q, gm_hookq_add(&q, &from, "farm:x"));
+    assert_int_equal(q.dead_count, 0);
+    gm_hookq_stored(&q, gm_hookq_add(&q, &from, "job:a/https://y:443"));
+    check(&q);
+    assert_int_equal(q.dead_count, 1);
+    assert_int_equal(gm_hookq_waiting(&q), GM_HOOK_WAITING_MAX + 1);
     gm_hookq_fini(&q, NULL, NULL);
 }
 
@@ -246,6 +400,8 @@ static void dead_letters_are_bounded(void **arg)
     struct gm_hookq q;
     struct gm_hook *a;
     begin(&q);
+    struct gm_hook other = {.seq = 1, .job = 1, .type = "job.done", .state = GM_HOOK_DEAD};
+    assert_non_null(gm_hookq_add(&q, &other, "job:a/https://x:443"));
     for (uint64_t i = 1; i <= GM_HOOK_DEAD_MAX + 5; i++) {
         add(&q, i, 7, "farm:x");
     }
@@ -253,7 +409,8 @@ static void dead_letters_are_bounded(void **arg)
     const struct gm_hook_failure f = {.status = 410, .why = "no", .hopeless = true};
     gm_hookq_failed(&q, a, &f, now);
     check(&q);
-    assert_int_equal(q.dead_count, GM_HOOK_DEAD_MAX);
+    assert_int_equal(q.dead_count, GM_HOOK_DEAD_MAX + 1); /* a tenant's is none of these */
+    assert_string_equal(q.dead->target->key, "job:a/https://x:443");
     assert_int_equal(dropped, 5);
     gm_hookq_fini(&q, NULL, NULL);
 }
@@ -266,6 +423,13 @@ int main(void)
         cmocka_unit_test(after_a_day_it_is_dead_and_the_next_one_goes),
         cmocka_unit_test(one_delivery_asks_a_target_that_is_down),
         cmocka_unit_test(no_more_than_some_fly),
+        cmocka_unit_test(tenants_leave_others_their_turns),
+        cmocka_unit_test(one_tenant_is_never_more_than_its_share),
+        cmocka_unit_test(what_was_never_tried_does_not_die_of_its_age),
+        cmocka_unit_test(that_a_target_is_up_again_is_seen_soon),
+        cmocka_unit_test(a_receiver_that_is_gone_gets_nothing_of_any_job),
+        cmocka_unit_test(a_jobs_url_that_is_gone_ends_that_job_alone),
+        cmocka_unit_test(what_is_too_much_is_dead_at_once),
         cmocka_unit_test(gone_ends_it_and_retry_after_is_kept),
         cmocka_unit_test(dead_letters_are_bounded),
     };
