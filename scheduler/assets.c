@@ -10,6 +10,7 @@
 #include "scheduler/doc_assets.h"
 
 #define OLDER_AT_ONCE 20
+#define FORGET_AT_ONCE 200
 
 struct gm_asset_raw {
     uint8_t *data; /* owned */
@@ -130,22 +131,25 @@ static Gm__AssetRow *make_row(const struct gm_core *core, const char *job_id)
 
 /* ---- what steps bring */
 
+/* Some at a time: after `keep_assets` was lowered they are many. Those that are taken down stay. */
 static void forget_oldest(struct gm_daemon *d, struct gm_effects *fx)
 {
     struct gm_catalogue *table = &d->assets.table;
-    struct gm_asset *oldest = gm_catalogue_oldest(table);
-    while (table->all.count > (size_t)d->settings->keep_assets &&
-           oldest->row->removing_unix_ms == 0) {
+    for (int i = 0; i < FORGET_AT_ONCE && table->all.count > (size_t)d->settings->keep_assets;
+         i++) {
+        struct gm_asset *oldest = gm_catalogue_oldest(table);
+        if (oldest == NULL) {
+            return;
+        }
         gm_assets_delete(fx, oldest->row->job);
         gm_catalogue_drop(table, oldest);
-        oldest = gm_catalogue_oldest(table);
     }
 }
 
-/* Takes the row. */
+/* Takes the row, of the title that was published last at its place. */
 static void list_row(struct gm_daemon *d, Gm__AssetRow *row, struct gm_effects *fx)
 {
-    Gm__AssetRow *gone = gm_catalogue_add(&d->assets.table, row);
+    Gm__AssetRow *gone = gm_catalogue_add(&d->assets.table, row, true);
     if (gone != NULL) {
         gm_assets_delete(fx, gone->job);
         gm__asset_row__free_unpacked(gone, NULL);
@@ -238,7 +242,7 @@ static void read_rows(void *arg)
             note_bad(r, r->raw[i].job);
             continue;
         }
-        Gm__AssetRow *gone = gm_catalogue_add(&r->table, row);
+        Gm__AssetRow *gone = gm_catalogue_add(&r->table, row, false);
         if (gone != NULL) { /* the scheduler died before it was deleted */
             note_bad(r, gone->job);
             gm__asset_row__free_unpacked(gone, NULL);
@@ -249,26 +253,38 @@ static void read_rows(void *arg)
     r->count = 0;
 }
 
-/* Whether a job that is done should be listed, and is not. */
-static bool is_older(struct gm_daemon *d, const char *job_id)
+/* What stands in the list is of a job that is not known any more, or was submitted before, and
+ * ended before: an earlier release, which knows no list, published over it. */
+static bool is_over(const struct gm_daemon *d, const struct gm_card_view *card,
+                    const struct gm_asset *stands)
 {
-    const struct gm_asset *stands = NULL;
+    struct gm_card_view other;
+    bool known = gm_view_card(d->core, stands->row->job, &other);
+    return stands->row->removing_unix_ms == 0 && (!known || other.seq < card->seq) &&
+           stands->row->finished_unix_ms < card->finished_unix_ms;
+}
+
+/* Whether a job that is done should be listed, and is not. */
+static bool is_older(const struct gm_daemon *d, const char *job_id)
+{
+    const struct gm_catalogue *table = &d->assets.table;
     const char *source = NULL, *destination = NULL;
     struct gm_card_view card;
     struct gm_err err;
-    bool known = gm_catalogue_find(&d->assets.table, job_id) != NULL ||
+    bool known = gm_catalogue_find(table, job_id) != NULL ||
                  !gm_view_card(d->core, job_id, &card) || card.removed ||
                  gm_view_job_urls(d->core, job_id, &source, &destination, &err) < 0;
-    stands = known ? NULL : gm_catalogue_at(&d->assets.table, destination);
-    return !known && stands == NULL;
+    if (known) {
+        return false;
+    }
+    const struct gm_asset *stands = gm_catalogue_at(table, destination);
+    return stands != NULL ? is_over(d, &card, stands)
+                          : table->all.count < (size_t)d->settings->keep_assets;
 }
 
 static void find_older(struct gm_daemon *d)
 {
     struct gm_assets *a = &d->assets;
-    if (a->table.all.count >= (size_t)d->settings->keep_assets) {
-        return;
-    }
     for (const char *id = gm_view_next_published(d->core, NULL); id != NULL;
          id = gm_view_next_published(d->core, id)) {
         if (is_older(d, id)) {
@@ -304,7 +320,6 @@ static void read_done(void *arg)
         }
     }
     a->pending_count = kept;
-    forget_oldest(d, &fx);
     commit_rows(d, &fx);
     find_older(d);
     gm_takedown_start(d);
@@ -325,11 +340,14 @@ int gm_assets_start(struct gm_daemon *d, struct gm_err *err)
     return 0;
 }
 
-/* Of jobs that an earlier release finished. */
+/* Beyond the bound the oldest go; of jobs that an earlier release finished titles come. */
 void gm_assets_tick(struct gm_daemon *d)
 {
     struct gm_assets *a = &d->assets;
     struct gm_effects fx = {0};
+    if (a->ready) {
+        forget_oldest(d, &fx);
+    }
     for (int i = 0; i < OLDER_AT_ONCE && a->older_next < a->older_count; i++) {
         const char *id = a->older[a->older_next++];
         Gm__AssetRow *row = is_older(d, id) ? make_row(d->core, id) : NULL;

@@ -51,6 +51,18 @@ int gm_asset_decode(const void *data, size_t size, Gm__AssetRow **out, struct gm
     return 0;
 }
 
+int gm_asset_removing(const void *data, size_t size, bool *out, struct gm_err *err)
+{
+    ProtobufCMessage *message = NULL;
+    int rc = gm_message_decode(&gm__node_row__descriptor, data, size, ROW_BYTES, &message, err);
+    if (rc == 0) {
+        const Gm__NodeRow *node = (const Gm__NodeRow *)message;
+        *out = node->asset != NULL && node->asset->removing_unix_ms != 0;
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+    return rc;
+}
+
 uint8_t *gm_asset_encode(const Gm__AssetRow *row, size_t *out_size)
 {
     char name[sizeof GM_ASSET_KEY + 64];
@@ -77,6 +89,11 @@ static int compare(const struct gm_asset *a, int64_t finished_unix_ms, const cha
     return strcmp(a->row->job, job);
 }
 
+static struct gm_asset *title_at(const struct gm_asset_line *line, size_t i)
+{
+    return line->titles[line->first + i];
+}
+
 /* How many are older than that. */
 static size_t count_older(const struct gm_asset_line *line, int64_t finished_unix_ms,
                           const char *job)
@@ -84,7 +101,7 @@ static size_t count_older(const struct gm_asset_line *line, int64_t finished_uni
     size_t from = 0, to = line->count;
     while (from < to) {
         size_t mid = from + (to - from) / 2;
-        if (compare(line->titles[mid], finished_unix_ms, job) < 0) {
+        if (compare(title_at(line, mid), finished_unix_ms, job) < 0) {
             from = mid + 1;
         } else {
             to = mid;
@@ -93,13 +110,23 @@ static size_t count_older(const struct gm_asset_line *line, int64_t finished_uni
     return from;
 }
 
+static void move(struct gm_asset_line *line, size_t to, size_t from, size_t count)
+{
+    memmove(&line->titles[to], &line->titles[from], count * sizeof(struct gm_asset *));
+}
+
+/* Titles come at the end mostly, and go at the beginning: neither moves the others. */
 static void line_add(struct gm_asset_line *line, struct gm_asset *asset)
 {
     size_t at = count_older(line, asset->row->finished_unix_ms, asset->row->job);
-    line->titles = gm_mem_grow(line->titles, line->count, &line->cap, sizeof(struct gm_asset *));
-    memmove(&line->titles[at + 1], &line->titles[at],
-            (line->count - at) * sizeof(struct gm_asset *));
-    line->titles[at] = asset;
+    if (line->first > 0 && line->first >= line->count) {
+        move(line, 0, line->first, line->count);
+        line->first = 0;
+    }
+    size_t end = line->first + line->count;
+    line->titles = gm_mem_grow(line->titles, end, &line->cap, sizeof(struct gm_asset *));
+    move(line, line->first + at + 1, line->first + at, line->count - at);
+    line->titles[line->first + at] = asset;
     line->count++;
 }
 
@@ -107,8 +134,12 @@ static void line_drop(struct gm_asset_line *line, const struct gm_asset *asset)
 {
     size_t at = count_older(line, asset->row->finished_unix_ms, asset->row->job);
     line->count--;
-    memmove(&line->titles[at], &line->titles[at + 1],
-            (line->count - at) * sizeof(struct gm_asset *));
+    if (at < line->count / 2 + 1) {
+        move(line, line->first + 1, line->first, at);
+        line->first++;
+    } else {
+        move(line, line->first + at, line->first + at + 1, line->count - at);
+    }
 }
 
 static struct gm_asset_line *line_of(const struct gm_catalogue *c, const char *tenant)
@@ -147,7 +178,24 @@ struct gm_asset *gm_catalogue_at(const struct gm_catalogue *c, const char *desti
 
 struct gm_asset *gm_catalogue_oldest(const struct gm_catalogue *c)
 {
-    return c->all.count > 0 ? c->all.titles[0] : NULL;
+    size_t i = 0;
+    while (i < c->all.count && title_at(&c->all, i)->row->removing_unix_ms != 0) {
+        i++;
+    }
+    return i < c->all.count ? title_at(&c->all, i) : NULL;
+}
+
+struct gm_asset *gm_catalogue_title(const struct gm_catalogue *c, size_t i)
+{
+    return title_at(&c->all, i);
+}
+
+static void leave_place(struct gm_catalogue *c, struct gm_asset *asset)
+{
+    if (asset->placed) {
+        HASH_DELETE(place, c->places, asset);
+        asset->placed = false;
+    }
 }
 
 /* Its row is the caller's. */
@@ -166,23 +214,33 @@ static Gm__AssetRow *take_out(struct gm_catalogue *c, struct gm_asset *asset)
         free(line);
     }
     HASH_DELETE(job, c->jobs, asset);
-    HASH_DELETE(place, c->places, asset);
+    leave_place(c, asset);
     free(asset);
     return row;
 }
 
-Gm__AssetRow *gm_catalogue_add(struct gm_catalogue *c, Gm__AssetRow *row)
+Gm__AssetRow *gm_catalogue_add(struct gm_catalogue *c, Gm__AssetRow *row, bool latest)
 {
-    struct gm_asset *same = gm_catalogue_find(c, row->job);
-    struct gm_asset *stands = same != NULL ? same : gm_catalogue_at(c, row->destination);
-    if (stands != NULL && compare(stands, row->finished_unix_ms, row->job) > 0) {
+    bool goes = row->removing_unix_ms != 0; /* its place is others' */
+    struct gm_asset *stands = gm_catalogue_find(c, row->job);
+    if (stands == NULL && !goes) {
+        stands = gm_catalogue_at(c, row->destination);
+        if (stands != NULL && stands->row->removing_unix_ms != 0) {
+            leave_place(c, stands);
+            stands = NULL;
+        }
+    }
+    if (stands != NULL && !latest && compare(stands, row->finished_unix_ms, row->job) > 0) {
         return row;
     }
     Gm__AssetRow *gone = stands != NULL ? take_out(c, stands) : NULL;
     struct gm_asset *asset = gm_mem_zalloc(sizeof *asset);
     asset->row = row;
     HASH_ADD_KEYPTR(job, c->jobs, row->job, strlen(row->job), asset);
-    HASH_ADD_KEYPTR(place, c->places, row->destination, strlen(row->destination), asset);
+    if (!goes) {
+        HASH_ADD_KEYPTR(place, c->places, row->destination, strlen(row->destination), asset);
+        asset->placed = true;
+    }
     line_add(&c->all, asset);
     line_add(line_make(c, row->tenant), asset);
     return gone;
@@ -207,8 +265,8 @@ void gm_catalogue_fini(struct gm_catalogue *c)
     HASH_CLEAR(job, c->jobs);
     HASH_CLEAR(place, c->places);
     for (size_t i = 0; i < c->all.count; i++) {
-        gm__asset_row__free_unpacked(c->all.titles[i]->row, NULL);
-        free(c->all.titles[i]);
+        gm__asset_row__free_unpacked(title_at(&c->all, i)->row, NULL);
+        free(title_at(&c->all, i));
     }
     free(c->all.titles);
     *c = (struct gm_catalogue){0};
@@ -253,7 +311,7 @@ bool gm_catalogue_page(const struct gm_catalogue *c, const struct gm_asset_wish 
     size_t at = cursor->job[0] == '\0' ? line->count
                                        : count_older(line, cursor->finished_unix_ms, cursor->job);
     for (; at > 0 && listed < wish->limit && looks < wish->looks; at--) {
-        const struct gm_asset *asset = line->titles[at - 1];
+        const struct gm_asset *asset = title_at(line, at - 1);
         bool is = fits(wish, asset->row);
         listed += is ? 1 : 0;
         looks += is ? 0 : 1;

@@ -20,12 +20,13 @@
 
 struct gm_asset {
     Gm__AssetRow *row;         /* owned */
+    bool placed;               /* it stands at its place: found there */
     UT_hash_handle job, place; /* by row->job, by row->destination */
 };
-struct gm_asset_line { /* titles by position, the oldest first */
-    char *tenant;      /* owned; NULL: all */
-    struct gm_asset **titles;
-    size_t count, cap;
+struct gm_asset_line {        /* titles by position, the oldest first */
+    char *tenant;             /* owned; NULL: all */
+    struct gm_asset **titles; /* count of them from `first` on */
+    size_t first, count, cap;
     UT_hash_handle hh;
 };
 struct gm_catalogue { /* all-zero: empty */
@@ -37,20 +38,28 @@ struct gm_catalogue { /* all-zero: empty */
 /* What is stored: not trusted. Owned by the caller. Errors: PROTO, LIMIT, NOMEM. Thread: any. */
 int gm_asset_decode(const void *data, size_t size, Gm__AssetRow **out,
                     struct gm_err *err) GM_MUST_CHECK;
+/* Whether such a row is of a title that is taken down: no more of it is looked at. Errors: as
+ * gm_asset_decode. Thread: any. */
+int gm_asset_removing(const void *data, size_t size, bool *out, struct gm_err *err) GM_MUST_CHECK;
 /* In a row of the kind GM_ROW_NODE, which earlier releases pass over; owned. */
 uint8_t *gm_asset_encode(const Gm__AssetRow *row, size_t *out_size);
 /* "asset/" and the job: the row's name. NULL where `name` is no asset's; else the job in it. */
 #define GM_ASSET_KEY "asset/"
 const char *gm_asset_job(const char *name);
 
-/* Takes the row. The answer is what is in the table no more, or NULL: the title that stood at the
- * place before, or of the same job, or `row` itself, where a newer one stands there. Owned by the
- * caller. */
-Gm__AssetRow *gm_catalogue_add(struct gm_catalogue *c, Gm__AssetRow *row) GM_MUST_CHECK;
+/* Takes the row. latest: it was published after all that are there, whatever the clock said; else
+ * the times of their ends decide. The answer is what is in the table no more, or NULL: the title
+ * that stood at the place before, or of the same job, or `row` itself, where a newer one stands
+ * there. Owned by the caller. A title that is taken down leaves its place to who comes, and stays
+ * in the table until it is dropped. */
+Gm__AssetRow *gm_catalogue_add(struct gm_catalogue *c, Gm__AssetRow *row,
+                               bool latest) GM_MUST_CHECK;
 struct gm_asset *gm_catalogue_find(const struct gm_catalogue *c, const char *job);
 struct gm_asset *gm_catalogue_at(const struct gm_catalogue *c, const char *destination);
-/* The one that ended first; NULL: it is empty. */
+/* The one that ended first of those that are not taken down; NULL: there is none. */
 struct gm_asset *gm_catalogue_oldest(const struct gm_catalogue *c);
+/* By position, the oldest first: i below c->all.count. */
+struct gm_asset *gm_catalogue_title(const struct gm_catalogue *c, size_t i);
 void gm_catalogue_drop(struct gm_catalogue *c, struct gm_asset *asset);
 void gm_catalogue_fini(struct gm_catalogue *c);
 

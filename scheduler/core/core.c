@@ -339,6 +339,19 @@ static void handle_tick(struct gm_core *core)
     gm_core_history_write(core, false);
 }
 
+/* What it replaced at its destination does not come back with its end. */
+static void remove_earlier(struct gm_core *core, const struct gm_cjob *job)
+{
+    for (struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        if (o != job && o->state == GM_JOB_DONE && !o->plan_only && !o->removed &&
+            strcmp(o->destination_url, job->destination_url) == 0) {
+            o->removed = true;
+            gm_core_backup_drop(o);
+            gm_core_job_touch(core, o);
+        }
+    }
+}
+
 /* Again: nothing. */
 static int take_down(struct gm_core *core, struct gm_cjob *job, struct gm_err *err)
 {
@@ -349,6 +362,7 @@ static int take_down(struct gm_core *core, struct gm_cjob *job, struct gm_err *e
         job->removed = true;
         gm_core_backup_drop(job);
         gm_core_job_touch(core, job);
+        remove_earlier(core, job);
     }
     return 0;
 }

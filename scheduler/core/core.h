@@ -175,16 +175,17 @@ struct gm_submit {                /* borrowed; copied */
 };
 
 enum gm_event_type {
-    GM_EV_MESSAGE,   /* from a node: node_id, envelope (decoded, checked; borrowed) */
-    GM_EV_NODE_GONE, /* the socket says that the peer went away: node_id */
-    GM_EV_SUBMIT,    /* submit */
-    GM_EV_CANCEL,    /* job_id */
-    GM_EV_PUBLISHED, /* job_id; failure.code 0: report and manifests are in place */
-    GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again for a
-                        day */
-    GM_EV_BACKED_UP, /* job_id, lacking; failure.code 0: the result lies at the backup, too; else
-                        tried again until params.backup_retry_s are over */
-    GM_EV_TAKEDOWN, /* job_id: its result is to go; of a job that is done. Its backup is given up */
+    GM_EV_MESSAGE,    /* from a node: node_id, envelope (decoded, checked; borrowed) */
+    GM_EV_NODE_GONE,  /* the socket says that the peer went away: node_id */
+    GM_EV_SUBMIT,     /* submit */
+    GM_EV_CANCEL,     /* job_id */
+    GM_EV_PUBLISHED,  /* job_id; failure.code 0: report and manifests are in place */
+    GM_EV_CLEANED,    /* job_id; failure.code 0: its rows of objects may go; else tried again for a
+                         day */
+    GM_EV_BACKED_UP,  /* job_id, lacking; failure.code 0: the result lies at the backup, too; else
+                         tried again until params.backup_retry_s are over */
+    GM_EV_TAKEDOWN,   /* job_id: its result is to go; of a job that is done. Its backup is given up,
+                         and   what other jobs that are done published there before goes with it */
     GM_EV_TAKEN_DOWN, /* job_id: it is gone */
     GM_EV_DRAIN,      /* node_id, resume; device: only what is held against that one is lifted */
     GM_EV_RESTART,    /* node_id, force: gm_core_node_restart */

@@ -207,6 +207,7 @@ bool gm_view_card(const struct gm_core *core, const char *job_id, struct gm_card
                                  .external_id = job->external_id,
                                  .source_name = job->source_name,
                                  .seq = job->seq,
+                                 .finished_unix_ms = job->finished_unix_ms,
                                  .removed = job->removed,
                                  .webhook = job->webhook};
     return true;

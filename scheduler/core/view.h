@@ -159,6 +159,7 @@ struct gm_card_view {
     enum gm_job_state state;
     const char *id, *tenant, *pipeline_name, *external_id, *source_name;
     uint64_t seq;
+    int64_t finished_unix_ms;
     bool removed;
     const char *webhook; /* "": none */
 };

@@ -98,7 +98,7 @@ static void fill(struct gm_catalogue *c, const struct raw *rows, const uint32_t 
         struct gm_err err;
         const struct raw *raw = &rows[order[i]];
         if (gm_asset_decode(raw->data, raw->size, &row, &err) < 0 ||
-            gm_catalogue_add(c, row) != NULL) {
+            gm_catalogue_add(c, row, true) != NULL) {
             (void)fprintf(stderr, "catalogue: row %u was not taken\n", order[i]);
             exit(1);
         }
@@ -153,7 +153,7 @@ static void measure(uint32_t count)
     printf("%u titles of %u tenants: %zu bytes a title, of a row of %zu\n", count, tenants,
            (heap_bytes() - before) / count, size / count);
     printf("  %-32s %8.1f ms, %.2f us a title\n", "fill, in order", took / 1e3, took / count);
-    const struct gm_asset *middle = c.all.titles[c.all.count / 2];
+    const struct gm_asset *middle = gm_catalogue_title(&c, c.all.count / 2);
     pages(&c, "page of 50", (struct gm_asset_wish){.limit = 50}, NULL);
     pages(&c, "page of 200", (struct gm_asset_wish){.limit = 200}, NULL);
     pages(&c, "page of 50, from the middle", (struct gm_asset_wish){.limit = 50}, middle);

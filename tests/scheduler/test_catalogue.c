@@ -24,10 +24,16 @@ static Gm__AssetRow *row(const char *job, const char *tenant, const char *place,
     return r;
 }
 
+static Gm__AssetRow *goes(Gm__AssetRow *r)
+{
+    r->removing_unix_ms = 1;
+    return r;
+}
+
 static void add(struct gm_catalogue *c, const char *job, const char *tenant, const char *place,
                 int64_t ms, const char *gone)
 {
-    Gm__AssetRow *out = gm_catalogue_add(c, row(job, tenant, place, ms));
+    Gm__AssetRow *out = gm_catalogue_add(c, row(job, tenant, place, ms), false);
     assert_string_equal(out != NULL ? out->job : "", gone);
     if (out != NULL) {
         gm__asset_row__free_unpacked(out, NULL);
@@ -68,6 +74,66 @@ static void titles_come_newest_first_and_one_of_a_place(void **state)
     assert_null(gm_catalogue_find(&c, "a"));
     assert_string_equal(gm_catalogue_at(&c, "file:///out/1")->row->job, "d");
     assert_string_equal(gm_catalogue_oldest(&c)->row->job, "b");
+    gm_catalogue_fini(&c);
+}
+
+static void who_publishes_now_is_the_last(void **state)
+{
+    struct gm_catalogue c = {0};
+    (void)state;
+    add(&c, "a", "x", "1", 40, "");
+    Gm__AssetRow *gone = gm_catalogue_add(&c, row("b", "x", "1", 30), true); /* the clock was set */
+    assert_string_equal(gone->job, "a");
+    gm__asset_row__free_unpacked(gone, NULL);
+    assert_string_equal(gm_catalogue_at(&c, "file:///out/1")->row->job, "b");
+    gm_catalogue_fini(&c);
+}
+
+static void what_is_taken_down_leaves_its_place_not_the_table(void **state)
+{
+    struct gm_catalogue c = {0};
+    (void)state;
+    add(&c, "a", "x", "1", 10, "");
+    add(&c, "b", "x", "2", 20, "");
+    goes(gm_catalogue_find(&c, "a")->row);
+    assert_string_equal(gm_catalogue_oldest(&c)->row->job, "b"); /* that may be forgotten */
+    add(&c, "c", "x", "1", 30, "");
+    assert_non_null(gm_catalogue_find(&c, "a"));
+    assert_string_equal(gm_catalogue_at(&c, "file:///out/1")->row->job, "c");
+    assert_null(gm_catalogue_add(&c, goes(row("d", "x", "2", 40)), false)); /* as after a start */
+    assert_string_equal(gm_catalogue_at(&c, "file:///out/2")->row->job, "b");
+    goes(gm_catalogue_find(&c, "b")->row);
+    goes(gm_catalogue_find(&c, "c")->row);
+    assert_null(gm_catalogue_oldest(&c));
+    gm_catalogue_drop(&c, gm_catalogue_find(&c, "a"));
+    assert_string_equal(gm_catalogue_at(&c, "file:///out/1")->row->job, "c");
+    gm_catalogue_fini(&c);
+}
+
+/* Wherever they come and go. */
+static void many_titles_stay_in_order(void **state)
+{
+    struct gm_catalogue c = {0};
+    char job[16];
+    uint32_t seed = 1;
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        seed = seed * 1103515245u + 12345u;
+        size_t at = c.all.count > 0 ? seed / 65536 % c.all.count : 0;
+        if (c.all.count > 40 && seed / 7 % 2 == 0) {
+            gm_catalogue_drop(&c, seed / 11 % 3 == 0 ? gm_catalogue_title(&c, at)
+                                                     : gm_catalogue_oldest(&c));
+        } else {
+            (void)snprintf(job, sizeof job, "j%d", i);
+            add(&c, job, "x", job, seed / 13 % 5 == 0 ? (int64_t)(seed % 3000) : i, "");
+        }
+        for (size_t k = 1; k < c.all.count; k++) {
+            const Gm__AssetRow *a = gm_catalogue_title(&c, k - 1)->row;
+            const Gm__AssetRow *b = gm_catalogue_title(&c, k)->row;
+            assert_true(a->finished_unix_ms <= b->finished_unix_ms);
+        }
+    }
+    assert_true(c.all.count > 0 && c.all.cap < 1000);
     gm_catalogue_fini(&c);
 }
 
@@ -140,6 +206,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(titles_come_newest_first_and_one_of_a_place),
+        cmocka_unit_test(who_publishes_now_is_the_last),
+        cmocka_unit_test(what_is_taken_down_leaves_its_place_not_the_table),
+        cmocka_unit_test(many_titles_stay_in_order),
         cmocka_unit_test(a_position_outlives_its_title),
         cmocka_unit_test(who_finds_nothing_is_answered_in_parts),
         cmocka_unit_test(stored_rows_are_looked_at),
