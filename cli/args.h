@@ -110,7 +110,7 @@ struct gm_args {
     bool devices;       /* embedded farm: its first node uses this machine's */
     bool prove;         /* of the command devices */
     bool all;           /* node restart, events redeliver */
-    bool force;         /* node restart */
+    bool force;         /* node restart, asset delete */
     bool once;          /* top: one frame, and the end */
     bool dead, waiting; /* events list */
     const char *after;  /* events follow: an event's id; NULL: from now on */

@@ -227,8 +227,10 @@ static const char ASSET_DELETE[] =
     "gopmill asset delete JOB [options]\n"
     "Takes the title that a job published down: its files at the destination and the backup are\n"
     "deleted, manifests first, then it leaves the list. There is no way back. It is done when\n"
-    "`asset show JOB` does not find it; until then that says what is in the way.\n\n" SCHEDULER_HELP
-        COMMON_HELP;
+    "`asset show JOB` does not find it; until then that says what is in the way.\n"
+    "\n"
+    "  --force           of one that is being taken down: give that up and forget the title,\n"
+    "                    whatever of it is left there\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char UPLOADS[] = "gopmill uploads list          those that are not complete\n"
                               "gopmill uploads show UPLOAD   one of them, also a complete one\n"

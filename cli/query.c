@@ -98,6 +98,8 @@ static int make_plain(const struct plain *plain, const struct gm_args *args, str
                       struct gm_err *err)
 {
     const char *operand = args->operand;
+    const char *after =
+        args->command == GM_CMD_ASSET_DELETE && args->force ? "?force=1" : plain->after;
     q->method = plain->method;
     q->print = plain->print;
     q->paging = plain->paging;
@@ -108,7 +110,7 @@ static int make_plain(const struct plain *plain, const struct gm_args *args, str
         return 0;
     }
     bool upload = strcmp(plain->before, "/v1/uploads/") == 0 && strncmp(operand, "upload:", 7) == 0;
-    return set_path(q, plain->before, upload ? operand + 7 : operand, plain->after, err);
+    return set_path(q, plain->before, upload ? operand + 7 : operand, after, err);
 }
 
 /* "<name>=<value, escaped>&"; NULL: none. */

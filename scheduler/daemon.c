@@ -367,6 +367,7 @@ static int load_row(const struct gm_key *key, const void *data, size_t size, voi
 {
     struct gm_daemon *d = arg;
     if (key->kind == GM_ROW_NODE && gm_asset_job(key->name) != NULL) {
+        gm_takedown_load(d, data, size);
         return gm_assets_load(&d->assets, key, data, size, err);
     }
     int rc = 0;
@@ -722,6 +723,12 @@ int gm_daemon_take_down(struct gm_daemon *d, const char *job_id, gm_daemon_answe
                         struct gm_err *err)
 {
     return gm_takedown_ask(d, job_id, fn, arg, err);
+}
+
+int gm_daemon_give_up_takedown(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn,
+                               void *arg, struct gm_err *err)
+{
+    return gm_takedown_give_up(d, job_id, fn, arg, err);
 }
 
 struct gm_hooks *gm_daemon_hooks(struct gm_daemon *d)

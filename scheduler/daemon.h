@@ -86,6 +86,9 @@ struct gm_catalogue *gm_daemon_catalogue(struct gm_daemon *d);
 /* That title is taken down: gm_takedown_ask. */
 int gm_daemon_take_down(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
                         struct gm_err *err) GM_MUST_CHECK;
+/* That is given up: gm_takedown_give_up. */
+int gm_daemon_give_up_takedown(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn,
+                               void *arg, struct gm_err *err) GM_MUST_CHECK;
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
 /* Its uploads (scheduler/uploads_desk.h); NULL: none are taken. */
 struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d);

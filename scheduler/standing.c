@@ -120,21 +120,42 @@ int gm_standing_report(struct gm_store *store, const char *job_id, bool *out, st
     return rc;
 }
 
-int gm_standing_read(struct gm_store *store, const char *job_id, struct gm_standing *out,
-                     struct gm_err *err)
+static int read_manifests(struct gm_store *store, struct gm_standing *standing, struct gm_err *err)
 {
     static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
-    struct gm_standing standing = {0};
-    int rc = read_report(store, job_id, &standing.publication, &standing.job_id, err);
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < 2; i++) {
-        rc = read_object(store, manifests[i], &standing.manifests[i], &standing.sizes[i], err);
+        rc = read_object(store, manifests[i], &standing->manifests[i], &standing->sizes[i], err);
     }
+    return rc;
+}
+
+/* With the report or without. */
+static int read_standing(struct gm_store *store, const char *job_id, struct gm_standing *out,
+                         struct gm_err *err)
+{
+    struct gm_standing standing = {0};
+    int rc = job_id != NULL
+                 ? read_report(store, job_id, &standing.publication, &standing.job_id, err)
+                 : 0;
+    rc = rc < 0 ? rc : read_manifests(store, &standing, err);
     if (rc < 0) {
         gm_standing_fini(&standing);
         return rc;
     }
     *out = standing;
     return 0;
+}
+
+int gm_standing_read(struct gm_store *store, const char *job_id, struct gm_standing *out,
+                     struct gm_err *err)
+{
+    return read_standing(store, job_id, out, err);
+}
+
+int gm_standing_manifests(struct gm_store *store, struct gm_standing *out, struct gm_err *err)
+{
+    return read_standing(store, NULL, out, err);
 }
 
 bool gm_standing_has(const struct gm_standing *standing, const char *publication)

@@ -33,6 +33,9 @@ int gm_standing_report(struct gm_store *store, const char *job_id, bool *out,
 /* Reads the report and both manifests. */
 int gm_standing_read(struct gm_store *store, const char *job_id, struct gm_standing *out,
                      struct gm_err *err) GM_MUST_CHECK;
+/* The manifests alone. */
+int gm_standing_manifests(struct gm_store *store, struct gm_standing *out,
+                          struct gm_err *err) GM_MUST_CHECK;
 /* Whether they name the publication. */
 bool gm_standing_has(const struct gm_standing *standing, const char *publication);
 void gm_standing_fini(struct gm_standing *standing);

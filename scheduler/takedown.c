@@ -17,6 +17,7 @@ static void run_destroy(struct gm_takedown_run *run)
         free(run->places[i].url);
         free(run->places[i].mark);
     }
+    free(run->tenant);
     free(run->publication);
     free(run->job_id);
     free(run);
@@ -35,6 +36,7 @@ static struct gm_takedown_run *run_add(struct gm_daemon *d, const Gm__AssetRow *
     struct gm_takedown_run *run = gm_mem_zalloc(sizeof *run);
     run->d = d;
     run->job_id = gm_mem_strdup(row->job);
+    run->tenant = gm_mem_strdup(row->tenant);
     run->publication = gm_mem_strdup(row->publication);
     add_place(run, row->destination, row->mark);
     add_place(run, row->backup, row->backup_mark);
@@ -71,10 +73,12 @@ static int check_places(const struct gm_daemon *d, const Gm__AssetRow *row, stru
         const char *other =
             urls[i][0] != '\0' ? gm_view_works_at(d->core, urls[i], row->job) : NULL;
         if (other != NULL) {
+            struct gm_card_view card;
+            bool own = gm_view_card(d->core, other, &card) && strcmp(card.tenant, row->tenant) == 0;
             return gm_err_set(err, GM_E_CONFLICT, 0,
-                              "job %.64s writes to the place of that title: wait until it and its "
+                              "%s%.64s writes to the place of that title: wait until it and its "
                               "backup have ended, or cancel it",
-                              other);
+                              own ? "job " : "a job of another tenant", own ? other : "");
         }
     }
     return 0;
@@ -106,8 +110,8 @@ static int store_wish(struct gm_daemon *d, struct gm_takedown_run *run, const Gm
     return gm_daemon_commit_rows(d, &fx, on_asked, run, err);
 }
 
-int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
-                    struct gm_err *err)
+static int find_title(struct gm_daemon *d, const char *job_id, Gm__AssetRow **out,
+                      struct gm_err *err)
 {
     if (!d->assets.ready) {
         return gm_err_set(err, GM_E_BUSY, 0, "the catalogue is being read");
@@ -116,11 +120,19 @@ int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn
     if (asset == NULL) {
         return gm_err_set(err, GM_E_NOTFOUND, 0, "no title is of job %.64s", job_id);
     }
-    Gm__AssetRow *row = asset->row;
-    if (row->removing_unix_ms != 0) {
+    *out = asset->row;
+    return 0;
+}
+
+int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
+                    struct gm_err *err)
+{
+    Gm__AssetRow *row = NULL;
+    int rc = find_title(d, job_id, &row, err);
+    if (rc == 0 && row->removing_unix_ms != 0) {
         return gm_daemon_settle(d, fn, arg, err);
     }
-    int rc = check_places(d, row, err);
+    rc = rc < 0 ? rc : check_places(d, row, err);
     if (rc < 0) {
         return rc;
     }
@@ -136,10 +148,11 @@ int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn
     return rc;
 }
 
+/* It is not clear yet. */
 static bool is_place(const struct gm_takedown_run *run, const char *url)
 {
     bool is = false;
-    for (size_t i = 0; url != NULL && i < run->place_count; i++) {
+    for (size_t i = run->at; url != NULL && i < run->place_count; i++) {
         is = is || strcmp(run->places[i].url, url) == 0;
     }
     return is;
@@ -150,10 +163,14 @@ int gm_takedown_check(const struct gm_daemon *d, const struct gm_submit *submit,
     for (const struct gm_takedown_run *run = d->takedowns.runs; run != NULL && !submit->plan_only;
          run = run->next) {
         if (is_place(run, submit->destination_url) || is_place(run, submit->backup_url)) {
+            const char *tenant =
+                submit->tenant != NULL && submit->tenant[0] != '\0' ? submit->tenant : "default";
+            bool own = strcmp(run->tenant, tenant) == 0;
             return gm_err_set(err, GM_E_CONFLICT, 0,
-                              "the title of job %.64s is being taken down there: wait until it is "
-                              "gone, or choose another folder",
-                              run->job_id);
+                              "%s%.64s is being taken down there: wait until it is gone, or "
+                              "choose another folder",
+                              own ? "the title of job " : "a title of another tenant",
+                              own ? run->job_id : "");
         }
     }
     return 0;
@@ -182,7 +199,10 @@ static void finish(struct gm_takedown_run *run)
 {
     struct gm_daemon *d = run->d;
     struct gm_asset *asset = gm_catalogue_find(&d->assets.table, run->job_id);
-    gm_log(GM_LOG_INFO, "asset_removed", "job=%s publication=%s", run->job_id, run->publication);
+    bool cleared = run->at == run->place_count;
+    gm_log(cleared ? GM_LOG_INFO : GM_LOG_WARN, cleared ? "asset_removed" : "asset_given_up",
+           "job=%s publication=%s place=%s", run->job_id, run->publication,
+           cleared ? "-" : run->places[run->at].url);
     if (asset != NULL) {
         gm_catalogue_drop(&d->assets.table, asset);
     }
@@ -238,9 +258,12 @@ static void step_done(void *arg)
     struct gm_daemon *d = run->d;
     run->busy = false;
     d->takedowns.busy--;
-    if (run->rc < 0) {
+    if (run->rc < 0 && !atomic_load(&run->given_up)) {
         note_failure(run);
-    } else if (!run->more && ++run->at == run->place_count) {
+    } else if (run->rc == 0 && !run->more) {
+        run->at++;
+    }
+    if (run->at == run->place_count || atomic_load(&run->given_up)) {
         finish(run);
     }
     if (!d->stopping) {
@@ -251,10 +274,9 @@ static void step_done(void *arg)
 static void begin(struct gm_takedown_run *run)
 {
     struct gm_daemon *d = run->d;
-    struct gm_asset *asset = gm_catalogue_find(&d->assets.table, run->job_id);
     struct gm_err err = {0};
     bool waits = !gm_backup_end(d, run->job_id); /* a copy that is made just now ends first */
-    if (waits || (asset != NULL && check_places(d, asset->row, &err) < 0)) {
+    if (waits || gm_view_works_at(d->core, run->places[run->at].url, run->job_id) != NULL) {
         run->due = gm_time_now() + WAIT_PAUSE;
         return;
     }
@@ -270,6 +292,9 @@ void gm_takedown_tick(struct gm_daemon *d)
 {
     gm_time now = gm_time_now();
     struct gm_takedown_run *next = NULL;
+    if (!d->assets.ready) {
+        return;
+    }
     for (struct gm_takedown_run *run = d->takedowns.runs; run != NULL && !d->stopping; run = next) {
         next = run->next;
         if (run->durable && !run->busy && run->due <= now && d->takedowns.busy < MOST) {
@@ -278,15 +303,48 @@ void gm_takedown_tick(struct gm_daemon *d)
     }
 }
 
+void gm_takedown_load(struct gm_daemon *d, const void *data, size_t size)
+{
+    struct gm_err err = {0};
+    Gm__AssetRow *row = NULL;
+    bool goes = false;
+    if (gm_asset_removing(data, size, &goes, &err) == 0 && goes &&
+        gm_asset_decode(data, size, &row, &err) == 0) { /* what fails the reader tells */
+        run_add(d, row)->durable = true;
+        gm__asset_row__free_unpacked(row, NULL);
+    }
+}
+
+/* Of what was loaded only titles of the catalogue go. */
 void gm_takedown_start(struct gm_daemon *d)
 {
-    const struct gm_catalogue *table = &d->assets.table;
-    for (size_t i = 0; i < table->all.count; i++) {
-        const Gm__AssetRow *row = table->all.titles[i]->row;
-        if (row->removing_unix_ms != 0 && run_of(d, row->job) == NULL) {
-            run_add(d, row)->durable = true;
+    struct gm_takedown_run *next = NULL;
+    for (struct gm_takedown_run *run = d->takedowns.runs; run != NULL; run = next) {
+        next = run->next;
+        if (gm_catalogue_find(&d->assets.table, run->job_id) == NULL) {
+            run_drop(run);
         }
     }
+}
+
+int gm_takedown_give_up(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
+                        struct gm_err *err)
+{
+    Gm__AssetRow *row = NULL;
+    int rc = find_title(d, job_id, &row, err);
+    struct gm_takedown_run *run = rc == 0 ? run_of(d, job_id) : NULL;
+    if (rc == 0 && (run == NULL || !run->durable)) {
+        return gm_err_set(err, GM_E_CONFLICT, 0,
+                          "the title of job %.64s is not being taken down: ask for that first",
+                          job_id);
+    }
+    if (rc == 0) {
+        atomic_store(&run->given_up, true);
+    }
+    if (rc == 0 && !run->busy) {
+        finish(run);
+    }
+    return rc < 0 ? rc : gm_daemon_settle(d, fn, arg, err);
 }
 
 void gm_takedowns_fini(struct gm_takedowns *takedowns)

@@ -18,9 +18,17 @@ struct gm_takedowns {             /* all-zero: empty */
  * waits, writes to one of its places), BUSY (the catalogue is not read yet). */
 int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
                     struct gm_err *err) GM_MUST_CHECK;
-/* A job may not be made at a place that is being cleared. Errors: CONFLICT. */
+/* A title that is being taken down is forgotten, whatever is left of it at its places; what the
+ * pool is at ends first. fn: as of gm_daemon_step; with rc 0 it is on disk, or comes to be. Errors:
+ * NOTFOUND, BUSY; CONFLICT: it was not asked to go. */
+int gm_takedown_give_up(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn fn, void *arg,
+                        struct gm_err *err) GM_MUST_CHECK;
+/* A job may not be made at a place that is being cleared, or will be. Errors: CONFLICT. */
 int gm_takedown_check(const struct gm_daemon *d, const struct gm_submit *submit,
                       struct gm_err *err) GM_MUST_CHECK;
+/* A title's row of the store, at the start: of one that is taken down its places are refused from
+ * then on, though the catalogue is not read yet. A row that does not read is none. */
+void gm_takedown_load(struct gm_daemon *d, const void *data, size_t size);
 /* The catalogue was read: what was asked for before goes on. */
 void gm_takedown_start(struct gm_daemon *d);
 void gm_takedown_tick(struct gm_daemon *d);

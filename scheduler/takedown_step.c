@@ -14,6 +14,9 @@
 static int still_leads(void *arg, struct gm_err *err)
 {
     const struct gm_takedown_run *run = arg;
+    if (atomic_load(&run->given_up)) {
+        return gm_err_set(err, GM_E_CANCELLED, 0, "the removal was given up");
+    }
     return gm_publish_check_lead(run->d, err);
 }
 
@@ -36,7 +39,7 @@ static int find_owner(struct gm_takedown_run *run, struct gm_store *store, enum 
     struct gm_standing_job job = {0};
     struct gm_standing standing = {0};
     int rc = gm_standing_job(store, &job, &run->err);
-    if (rc < 0) {
+    if (rc < 0 && rc != -GM_E_LIMIT) { /* of what is too large to be looked at nothing is known */
         return rc;
     }
     *out = job.id == NULL                     ? NOBODYS
@@ -45,7 +48,7 @@ static int find_owner(struct gm_takedown_run *run, struct gm_store *store, enum 
                                               : ANOTHERS;
     gm_standing_job_fini(&job);
     if (*out == NOBODYS) { /* no report of who published: the manifests name what they lead to */
-        rc = gm_standing_read(store, "", &standing, &run->err);
+        rc = gm_standing_manifests(store, &standing, &run->err);
         bool ours = rc == 0 && gm_standing_has(&standing, run->publication);
         bool any = rc == 0 && (standing.manifests[0] != NULL || standing.manifests[1] != NULL);
         *out = ours ? OURS : any ? ANOTHERS : NOBODYS;
@@ -73,6 +76,7 @@ static int drop_outputs(struct gm_takedown_run *run, struct gm_store *store, enu
     *out_more = false;
     if (owner == ANOTHERS) {
         int rc = gm_standing_read(store, "", &standing, &run->err);
+        rc = rc == -GM_E_LIMIT ? gm_standing_manifests(store, &standing, &run->err) : rc;
         has = rc == 0 && gm_standing_has(&standing, run->publication);
         gm_standing_fini(&standing);
         if (rc < 0 || has) {
@@ -96,18 +100,21 @@ static int drop_replaced(struct gm_takedown_run *run, struct gm_store *store, gm
     int rc = gm_replaced_read(store, INT64_MAX, &replaced, &run->err);
     for (size_t i = 0; rc == 0 && i < replaced.count && !*out_more; i++) {
         enum gm_replaced_step step = GM_REPLACED_MORE;
-        while (rc == 0 && step == GM_REPLACED_MORE && gm_time_now() < until) {
+        do {
             rc = gm_replaced_delete(store, replaced.due[i], INT64_MAX, &step, &run->err);
-        }
-        *out_more = step == GM_REPLACED_MORE;
+        } while (rc == 0 && step == GM_REPLACED_MORE && gm_time_now() < until);
+        *out_more = step == GM_REPLACED_MORE || (i + 1 < replaced.count && gm_time_now() >= until);
     }
     gm_replaced_fini(&replaced);
+    if (rc == -GM_E_LIMIT) { /* a report that is too large to be looked at */
+        *out_more = false;
+        rc = 0;
+    }
     return rc;
 }
 
-static int clear_place(struct gm_takedown_run *run, struct gm_store *store)
+int gm_takedown_clear(struct gm_takedown_run *run, struct gm_store *store, gm_time until)
 {
-    gm_time until = gm_time_now() + STEP_TIME;
     enum owner owner = NOBODYS;
     int rc = find_owner(run, store, &owner);
     if (rc == 0 && owner == OURS) {
@@ -132,7 +139,7 @@ void gm_takedown_step(struct gm_takedown_run *run)
     gm_stores_limit(&limit);
     run->rc = gm_publish_check_lead(run->d, &run->err);
     run->rc = run->rc < 0 ? run->rc : open_place(run, &store);
-    run->rc = run->rc < 0 ? run->rc : clear_place(run, store);
+    run->rc = run->rc < 0 ? run->rc : gm_takedown_clear(run, store, gm_time_now() + STEP_TIME);
     gm_store_close(&store);
     gm_stores_limit(NULL);
 }

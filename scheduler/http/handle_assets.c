@@ -112,9 +112,8 @@ void gm_handle_assets(struct gm_request *r)
 }
 
 /* Another tenant's title is not there. NULL: it is answered. */
-static const struct gm_asset *find(struct gm_request *r)
+static const struct gm_asset *find(struct gm_request *r, const char *const *known)
 {
-    static const char *const known[] = {NULL};
     struct gm_err err = {0};
     int rc = gm_request_check_query(r, known, &err);
     const struct gm_catalogue *c = rc < 0 ? NULL : catalogue_of(r, &err);
@@ -132,7 +131,8 @@ static const struct gm_asset *find(struct gm_request *r)
 
 void gm_handle_asset(struct gm_request *r)
 {
-    const struct gm_asset *asset = find(r);
+    static const char *const known[] = {NULL};
+    const struct gm_asset *asset = find(r, known);
     if (asset != NULL) {
         add_asset(&r->answer, r, asset);
         answer_text(r, MHD_HTTP_OK);
@@ -156,8 +156,17 @@ static void on_asked(int rc, const struct gm_err *error, void *arg)
 
 void gm_handle_asset_delete(struct gm_request *r)
 {
+    static const char *const known[] = {"force", NULL};
     struct gm_err err = {0};
-    if (find(r) != NULL && gm_daemon_take_down(r->http->d, r->id, on_asked, r, &err) < 0) {
+    uint64_t force = 0;
+    if (find(r, known) == NULL) {
+        return;
+    }
+    int rc = gm_request_number(r, "force", 0, 1, &force, &err);
+    rc = rc < 0       ? rc
+         : force != 0 ? gm_daemon_give_up_takedown(r->http->d, r->id, on_asked, r, &err)
+                      : gm_daemon_take_down(r->http->d, r->id, on_asked, r, &err);
+    if (rc < 0) {
         gm_request_fail(r, &err);
     }
 }

@@ -49,7 +49,7 @@ static void each_command_is_found(void **state)
         {"job priority j1 80 --scheduler http://h:1", GM_CMD_JOB_PRIORITY, "j1"},
         {"job trace j1 --out t.json --scheduler http://h:1", GM_CMD_JOB_TRACE, "j1"},
         {"asset list --query film --limit 5 --scheduler http://h:1", GM_CMD_ASSET_LIST, NULL},
-        {"asset delete j1 --scheduler http://h:1", GM_CMD_ASSET_DELETE, "j1"},
+        {"asset delete j1 --force --scheduler http://h:1", GM_CMD_ASSET_DELETE, "j1"},
         {"uploads delete u1 --scheduler http://h:1", GM_CMD_UPLOADS_DELETE, "u1"},
         {"events list --dead --limit 5 --scheduler http://h:1", GM_CMD_EVENTS_LIST, NULL},
         {"events redeliver 07/farm:cms --scheduler http://h:1", GM_CMD_EVENTS_REDELIVER,

@@ -209,6 +209,58 @@ static void its_backup_goes_too(void **state)
     node_close(&n);
 }
 
+/* The title before, which it replaced, does not come back. */
+static void what_it_replaced_goes_with_it(void **state)
+{
+    struct farm f;
+    struct node n;
+    char first[64], id[64], path[128];
+    begin(&f, &n, *state);
+    publish(&f, &n, "", first);
+    publish(&f, &n, ",\"replace\":true", id);
+    (void)snprintf(path, sizeof path, "/v1/assets/%s", id);
+    farm_expect(&f, "DELETE", path, NULL, 202, NULL);
+    wait_status(&f, path, 404, NULL);
+    expect_gone(&f, first);
+    farm_kill(&f);
+    farm_start(&f, *state);
+    wait_status(&f, path, 404, NULL);
+    expect_gone(&f, first);
+    farm_stop(&f);
+    node_close(&n);
+}
+
+static void a_place_that_is_away_keeps_no_other(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64], again[64], path[128], force[140], more[600];
+    begin(&f, &n, *state);
+    (void)snprintf(more, sizeof more, ",\"backup\":\"file://%s/out/second\"", f.folder);
+    farm_submit(&f, PIPELINE, more, id);
+    move(&f, "out/second", "out/away");
+    node_work(&n, 5);
+    wait_for(&f, id, "job.done");
+    (void)snprintf(path, sizeof path, "/v1/assets/%s", id);
+    (void)snprintf(force, sizeof force, "%s?force=1", path);
+    farm_expect(&f, "DELETE", force, NULL, 409, "api.conflict"); /* it was not asked to go */
+    farm_expect(&f, "DELETE", path, NULL, 202, NULL);
+    wait_failure(&f, path);
+    publish(&f, &n, "", again);
+    assert_int_equal(listed(&f), 2);
+    farm_expect(&f, "DELETE", force, NULL, 202, NULL);
+    wait_status(&f, path, 404, NULL);
+    assert_int_equal(listed(&f), 1);
+    farm_kill(&f);
+    farm_start(&f, *state);
+    (void)snprintf(more, sizeof more, "/v1/assets/%s", again);
+    wait_status(&f, more, 200, NULL);
+    farm_expect(&f, "GET", path, NULL, 404, "api.not_found");
+    expect_file(&f, "out/a/master.m3u8", "master");
+    farm_stop(&f);
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +270,9 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(who_writes_there_comes_first, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(anothers_title_stays, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(its_backup_goes_too, make_folder, remove_folder)};
+        cmocka_unit_test_setup_teardown(its_backup_goes_too, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_it_replaced_goes_with_it, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_place_that_is_away_keeps_no_other, make_folder,
+                                        remove_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
