@@ -273,6 +273,12 @@ static void told(struct gm_backup_run *run)
     end(run);
 }
 
+/* What a step fails with then is none of the place's or the job's: the next start goes on. */
+static bool stops(const struct gm_daemon *d)
+{
+    return d->stopping || atomic_load(&d->told) > 0;
+}
+
 static void step_done(void *arg)
 {
     struct gm_backup_run *run = arg;
@@ -285,11 +291,11 @@ static void step_done(void *arg)
         end(run);
         return;
     }
-    if (run->phase == GM_BACKUP_TELL && (run->rc == 0 || !d->stopping)) {
+    if (run->phase == GM_BACKUP_TELL && (run->rc == 0 || !stops(d))) {
         told(run);
         return;
     }
-    if (d->stopping && !run->complete) { /* the next start goes on */
+    if (stops(d) && !run->complete) {
         run_drop(run);
         return;
     }
@@ -383,17 +389,21 @@ void gm_backup_start(struct gm_daemon *d, const char *job_id, bool tells)
 
 bool gm_backup_end(struct gm_daemon *d, const char *job_id)
 {
-    struct gm_backup_run *run = d->backups.runs;
-    while (run != NULL && strcmp(run->job_id, job_id) != 0) {
-        run = run->next;
+    bool over = true;
+    struct gm_backup_run *next = NULL;
+    for (struct gm_backup_run *run = d->backups.runs; run != NULL; run = next) {
+        next = run->next;
+        if (strcmp(run->job_id, job_id) != 0) {
+            continue;
+        }
+        if (run->running) {
+            atomic_store(&run->unwanted, true);
+            over = false;
+        } else {
+            run_drop(run);
+        }
     }
-    if (run != NULL && !run->running) {
-        run_drop(run);
-        run = NULL;
-    } else if (run != NULL) {
-        atomic_store(&run->unwanted, true);
-    }
-    return run == NULL;
+    return over;
 }
 
 void gm_backups_fini(struct gm_backups *backups)

@@ -137,11 +137,11 @@ static void drop_uploads(const struct gm_backup_run *run, struct gm_store *to)
     }
 }
 
-/* So it would be for others, too. */
+/* So it would be for others, too: it is neither the job's nor this scheduler's own. */
 static bool is_of_place(int rc)
 {
     return rc < 0 && rc != -GM_E_TITLE_EXISTS && rc != -GM_E_CONFLICT && rc != -GM_E_LIMIT &&
-           rc != -GM_E_NOMEM;
+           rc != -GM_E_NOMEM && rc != -GM_E_CANCELLED && rc != -GM_E_NOT_LEADER;
 }
 
 static int check_both(struct gm_backup_run *run, const struct places *p)
@@ -211,7 +211,7 @@ static int is_wanted(void *arg, struct gm_err *err)
         return gm_err_set(err, GM_E_CANCELLED, 0, "the result is taken down");
     }
     if (atomic_load(&run->d->told) > 0) {
-        return gm_err_set(err, GM_E_STORE, 0, "the scheduler stops");
+        return gm_err_set(err, GM_E_CANCELLED, 0, "the scheduler stops");
     }
     return gm_publish_check_lead(run->d, err);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "scheduler/backup_parts.h"
+#include "storage/remote/stores.h"
 
 #define JOBS 4
 
@@ -27,7 +28,8 @@ static struct fixture {
     struct gm_backup_run *run; /* on the pool */
     void (*done)(void *arg);
     bool publishes;
-    size_t rows; /* outputs of a job */
+    size_t rows;          /* outputs of a job */
+    enum gm_code refuses; /* why no store opens */
 } f;
 
 static struct job *find(const char *id)
@@ -138,6 +140,26 @@ bool __wrap_gm_view_is_published_at(const struct gm_core *core, const char *url,
     return f.publishes && strcmp(url, "file:///out") == 0;
 }
 
+int __wrap_gm_publish_check_lead(struct gm_daemon *d, struct gm_err *err);
+int __wrap_gm_publish_check_lead(struct gm_daemon *d, struct gm_err *err)
+{
+    (void)d;
+    (void)err;
+    return 0;
+}
+
+int __wrap_gm_stores_open(struct gm_stores *stores, const char *url, bool create,
+                          struct gm_store **out, struct gm_err *err);
+int __wrap_gm_stores_open(struct gm_stores *stores, const char *url, bool create,
+                          struct gm_store **out, struct gm_err *err)
+{
+    (void)stores;
+    (void)url;
+    (void)create;
+    (void)out;
+    return gm_err_set(err, f.refuses, 0, "refused");
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -207,6 +229,49 @@ static void who_waits_at_a_dead_place_ends_when_its_time_is_over(void **state)
     assert_null(f.run);
 }
 
+/* What says nothing of the place: the job's end, the scheduler's, or that another one leads. */
+static void who_waits_does_not_end_with_what_is_no_fault_of_the_place(void **state)
+{
+    static const struct {
+        enum gm_code code;
+        bool of_place;
+    } cases[] = {{GM_E_STORE, true}, {GM_E_CANCELLED, false}, {GM_E_NOT_LEADER, false}};
+    (void)state;
+    gm_backup_start(&f.d, "a", false);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        f.refuses = cases[i].code;
+        gm_backup_step(f.run);
+        assert_int_equal(f.run->rc, -(int)cases[i].code);
+        assert_int_equal(f.run->of_place, cases[i].of_place);
+    }
+    atomic_store(&f.d.told, 1); /* to stop: the next start asks again */
+    end_step(-GM_E_CANCELLED, false);
+    assert_int_equal(f.jobs[0].told, 0);
+    assert_true(f.run == NULL && f.d.backups.runs == NULL);
+}
+
+static void all_runs_of_a_result_that_is_taken_down_end(void **state)
+{
+    (void)state;
+    f.jobs[0].state = GM_BACKUP_FAILED;
+    gm_backup_start(&f.d, "a", false);
+    gm_backup_start(&f.d, "a", true); /* they wait for it */
+    gm_backup_start(&f.d, "b", false);
+    gm_backup_start(&f.d, "a", false);
+    check_step("a", GM_BACKUP_LOOK);
+    assert_false(gm_backup_end(&f.d, "a"));
+    assert_true(atomic_load(&f.run->unwanted));
+    assert_true(f.run->next != NULL && f.run->next->job_id[0] == 'b' && f.run->next->next == NULL);
+    end_step(0, false); /* given up: what was copied is noted */
+    check_step("a", GM_BACKUP_LEAVE);
+    assert_false(gm_backup_end(&f.d, "a"));
+    end_step(0, false);
+    assert_true(gm_backup_end(&f.d, "a"));
+    check_step("b", GM_BACKUP_LOOK);
+    assert_true(f.d.backups.runs == f.run && f.run->next == NULL);
+    f.run = NULL;
+}
+
 static void what_lacked_is_copied_and_all_is_asked_for(void **state)
 {
     (void)state;
@@ -273,6 +338,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_waits_at_a_dead_place_ends_when_its_time_is_over, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(who_waits_does_not_end_with_what_is_no_fault_of_the_place,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(all_runs_of_a_result_that_is_taken_down_end, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_lacked_is_copied_and_all_is_asked_for, setup,
                                         teardown),
