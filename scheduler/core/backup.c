@@ -19,6 +19,11 @@ void gm_core_backup_set(struct gm_cbackup *backup, const char *url, const char *
     backup->state = backup->url[0] != '\0' ? GM_BACKUP_WAITING : GM_BACKUP_NONE;
 }
 
+static bool is_over(const struct gm_cbackup *backup)
+{
+    return backup->state == GM_BACKUP_DONE || backup->state == GM_BACKUP_FAILED;
+}
+
 void gm_core_backup_load(struct gm_cbackup *backup, const Gm__BackupRow *row)
 {
     gm_core_backup_set(backup, row ? row->url : NULL, row ? row->mark : NULL);
@@ -33,7 +38,7 @@ void gm_core_backup_load(struct gm_cbackup *backup, const Gm__BackupRow *row)
     backup->lacking = row->lacking;
     backup->failures = row->failures;
     backup->since_unix_ms = row->since_unix_ms;
-    backup->told = row->told;
+    backup->told = row->told || (is_over(backup) && !row->untold);
 }
 
 void gm_core_backup_fini(struct gm_cbackup *backup)
@@ -62,6 +67,7 @@ Gm__BackupRow *gm_core_backup_row(const struct gm_cbackup *backup, Gm__BackupRow
     row->failures = backup->failures;
     row->since_unix_ms = backup->since_unix_ms;
     row->told = backup->told;
+    row->untold = is_over(backup) && !backup->told;
     return row;
 }
 
@@ -80,9 +86,8 @@ enum gm_backup_state gm_core_backup_state(const struct gm_cjob *job)
 /* The report was written when it still waited. */
 static bool is_untold(const struct gm_cjob *job)
 {
-    enum gm_backup_state state = job->backup.state;
     return job->state == GM_JOB_DONE && !job->plan_only && !job->removed && !job->backup.told &&
-           (state == GM_BACKUP_DONE || state == GM_BACKUP_FAILED);
+           is_over(&job->backup);
 }
 
 void gm_core_backup_begin(struct gm_core *core, struct gm_cjob *job)

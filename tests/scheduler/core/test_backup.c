@@ -2,6 +2,8 @@
  * stores: test_backup_step.c. */
 #include "tests/scheduler/core/story.h"
 
+#include "scheduler/core/backup.h"
+
 #define PLACE "file:///second"
 
 static struct sim *backed(uint32_t retry_s)
@@ -212,6 +214,29 @@ static void the_report_is_told_how_it_ended(void **arg)
     sim_destroy(sim);
 }
 
+/* Rows of a release before say neither: their reports stay as they are. */
+static void what_ended_before_an_upgrade_is_not_told_anew(void **arg)
+{
+    static const struct {
+        enum gm_backup_state state;
+        bool untold, told;
+    } cases[] = {{GM_BACKUP_DONE, false, true},
+                 {GM_BACKUP_FAILED, false, true},
+                 {GM_BACKUP_FAILED, true, false},
+                 {GM_BACKUP_WAITING, false, false}};
+    (void)arg;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Gm__BackupRow row = GM__BACKUP_ROW__INIT;
+        struct gm_cbackup backup;
+        row.url = (char *)(uintptr_t)PLACE;
+        row.state = (uint32_t)cases[i].state;
+        row.untold = cases[i].untold;
+        gm_core_backup_load(&backup, &row);
+        assert_int_equal(backup.told, cases[i].told);
+        gm_core_backup_fini(&backup);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_job_without_a_result_has_none),
         cmocka_unit_test(a_job_that_waits_for_it_is_not_forgotten),
         cmocka_unit_test(what_lies_there_is_the_jobs),
-        cmocka_unit_test(the_report_is_told_how_it_ended)};
+        cmocka_unit_test(the_report_is_told_how_it_ended),
+        cmocka_unit_test(what_ended_before_an_upgrade_is_not_told_anew)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
