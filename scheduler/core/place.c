@@ -4,8 +4,9 @@
  * what others wait for goes first. The device is search.c's.
  *
  * Stream edges can't deadlock: split never waits for its consumers; a track whose inputs still come
- * starts only beside a running split and never takes the farm's last free slot; and when split
- * fails and finds no slot again, its tracks give back the ones they wait in.
+ * starts only beside a running split and never takes the farm's last free slot, unless its job
+ * publishes early and encodes in another one; and when split fails and finds no slot again, its
+ * tracks give back the ones they wait in.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,11 +85,27 @@ static struct gm_unit *first_ready(struct gm_inst *inst)
     return chunk == GM_SUMS_NONE ? NULL : &inst->chunks[chunk].unit;
 }
 
+/* Something runs beside split and its tracks: what is encoded. */
+static bool encodes(const struct gm_cjob *job)
+{
+    const struct gm_lease *track;
+    uint64_t fed = 1;
+    DL_FOREACH2(job->tracks, track, track_next)
+    {
+        fed++;
+    }
+    return job->lease_count > fed;
+}
+
+/* Where playlists grow nothing is played before all tracks go on, and on a busy farm no two slots
+ * get free at a time. What is encoded keeps one all the same. */
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
 {
-    enum gm_task_state split = inst->task->job->split->insts[0].unit.state;
+    const struct gm_cjob *job = inst->task->job;
+    enum gm_task_state split = job->split->insts[0].unit.state;
     return !gm_core_task_type_is_track(inst->task->type) || split == GM_TASK_DONE ||
-           (split == GM_TASK_RUNNING && free_slots >= 2);
+           (split == GM_TASK_RUNNING &&
+            (free_slots >= 2 || (job->pipeline->early && encodes(job))));
 }
 
 /* Nobody of the build had room: `plan` is not pinned to it yet, and another one may. */

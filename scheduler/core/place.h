@@ -47,7 +47,8 @@ bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *w
 struct gm_parked *gm_core_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
                                  const struct gm_capacity *demand);
 bool gm_core_avoids(const struct gm_unit *unit, const char *node_id);
-/* a track whose inputs still come takes no last slot */
+/* A track whose inputs still come takes no last slot, but of a job that publishes early and has
+ * something else in a slot than split and tracks. */
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
 
 #endif

@@ -137,10 +137,50 @@ static void others_have_nothing_to_play_before_the_end(void **arg)
     sim_destroy(sim);
 }
 
+static struct sim_task *wait_for_task(struct sim *sim, const char *name)
+{
+    struct sim_node *node;
+    struct sim_task *task = NULL;
+    for (int i = 0; i < 600 && (task = sim_find_running(sim, name, &node)) == NULL; i++) {
+        sim_step(sim);
+    }
+    assert_non_null(task);
+    return task;
+}
+
+/* Three slots: one gets free while split and what is encoded have the others. Without playlists
+ * that grow the track waits for two that are free at once. */
+static void sound_begins_though_one_slot_gets_free_at_a_time(void **arg)
+{
+    (void)arg;
+    for (int early = 0; early < 2; early++) {
+        struct sim_params params = {
+            .seed = 1, .nodes = 1, .slots = 3, .early = early == 1, .stall_ms = 100000000};
+        struct sim *sim = sim_create(&params);
+        const struct gm_cjob *job = NULL;
+        (void)sim_submit(sim, "hog", 5, 1, 50);
+        wait_for_task(sim, "inspect")->hung = true;
+        (void)sim_submit(sim, "job", 40, 1, 50);
+        (void)wait_for_task(sim, "video");
+        HASH_FIND_STR(sim->core->jobs, "job", job);
+        /* Beside the first chunk's run the last slot is kept for that. */
+        while ((job && job->leading > 0) || !encode_runs(sim)) {
+            assert_false(audio_runs(sim));
+            sim_step(sim);
+        }
+        wait_for_task(sim, "split")->hung = wait_for_task(sim, "video")->hung = true;
+        assert_int_equal(sim_cancel(sim, "hog"), 0);
+        sim_run(sim, 3);
+        assert_int_equal(audio_runs(sim), early == 1);
+        sim_destroy(sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_come_in_order_until_package_begins),
+        cmocka_unit_test(sound_begins_though_one_slot_gets_free_at_a_time),
         cmocka_unit_test(what_is_written_is_the_jobs_to_delete),
         cmocka_unit_test(others_have_nothing_to_play_before_the_end),
     };
