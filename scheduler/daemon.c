@@ -86,6 +86,7 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
             }
         }
         gm_hooks_stored(d->hooks, seq - 1);
+        gm_pub_stored(d->pub, seq - 1);
         for (size_t i = 0; i < fx->publish_count && !d->stopping; i++) {
             gm_publish_start(d, fx->publishes[i].job_id);
         }
@@ -320,6 +321,7 @@ static void on_tick(uv_timer_t *timer)
     gm_sweep_tick(d);
     gm_early_tick(d);
     gm_hooks_tick(d->hooks);
+    gm_pub_tick(d->pub, gm_time_now(), gm_time_unix_ms());
     gm_http_tick(d->http);
 }
 

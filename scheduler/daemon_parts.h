@@ -18,6 +18,7 @@
 #include "scheduler/early.h"
 #include "scheduler/hold.h"
 #include "scheduler/hooks/hooks.h"
+#include "scheduler/hooks/pub.h"
 #include "scheduler/http/door.h"
 #include "scheduler/http/http.h"
 #include "scheduler/lag.h"
@@ -96,6 +97,7 @@ struct gm_daemon {
     struct gm_arena *arena;     /* owned; of the message that is looked at */
     struct gm_guard *guard;     /* owned */
     struct gm_zap *zap;         /* owned; NULL: no keys are asked for */
+    struct gm_pub *pub;         /* owned; NULL: no events are published */
     struct gm_allow allow;
     char *listen; /* owned: bound endpoints, comma-separated */
 

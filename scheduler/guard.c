@@ -1,13 +1,8 @@
 #include "scheduler/guard.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #define uthash_fatal(msg) gm_mem_exhausted()
@@ -16,6 +11,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/rate.h"
+#include "scheduler/bound.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/peers.h"
 #include "scheduler/tcp_bytes.h"
@@ -42,10 +38,7 @@ struct gm_guard {
     struct gm_zwatch *watch;
     void *router; /* borrowed */
     struct gm_peers *peers;
-    char **paths; /* owned, of unix sockets */
-    size_t path_count, path_cap;
-    in_port_t *ports; /* owned, network order */
-    size_t port_count, port_cap;
+    struct gm_bound bound;
     struct baseline *baselines; /* owned; empty unless deaf */
     struct gm_rate logs;
     uint64_t unlogged;
@@ -76,11 +69,7 @@ void gm_guard_close(struct gm_guard **guard)
         (void)zmq_setsockopt(g->monitor, ZMQ_LINGER, &none, sizeof none);
         (void)zmq_close(g->monitor);
     }
-    for (size_t i = 0; i < g->path_count; i++) {
-        free(g->paths[i]);
-    }
-    free(g->paths);
-    free(g->ports);
+    gm_bound_fini(&g->bound);
     forget_baselines(g);
     free(g);
     *guard = NULL;
@@ -88,49 +77,7 @@ void gm_guard_close(struct gm_guard **guard)
 
 int gm_guard_bound(struct gm_guard *g, const char *endpoint, struct gm_err *err)
 {
-    const char *colon = strrchr(endpoint, ':');
-    if (strncmp(endpoint, "ipc://", 6) == 0) {
-        g->paths = gm_mem_grow(g->paths, g->path_count, &g->path_cap, sizeof *g->paths);
-        g->paths[g->path_count++] = gm_mem_strdup(endpoint + 6);
-        return 0;
-    }
-    unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
-    if (port == 0 || port > UINT16_MAX) {
-        return gm_err_set(err, GM_E_BUG, 0, "no port in %.100s", endpoint);
-    }
-    g->ports = gm_mem_grow(g->ports, g->port_count, &g->port_cap, sizeof *g->ports);
-    g->ports[g->port_count++] = htons((uint16_t)port);
-    return 0;
-}
-
-/* At worst it is another peer, who connects again. */
-static bool is_ours(const struct gm_guard *g, int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un un;
-    } a = {0};
-    socklen_t size = sizeof a;
-    if (fd < 0 || getsockname(fd, &a.any, &size) != 0) {
-        return false;
-    }
-    if (a.any.sa_family == AF_UNIX) {
-        for (size_t i = 0; i < g->path_count; i++) {
-            if (strncmp(a.un.sun_path, g->paths[i], sizeof a.un.sun_path) == 0) {
-                return true;
-            }
-        }
-        return false;
-    }
-    in_port_t port = a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port;
-    for (size_t i = 0; i < g->port_count; i++) {
-        if (g->ports[i] == port) {
-            return true;
-        }
-    }
-    return false;
+    return gm_bound_add(&g->bound, endpoint, err);
 }
 
 /* Whoever connects again and again fills no disk with it. */
@@ -148,14 +95,8 @@ static void log_cut(struct gm_guard *g, int fd, const char *why)
 
 void gm_guard_cut(struct gm_guard *g, int fd, const char *why)
 {
-    /* The number may be another file's by now, or between a look and the end: ours is not. */
-    int own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    int cut = own >= 0 ? own : fd; /* no descriptor is left: an end gives one back */
-    if (is_ours(g, cut) && shutdown(cut, SHUT_RDWR) == 0) {
+    if (gm_bound_cut(&g->bound, fd)) {
         log_cut(g, fd, why);
-    }
-    if (own >= 0) {
-        (void)close(own);
     }
 }
 
@@ -259,12 +200,14 @@ int gm_guard_open(void *zctx, uv_loop_t *loop, void *router, struct gm_peers *pe
 
 static uint64_t on_taken(int fd, void *arg)
 {
-    return is_ours(arg, fd) ? gm_tcp_bytes_get(fd).acknowledged : 0;
+    const struct gm_guard *g = arg;
+    return gm_bound_has(&g->bound, fd) ? gm_tcp_bytes_get(fd).acknowledged : 0;
 }
 
 static uint64_t on_brought(int fd, void *arg)
 {
-    return is_ours(arg, fd) ? gm_tcp_bytes_get(fd).received : 0;
+    const struct gm_guard *g = arg;
+    return gm_bound_has(&g->bound, fd) ? gm_tcp_bytes_get(fd).received : 0;
 }
 
 static void look(int fd, bool proved, void *arg)

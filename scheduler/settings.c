@@ -84,6 +84,8 @@ static const struct gm_option OPTIONS[] = {
      "Seconds before each further try, the last one again and again."},
     {"events_source", GM_OPT_STRING, OPT(events_source), "urn:gopmill:farm", 0, 0,
      "What events name as their source: a URI, another one for each farm."},
+    {"events_listen", GM_OPT_LIST, OPT(events_listen), NULL, 0, 0,
+     "ZeroMQ endpoints that publish events, as `listen`; empty: none."},
     {"takeover_ms", GM_OPT_INT, OPT(takeover_ms), "2000", 500, 60000,
      "With PostgreSQL: a leading scheduler that hangs for so long is replaced by another."},
     {"lease_ms", GM_OPT_INT, OPT(lease_ms), "15000", 1000, 3600000,
@@ -253,6 +255,19 @@ static int check_roots(const char *option, char *const *roots, struct gm_err *er
     return 0;
 }
 
+static int check_endpoints(const char *option, char *const *list, const char *security,
+                           struct gm_err *err)
+{
+    for (char *const *e = list; *e != NULL; e++) {
+        if (strncmp(*e, "tcp://", 6) != 0 && strncmp(*e, "ipc://", 6) != 0) {
+            return gm_err_set(err, GM_E_CONFIG, 0,
+                              "%s: `%.100s` is neither tcp://address:port nor ipc:///path", option,
+                              *e);
+        }
+    }
+    return gm_err_wrap(err, gm_curve_check_security(security, list, err), "%s: ", option);
+}
+
 static int check(const struct gm_settings *s, struct gm_err *err)
 {
     if (s->state[0] == '\0') {
@@ -264,13 +279,10 @@ static int check(const struct gm_settings *s, struct gm_err *err)
     if (s->listen == NULL || s->listen[0] == NULL) {
         return gm_err_set(err, GM_E_CONFIG, 0, "listen: name an endpoint for nodes");
     }
-    for (char *const *e = s->listen; *e != NULL; e++) {
-        if (strncmp(*e, "tcp://", 6) != 0 && strncmp(*e, "ipc://", 6) != 0) {
-            return gm_err_set(err, GM_E_CONFIG, 0,
-                              "listen: `%.100s` is neither tcp://address:port nor ipc:///path", *e);
-        }
+    int rc = check_endpoints("listen", s->listen, s->security, err);
+    if (rc == 0 && s->events_listen != NULL) {
+        rc = check_endpoints("events_listen", s->events_listen, s->security, err);
     }
-    int rc = gm_err_wrap(err, gm_curve_check_security(s->security, s->listen, err), "listen: ");
     if (rc < 0) {
         return rc;
     }

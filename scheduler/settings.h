@@ -35,6 +35,7 @@ struct gm_settings {
     int64_t webhook_retry_s;
     char *webhook_pauses_s;
     char *events_source;
+    char **events_listen;            /* ZeroMQ endpoints of the events' socket */
     struct gm_hook_rules hook_rules; /* of these */
     int64_t takeover_ms;
     int64_t lease_ms;

@@ -178,6 +178,21 @@ int gm_takedown_check(const struct gm_daemon *d, const struct gm_submit *submit,
 
 /* ---- working */
 
+struct gone {
+    struct gm_daemon *d;
+    char job_id[65];
+};
+
+static void on_row_gone(int rc, const struct gm_err *err, void *arg)
+{
+    struct gone *gone = arg;
+    (void)err;
+    if (rc == 0) {
+        gm_hooks_removed(gone->d->hooks, gone->job_id);
+    }
+    free(gone);
+}
+
 static void say_gone(struct gm_daemon *d, const char *job_id)
 {
     struct gm_err err = {0};
@@ -189,8 +204,13 @@ static void say_gone(struct gm_daemon *d, const char *job_id)
     }
     char json[128];
     struct gm_effects fx = {0};
+    struct gone *gone = gm_mem_zalloc(sizeof *gone);
+    gone->d = d;
+    (void)snprintf(gone->job_id, sizeof gone->job_id, "%.64s", job_id);
     gm_assets_delete(&fx, job_id);
-    GM_IGNORE(gm_daemon_commit_rows(d, &fx, NULL, NULL, &err), "the daemon ends with it");
+    if (gm_daemon_commit_rows(d, &fx, on_row_gone, gone, &err) < 0) {
+        free(gone); /* the daemon ends with it */
+    }
     (void)snprintf(json, sizeof json, "{\"id\":\"%.64s\",\"state\":\"done\"}", job_id);
     gm_http_event(d->http, job_id, "asset.removed", json, 0);
 }

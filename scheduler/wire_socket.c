@@ -60,16 +60,27 @@ static int set_options(void *router, struct gm_err *err)
     return bad ? gm_err_zmq(err, zmq_errno(), "could not set up the node socket") : 0;
 }
 
+static bool asks_for_keys(const struct gm_daemon *d)
+{
+    return strcmp(d->settings->security, "curve") == 0;
+}
+
+static int load_key(const struct gm_daemon *d, struct gm_curve_file *key, struct gm_err *err)
+{
+    int rc = gm_curve_load(d->settings->key_file, key, err);
+    if (rc == 0 && key->role != GM_CURVE_SERVER) {
+        rc = gm_err_set(err, GM_E_CONFIG, 0, "key_file: the key in %.150s is a %s's",
+                        d->settings->key_file, gm_curve_role_name(key->role));
+    }
+    return rc;
+}
+
 /* The scheduler's key into the socket, the list into d->allow. */
 static int set_keys(struct gm_daemon *d, struct gm_err *err)
 {
     const int one = 1;
     struct gm_curve_file key = {0};
-    int rc = gm_curve_load(d->settings->key_file, &key, err);
-    if (rc == 0 && key.role != GM_CURVE_SERVER) {
-        rc = gm_err_set(err, GM_E_CONFIG, 0, "key_file: the key in %.150s is a %s's",
-                        d->settings->key_file, gm_curve_role_name(key.role));
-    }
+    int rc = load_key(d, &key, err);
     if (rc == 0) {
         rc = gm_allow_load(d->settings->allow_file, &d->allow, err);
     }
@@ -152,6 +163,29 @@ gm_time gm_wire_silence(const struct gm_settings *settings)
     return time > SILENT_TIME ? time : SILENT_TIME;
 }
 
+/* After the nodes' socket, which has read the list. */
+static int open_pub(struct gm_daemon *d, struct gm_err *err)
+{
+    struct gm_curve_file key = {0};
+    struct gm_pub_params params = {.zctx = d->zctx,
+                                   .loop = &d->loop,
+                                   .listen = d->settings->events_listen,
+                                   .key = asks_for_keys(d) ? &key : NULL,
+                                   .allow = &d->allow};
+    if (params.listen == NULL || params.listen[0] == NULL) {
+        return 0;
+    }
+    int rc = params.key != NULL ? load_key(d, &key, err) : 0;
+    if (rc == 0) {
+        rc = gm_pub_open(&params, &d->pub, err);
+    }
+    gm_curve_wipe(&key);
+    if (rc == 0) {
+        gm_log(GM_LOG_INFO, "events_published", "listen=%s", gm_pub_listen(d->pub));
+    }
+    return rc;
+}
+
 int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
 {
     int rc = seed_ids(err);
@@ -170,7 +204,7 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
     if (rc == 0) {
         rc = set_options(d->router, err);
     }
-    if (rc == 0 && strcmp(d->settings->security, "curve") == 0) {
+    if (rc == 0 && asks_for_keys(d)) {
         rc = set_keys(d, err);
     }
     if (rc == 0) {
@@ -185,6 +219,7 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
     if (rc == 0) {
         gm_zwatch_before(d->watch, gm_wire_flush);
         gm_zwatch_spare(d->watch); /* letters.h alone sends */
+        rc = open_pub(d, err);
     }
     return rc;
 }
@@ -206,6 +241,7 @@ void gm_wire_close(struct gm_daemon *d)
         (void)zmq_close(d->router);
         d->router = NULL;
     }
+    gm_pub_close(&d->pub);
     gm_zap_close(&d->zap);
     if (d->zctx != NULL) {
         (void)zmq_ctx_term(d->zctx);

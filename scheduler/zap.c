@@ -28,19 +28,25 @@ static bool is_text(const struct gm_zap_frame *f, const char *text)
     return f->size == strlen(text) && memcmp(f->data, text, f->size) == 0;
 }
 
+static bool is_events(const struct gm_zap_frame frames[GM_ZAP_FRAMES])
+{
+    return is_text(&frames[F_DOMAIN], GM_ZAP_EVENTS);
+}
+
 const char *gm_zap_judge(const struct gm_zap_frame frames[GM_ZAP_FRAMES], size_t count,
                          const struct gm_allow *allow, int64_t unix_ms, char name[GM_CURVE_NAME],
                          char key[GM_CURVE_TEXT])
 {
     name[0] = '\0';
     key[0] = '\0';
-    if (count != GM_ZAP_FRAMES || !is_text(&frames[F_DOMAIN], GM_ZAP_DOMAIN) ||
+    if (count != GM_ZAP_FRAMES ||
+        (!is_text(&frames[F_DOMAIN], GM_ZAP_DOMAIN) && !is_events(frames)) ||
         !is_text(&frames[F_MECHANISM], "CURVE") || frames[F_KEY].size != 32 ||
         zmq_z85_encode(key, frames[F_KEY].data, 32) == NULL) {
         return "400";
     }
     const struct gm_allowed *row = gm_allow_find(allow, key, unix_ms);
-    if (row == NULL) {
+    if (row == NULL || (is_events(frames) && !gm_curve_role_may(row->role, GM_CURVE_CLIENT))) {
         return "400";
     }
     memcpy(name, row->name, sizeof row->name);
@@ -71,7 +77,7 @@ static void answer(const struct gm_zap *z, const struct gm_zap_frame *request, c
     uint8_t metadata[5 + sizeof GM_ZAP_KEY + GM_CURVE_TEXT]; /* put_key's, with both NULs */
     bool taken = status[0] == '2';
     size_t size = taken ? put_key(metadata, key) : 0;
-    const char *text = taken ? "OK" : "not on the list";
+    const char *text = taken ? "OK" : "not on the list for this";
     if (send_text(z->socket, VERSION, strlen(VERSION), true) != 0 ||
         send_text(z->socket, request->data, request->size, true) != 0 ||
         send_text(z->socket, status, 3, true) != 0 ||

@@ -7,8 +7,9 @@
 
 /* Answers libzmq's question whether a connection's key may come in (ZAP, rfc.zeromq.org/spec/27):
  * by a list. What such a connection says carries GM_ZAP_KEY, the key. Thread: loop only. */
-#define GM_ZAP_DOMAIN "gopmill"
-#define GM_ZAP_KEY "X-Gopmill-Key" /* a property of messages: zmq_msg_gets */
+#define GM_ZAP_DOMAIN "gopmill"        /* of nodes: peers.h looks at the role */
+#define GM_ZAP_EVENTS "gopmill-events" /* of subscribers: roles client and admin alone */
+#define GM_ZAP_KEY "X-Gopmill-Key"     /* a property of messages: zmq_msg_gets */
 
 struct gm_zap; /* opaque */
 

@@ -17,7 +17,8 @@
 #include "scheduler/hooks/spool.h"
 #include "scheduler/hooks/target.h"
 
-#define AGAIN_MS 5000 /* after a failure of our own */
+#define AGAIN_MS 5000           /* after a failure of our own */
+#define REMOVED "asset.removed" /* webhooks are not told of it */
 
 struct gm_hooks {
     struct gm_daemon *d;        /* borrowed */
@@ -181,8 +182,17 @@ static void make_body(struct gm_hooks *h, struct news *n)
     }
 }
 
+static void publish(struct gm_hooks *h, struct news *n)
+{
+    if (gm_pub_wants(h->d->pub)) {
+        make_body(h, n);
+        gm_pub_add(h->d->pub, n->seq, n->type, n->body.data, n->body.size);
+    }
+}
+
 static void tell(struct gm_hooks *h, struct news *n, unsigned number, struct gm_effects *fx)
 {
+    publish(h, n);
     char key[GM_HOOK_FARM_NAME + 8];
     struct gm_card_view card;
     struct gm_err err = {0};
@@ -217,9 +227,26 @@ void gm_hooks_fill(struct gm_hooks *h, struct gm_effects *fx, int64_t first_seq)
         n.type = gm_hook_event_find(n.event->type, &number);
         if (n.type != NULL && strlen(n.event->job_id) < GM_HOOK_JOB) {
             tell(h, &n, number, fx);
+        } else if (strcmp(n.event->type, REMOVED) == 0) {
+            n.type = REMOVED;
+            publish(h, &n);
         }
         gm_buf_fini(&n.body);
     }
+}
+
+void gm_hooks_removed(struct gm_hooks *h, const char *job_id)
+{
+    char json[128];
+    if (h == NULL) {
+        return;
+    }
+    (void)snprintf(json, sizeof json, "{\"id\":\"%.64s\",\"state\":\"done\"}", job_id);
+    const struct gm_job_event event = {.job_id = (char *)(uintptr_t)job_id, .json = json};
+    struct news n = {.event = &event, .type = REMOVED, .unix_ms = gm_time_unix_ms()};
+    publish(h, &n);
+    gm_buf_fini(&n.body);
+    gm_pub_stored(h->d->pub, 0); /* or after those that wait for the disk */
 }
 
 void gm_hooks_stored(struct gm_hooks *h, int64_t seq)

@@ -5,7 +5,8 @@
 
 #include "scheduler/core/core.h"
 
-/* The outbox: events of jobs on their way to webhooks (ADR-0064). A delivery is a row that is
+/* The outbox: events of jobs on their way to webhooks (ADR-0064), and to the
+ * events' socket, where there is one. A delivery is a row that is
  * written with the event; it goes when the receiver took it. Thread: the loop's. */
 struct gm_hooks; /* opaque */
 struct gm_daemon;
@@ -25,6 +26,9 @@ bool gm_hooks_load(struct gm_hooks *h, const struct gm_key *key, const void *dat
 void gm_hooks_fill(struct gm_hooks *h, struct gm_effects *fx, int64_t first_seq);
 /* The event, and all before it, are on disk. */
 void gm_hooks_stored(struct gm_hooks *h, int64_t seq);
+/* The title of a job that is not known any more is gone, on disk: tells subscribers, for there is
+ * no step whose event says it. */
+void gm_hooks_removed(struct gm_hooks *h, const char *job_id);
 /* Sends what is due. */
 void gm_hooks_tick(struct gm_hooks *h);
 

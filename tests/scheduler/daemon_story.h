@@ -52,6 +52,37 @@ static inline bool work_store_is_empty(const struct farm *f)
     return system(command) == 0;
 }
 
+/* All events of the farm. */
+static inline void *subscribe(const struct farm *f, void *context)
+{
+    const int patience = PATIENCE_S * 1000, none = 0;
+    char endpoint[600];
+    void *sub = zmq_socket(context, ZMQ_SUB);
+    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s/events", f->folder);
+    assert_int_equal(zmq_setsockopt(sub, ZMQ_LINGER, &none, sizeof none), 0);
+    assert_int_equal(zmq_setsockopt(sub, ZMQ_RCVTIMEO, &patience, sizeof patience), 0);
+    assert_int_equal(zmq_setsockopt(sub, ZMQ_SUBSCRIBE, "", 0), 0);
+    assert_int_equal(zmq_connect(sub, endpoint), 0);
+    return sub;
+}
+
+/* The next one of that topic; owned. */
+static inline json_t *wait_event(void *sub, const char *wanted)
+{
+    char topic[32] = "", body[16384];
+    int n = 0;
+    while (strcmp(topic, wanted) != 0) {
+        n = zmq_recv(sub, topic, sizeof topic - 1, 0);
+        assert_in_range(n, 1, sizeof topic - 1);
+        topic[n] = '\0';
+        n = zmq_recv(sub, body, sizeof body, 0);
+        assert_in_range(n, 1, sizeof body);
+    }
+    json_t *event = json_loadb(body, (size_t)n, 0, NULL);
+    assert_non_null(event);
+    return event;
+}
+
 /* A scheduler with its one node. */
 static inline void begin(struct farm *f, struct node *n, char *folder)
 {

@@ -44,9 +44,10 @@ static inline void farm_start(struct farm *f, char *folder)
                    "state: %s/s\nlisten: [\"%s\"]\nhttp: \"unix:%s\"\n"
                    "pipelines: [\"" GM_SOURCE_DIR "/config/pipelines\"]\n"
                    "grant_key_file: %s/grant.key\nallow_sources: [%s/in]\n"
-                   "allow_destinations: [%s/out]\nlease_ms: 30000\nheartbeat_ms: 100\n"
+                   "allow_destinations: [%s/out]\nevents_listen: [\"ipc://%s/events\"]\nlease_ms: "
+                   "30000\nheartbeat_ms: 100\n"
                    "log_level: warn\ntenants: [\"few max_queued=1\"]\n",
-                   folder, f->wire, f->socket, folder, folder, folder);
+                   folder, f->wire, f->socket, folder, folder, folder, folder);
     write_file(folder, "c.yaml", config, strlen(config));
     path_in(path, folder, "in");
     (void)mkdir(path, 0755);

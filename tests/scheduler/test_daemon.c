@@ -546,6 +546,41 @@ static void strangers_are_refused(void **state)
     node_close(&n);
 }
 
+static void expect_text(const json_t *j, const char *name, const char *want)
+{
+    assert_string_equal(json_string_value(json_object_get(j, name)), want);
+}
+
+static void subscribers_are_told_of_jobs(void **state)
+{
+    struct farm f;
+    char id[64] = "", path[128];
+    const int patience = 200;
+    json_t *event = NULL;
+    farm_start(&f, *state);
+    void *context = zmq_ctx_new(), *sub = subscribe(&f, context);
+    zmq_pollitem_t item = {.socket = sub, .events = ZMQ_POLLIN};
+    do { /* nothing says when the subscription counts */
+        farm_submit(&f, PIPELINE, "", id);
+    } while (zmq_poll(&item, 1, patience) == 0);
+    event = wait_event(sub, "job.accepted");
+    expect_text(event, "specversion", "1.0");
+    expect_text(event, "type", "gopmill.job.accepted");
+    expect_text(json_object_get(event, "data"), "id",
+                json_string_value(json_object_get(event, "subject")));
+    assert_null(json_object_get(json_object_get(event, "data"), "progress"));
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel",
+                   json_string_value(json_object_get(event, "subject")));
+    json_decref(event);
+    farm_expect(&f, "POST", path, "", 202, NULL);
+    event = wait_event(sub, "job.cancelled");
+    expect_text(event, "type", "gopmill.job.cancelled");
+    json_decref(event);
+    (void)zmq_close(sub);
+    (void)zmq_ctx_term(context);
+    farm_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +615,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_assignment_that_fits_no_message_fails_the_job,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(strangers_are_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(subscribers_are_told_of_jobs, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,11 +85,18 @@ static void a_title_goes_with_all_that_it_has(void **state)
     struct node n;
     char id[64], again[64], path[128];
     begin(&f, &n, *state);
+    void *context = zmq_ctx_new(), *sub = subscribe(&f, context);
     publish(&f, &n, "", id);
+    json_decref(wait_event(sub, "job.done"));
     (void)snprintf(path, sizeof path, "/v1/assets/%s", id);
     farm_expect(&f, "DELETE", "/v1/assets/nosuch", NULL, 404, "api.not_found");
     farm_expect(&f, "DELETE", path, NULL, 202, NULL);
     wait_status(&f, path, 404, NULL);
+    json_t *event = wait_event(sub, "asset.removed");
+    assert_string_equal(json_string_value(json_object_get(event, "subject")), id);
+    json_decref(event);
+    (void)zmq_close(sub);
+    (void)zmq_ctx_term(context);
     expect_gone(&f, id);
     wait_for(&f, id, "job.done"); /* its stream is as it was */
     farm_kill(&f);
