@@ -19,6 +19,8 @@
 #define MAX_TRACKS 256
 #define GOP_SECONDS 2 /* media/timeline.h */
 #define HOUR_MS (INT64_C(3600) * 1000)
+#define LIMIT_S INT64_C(43200) /* of InspectParams.max_duration_s, where it says none */
+#define LIMIT_MOST_S 604800
 
 struct list {
     Gm__SegmentMeta **rows; /* owned, and so is each; without GOPs and hash */
@@ -113,10 +115,25 @@ static void declare(struct gm_prefix *x)
     }
 }
 
+/* Of the longest programme that the pipeline takes. */
+static int64_t limit_ms(const Gm__Pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->n_tasks; i++) {
+        const Gm__PipelineTask *task = pipeline->tasks[i];
+        if (task->params_case == GM__PIPELINE_TASK__PARAMS_INSPECT &&
+            task->inspect->max_duration_s > 0 && task->inspect->max_duration_s <= LIMIT_MOST_S) {
+            return (int64_t)task->inspect->max_duration_s * 1000;
+        }
+    }
+    return LIMIT_S * 1000;
+}
+
+/* What is known of the length may be too little. */
 static int64_t available(const struct gm_prefix_params *params)
 {
-    int64_t length_ms = params->duration_us > 0 ? params->duration_us / 1000 : 0;
-    int64_t at = params->created_unix_ms - 2 * length_ms - HOUR_MS;
+    int64_t length_ms =
+        params->duration_us > 0 ? params->duration_us / 1000 * 2 : limit_ms(params->pipeline);
+    int64_t at = params->created_unix_ms - length_ms - HOUR_MS;
     return at > 0 ? at : 0;
 }
 

@@ -9,6 +9,7 @@ struct made {
     struct gm_prefix *prefix;
     bool hls, dash;
     uint32_t gop_frames;
+    int64_t created_unix_ms, duration_us; /* 0: three hours after 1970; unknown */
 };
 
 static char *text_of(const char *s)
@@ -63,13 +64,14 @@ static int make(struct made *m)
     pipeline.n_tasks = 1;
     size_t size = gm__policy__pack(&policy, packed);
     assert_true(size < sizeof packed);
-    const struct gm_prefix_params params = {.job_id = "j-1",
-                                            .publication = "0123",
-                                            .pipeline = &pipeline,
-                                            .policy = packed,
-                                            .policy_size = size,
-                                            .created_unix_ms = 7200000 + 3600000,
-                                            .duration_us = 3600 * INT64_C(1000000)};
+    const struct gm_prefix_params params = {
+        .job_id = "j-1",
+        .publication = "0123",
+        .pipeline = &pipeline,
+        .policy = packed,
+        .policy_size = size,
+        .created_unix_ms = m->created_unix_ms != 0 ? m->created_unix_ms : 7200000 + 3600000,
+        .duration_us = m->duration_us};
     return gm_prefix_create(&params, &m->prefix, &err);
 }
 
@@ -206,7 +208,8 @@ static void each_version_begins_with_the_one_before(void **state)
                                        "v/0123/text/t0/media.m3u8",
                                        "master.m3u8",
                                        "manifest.mpd"};
-    struct made m = {.hls = true, .dash = true, .gop_frames = 50};
+    struct made m = {
+        .hls = true, .dash = true, .gop_frames = 50, .duration_us = 3600 * INT64_C(1000000)};
     struct gm_prefix_texts one, two;
     (void)state;
     assert_int_equal(make(&m), 0);
@@ -231,6 +234,23 @@ static void each_version_begins_with_the_one_before(void **state)
     assert_true(has(&one.rows[8], "availabilityStartTime=\"1970-01-01T00:00:00Z\""));
     gm_prefix_texts_fini(&one);
     gm_prefix_texts_fini(&two);
+    gm_prefix_destroy(&m.prefix);
+}
+
+/* Then it may be as long as the longest that is taken. */
+static void of_a_source_of_unknown_length_all_segments_are_available(void **state)
+{
+    struct made m = {.dash = true, .gop_frames = 50, .created_unix_ms = 46801000};
+    struct gm_prefix_texts texts;
+    (void)state;
+    assert_int_equal(make(&m), 0);
+    assert_int_equal(add_chunk(&m, 1, 150), 0);
+    assert_int_equal(add_sound(&m, 1), 0);
+    assert_int_equal(add_cues(&m, 1), 0);
+    write(&m, &texts);
+    assert_true(
+        has(&texts.rows[texts.count - 1], "availabilityStartTime=\"1970-01-01T00:00:01Z\""));
+    gm_prefix_texts_fini(&texts);
     gm_prefix_destroy(&m.prefix);
 }
 
@@ -272,6 +292,7 @@ int main(void)
         cmocka_unit_test(tracks_go_as_far_as_the_shortest_that_works),
         cmocka_unit_test(it_ends_before_what_does_not_fit),
         cmocka_unit_test(each_version_begins_with_the_one_before),
+        cmocka_unit_test(of_a_source_of_unknown_length_all_segments_are_available),
         cmocka_unit_test(what_the_pipeline_does_not_ask_for_is_not_written),
         cmocka_unit_test(plans_that_name_no_files_are_refused),
     };
