@@ -54,9 +54,23 @@ struct gm_manifest_colour gm_manifest_colour_of(const Gm__Rendition *rendition)
         code_of(matrices, sizeof matrices / sizeof matrices[0], rendition->matrix)};
 }
 
+#define MARK_BEGIN "gopmill: job "
+#define MARK_END " still works"
+
 void gm_manifest_mark(const char *job_id, char out[GM_MANIFEST_MARK_SIZE])
 {
-    (void)snprintf(out, GM_MANIFEST_MARK_SIZE, "gopmill: job %.64s still works", job_id);
+    (void)snprintf(out, GM_MANIFEST_MARK_SIZE, MARK_BEGIN "%.64s" MARK_END, job_id);
+}
+
+bool gm_manifest_is_marked(const char *text, size_t size)
+{
+    const char *begin = memmem(text, size, MARK_BEGIN, strlen(MARK_BEGIN));
+    if (begin == NULL) {
+        return false;
+    }
+    size_t left = size - (size_t)(begin - text);
+    left = left < GM_MANIFEST_MARK_SIZE ? left : GM_MANIFEST_MARK_SIZE;
+    return memmem(begin, left, MARK_END, strlen(MARK_END)) != NULL;
 }
 
 bool gm_manifest_is_hdr(struct gm_manifest_colour colour)

@@ -79,6 +79,8 @@ struct gm_manifest_colour gm_manifest_colour_of(const Gm__Rendition *rendition);
  * knows whose it is: those of finished publications have none. */
 #define GM_MANIFEST_MARK_SIZE 96
 void gm_manifest_mark(const char *job_id, char out[GM_MANIFEST_MARK_SIZE]);
+/* Whether a text has the mark of any job. */
+bool gm_manifest_is_marked(const char *text, size_t size);
 /* PQ or HLG. */
 bool gm_manifest_is_hdr(struct gm_manifest_colour colour);
 /* Whether tracks of m begin 1 ms or more apart: then all of them are to be is_dated. */

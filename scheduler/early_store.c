@@ -30,6 +30,31 @@ int gm_early_is_own(struct gm_store *store, const char *key, const char *job_id,
     return 0;
 }
 
+int gm_early_is_any(struct gm_store *store, const char *key, bool *out, struct gm_err *err)
+{
+    char head[HEAD_BYTES];
+    size_t size = 0;
+    int rc = gm_store_get(store, key, 0, head, sizeof head, &size, err);
+    if (rc < 0 && rc != -GM_E_NOTFOUND) {
+        return rc;
+    }
+    *out = rc == 0 && gm_manifest_is_marked(head, size);
+    return 0;
+}
+
+int gm_early_has_own(struct gm_store *store, const char *job_id, bool *out, struct gm_err *err)
+{
+    bool own = false;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && !own && i < 2; i++) {
+        rc = gm_early_is_own(store, manifests[i], job_id, &own, err);
+    }
+    if (rc == 0) {
+        *out = own;
+    }
+    return rc;
+}
+
 int gm_early_take_down(struct gm_store *store, const char *job_id, struct gm_err *err)
 {
     int rc = 0;
@@ -48,17 +73,17 @@ static int stands(struct gm_store *store, const struct gm_early_put *put, bool *
                   struct gm_err *err)
 {
     struct gm_standing standing;
-    bool own[2] = {false, false};
+    bool own = false;
     int rc = gm_standing_read(store, put->own.job_id, &standing, err);
     if (rc < 0) {
         return rc;
     }
     bool has = gm_standing_has(&standing, put->own.publication);
+    bool done =
+        standing.publication != NULL && strcmp(standing.publication, put->own.publication) == 0;
     gm_standing_fini(&standing);
-    for (size_t i = 0; rc == 0 && has && i < 2; i++) {
-        rc = gm_early_is_own(store, manifests[i], put->own.job_id, &own[i], err);
-    }
-    *out = has && !own[0] && !own[1];
+    rc = has && !done ? gm_early_has_own(store, put->own.job_id, &own, err) : 0;
+    *out = has && !own;
     return rc;
 }
 
@@ -81,6 +106,33 @@ static int begins_with(struct gm_store *store, const struct gm_prefix_text *t, b
     *out = rc == 0 && size == stat.size && memcmp(there, t->body.data, size) == 0;
     free(there);
     return rc == -GM_E_NOTFOUND ? 0 : rc;
+}
+
+/* Who ended, or another farm, may have published over the last version: then the manifests are not
+ * the job's any more, or a playlist says that it is whole. Its first bytes tell. */
+static int is_lost(struct gm_store *store, const struct gm_early_put *put, bool *out,
+                   struct gm_err *err)
+{
+    char head[HEAD_BYTES];
+    int rc = 0;
+    *out = false;
+    for (size_t i = 0; rc == 0 && !*out && i < put->texts->count; i++) {
+        const struct gm_prefix_text *t = &put->texts->rows[i];
+        bool own = true;
+        size_t size = 0;
+        if (t->is_init) {
+            continue;
+        }
+        if (is_manifest(t->key)) {
+            rc = gm_early_is_own(store, t->key, put->own.job_id, &own, err);
+        } else {
+            rc = gm_store_get(store, t->key, 0, head, sizeof head, &size, err);
+            own = rc == 0 && size <= t->body.size && memcmp(head, t->body.data, size) == 0;
+            rc = rc == -GM_E_NOTFOUND ? 0 : rc;
+        }
+        *out = !own;
+    }
+    return rc;
 }
 
 static int is_passed(struct gm_store *store, const struct gm_early_put *put, bool *out,
@@ -115,8 +167,8 @@ int gm_early_put(struct gm_store *store, const struct gm_early_put *put, struct 
 {
     struct gm_early_end end = {false, false};
     int rc = put->leads(put->arg, err);
-    if (rc == 0 && put->begins) {
-        rc = begin(store, put, &end, err);
+    if (rc == 0) {
+        rc = put->begins ? begin(store, put, &end, err) : is_lost(store, put, &end.passed, err);
     }
     for (size_t i = 0; rc == 0 && !end.passed && i < put->texts->count; i++) {
         const struct gm_prefix_text *t = &put->texts->rows[i];

@@ -25,8 +25,9 @@ struct gm_early_end {
 };
 /* Writes a version: what it names first, what names that last, each atomically. One that begins
  * looks whether another result of the publication stands there, or playlists that are no beginning
- * of these: then it passes, and so should all that follow. After a failure what is there is whole,
- * and the version is to be written again.
+ * of these; one that follows, whether the manifests are still the job's, and the playlists still
+ * begin as these do. Where not it passes, and so should all that follow. After a failure what is
+ * there is whole, and the version is to be written again.
  *
  * Errors: also TITLE_EXISTS, those of `leads`, NOMEM */
 int gm_early_put(struct gm_store *store, const struct gm_early_put *put, struct gm_early_end *out,
@@ -35,6 +36,12 @@ int gm_early_put(struct gm_store *store, const struct gm_early_put *put, struct 
 /* Whether that playlist or manifest is one of the job's that grow. */
 int gm_early_is_own(struct gm_store *store, const char *key, const char *job_id, bool *out,
                     struct gm_err *err) GM_MUST_CHECK;
+/* Or of any job's. */
+int gm_early_is_any(struct gm_store *store, const char *key, bool *out,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* Whether the playlist or the manifest of the job leads players there. */
+int gm_early_has_own(struct gm_store *store, const char *job_id, bool *out,
+                     struct gm_err *err) GM_MUST_CHECK;
 /* The job came to nothing: its playlist and manifest go, those of others stay. */
 int gm_early_take_down(struct gm_store *store, const char *job_id,
                        struct gm_err *err) GM_MUST_CHECK;

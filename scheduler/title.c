@@ -60,8 +60,9 @@ static bool is_same(const struct gm_standing_job *job, const struct gm_title_own
                                   : strcmp(job->source, own->source) == 0);
 }
 
-/* But for those that grew while the job worked. */
-static int has_manifest(struct gm_store *store, const char *job_id, bool *out, struct gm_err *err)
+/* But for those that grow while their job works, whoever's: such a job has no title yet, and takes
+ * them away where it comes to nothing. */
+static int has_manifest(struct gm_store *store, bool *out, struct gm_err *err)
 {
     static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
     struct gm_store_stat stat;
@@ -69,12 +70,12 @@ static int has_manifest(struct gm_store *store, const char *job_id, bool *out, s
     int rc = 0;
     for (size_t i = 0; rc == 0 && !has && i < 2; i++) {
         rc = gm_store_head(store, manifests[i], &stat, err);
-        bool own = false;
+        bool grows = false;
         has = rc == 0;
-        rc = has                    ? gm_early_is_own(store, manifests[i], job_id, &own, err)
+        rc = has                    ? gm_early_is_any(store, manifests[i], &grows, err)
              : rc == -GM_E_NOTFOUND ? 0
                                     : rc;
-        has = has && !own;
+        has = has && !grows;
     }
     *out = has;
     return rc;
@@ -90,7 +91,7 @@ int gm_title_check(struct gm_store *store, const struct gm_title_own *own, struc
     bool known = job.id != NULL;
     bool stands = known && strcmp(job.state, "done") == 0;
     if (!known || !is_same(&job, own)) {
-        rc = stands ? 0 : has_manifest(store, own->job_id, &stands, err);
+        rc = stands ? 0 : has_manifest(store, &stands, err);
         if (rc == 0 && stands && known) {
             rc = gm_err_set(err, GM_E_TITLE_EXISTS, 0,
                             "the result of job %.64s, of another source or pipeline, stands at the "

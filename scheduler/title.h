@@ -28,7 +28,7 @@ struct gm_title_own {
     const char *publication; /* "": not known yet */
 };
 /* Looks at report.json and the manifests there. A report of an earlier release, which says no
- * title, is compared by its source.
+ * title, is compared by its source. Manifests of a job that still works are no title.
  *
  * store:  borrowed; the destination
  * Thread: any, one at a time per store

@@ -87,10 +87,11 @@ static void versions_follow_each_other_and_go(void **state)
     assert_int_equal(put(store, "one\n", true, &end), 0);
     assert_false(end.passed);
     assert_true(is(store, "v/" PUB "/video/a/init-1.mp4", "init"));
-    assert_int_equal(gm_store_delete(store, "master.m3u8", &err), 0);
+    write_text(store, "v/" PUB "/video/a/init-1.mp4", "there");
     assert_int_equal(put(store, "one\ntwo\n", false, &end), 0);
+    assert_false(end.passed);
     assert_true(is(store, "v/" PUB "/video/a/media.m3u8", "one\ntwo\n"));
-    assert_false(exists(store, "master.m3u8"));                       /* written once */
+    assert_true(is(store, "v/" PUB "/video/a/init-1.mp4", "there"));  /* written once */
     assert_int_equal(put(store, "one\ntwo\nthree\n", true, &end), 0); /* by the next scheduler */
     assert_false(end.passed);
     assert_int_equal(gm_early_is_own(store, "master.m3u8", "j-1", &own, &err), 0);
@@ -139,6 +140,41 @@ static void a_result_that_stands_is_not_made_less(void **state)
     scratch_remove(&s);
 }
 
+/* By a job of the same result that ended meanwhile, or by another farm. */
+static void what_was_published_over_a_version_stays(void **state)
+{
+    struct scratch s;
+    struct gm_store *store = open_store(&s);
+    struct gm_early_end end;
+    bool own = true;
+    (void)state;
+    assert_int_equal(put(store, "event\none\n", true, &end), 0);
+    write_text(store, "v/" PUB "/video/a/media.m3u8", "vod\none\n");
+    assert_int_equal(put(store, "event\none\ntwo\n", false, &end), 0);
+    assert_true(end.passed);
+    assert_true(is(store, "v/" PUB "/video/a/media.m3u8", "vod\none\n"));
+    write_text(store, "v/" PUB "/video/a/media.m3u8", "event\none\n");
+    assert_int_equal(put(store, "event\none\ntwo\n", false, &end), 0);
+    assert_false(end.passed);
+    write_text(store, "master.m3u8", "v/" PUB "/video/a/media.m3u8\n");
+    assert_int_equal(put(store, "event\none\ntwo\nthree\n", false, &end), 0);
+    assert_true(end.passed);
+    assert_true(is(store, "v/" PUB "/video/a/media.m3u8", "event\none\ntwo\n"));
+    assert_int_equal(gm_early_has_own(store, "j-1", &own, &err), 0);
+    assert_false(own);
+    /* one that was begun, and whose report says that it is whole */
+    assert_int_equal(gm_store_delete(store, "master.m3u8", &err), 0);
+    assert_int_equal(put(store, "event\none\ntwo\nthree\n", true, &end), 0);
+    assert_int_equal(gm_early_has_own(store, "j-1", &own, &err), 0);
+    assert_true(!end.passed && own);
+    write_text(store, "report.json",
+               "{\"job\": {\"id\": \"j-2\", \"state\": \"done\", \"publication\": \"" PUB "\"}}");
+    assert_int_equal(put(store, "event\none\ntwo\nthree\nfour\n", true, &end), 0);
+    assert_true(end.passed);
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
 static void who_leads_no_more_writes_nothing(void **state)
 {
     struct scratch s;
@@ -157,7 +193,7 @@ static void who_leads_no_more_writes_nothing(void **state)
     scratch_remove(&s);
 }
 
-/* The job's own playlist, of a destination where titles stay. */
+/* A job's playlist, of a destination where titles stay. */
 static void what_grew_is_no_other_title(void **state)
 {
     struct scratch s;
@@ -168,7 +204,9 @@ static void what_grew_is_no_other_title(void **state)
     (void)state;
     assert_int_equal(put(store, "one\n", true, &end), 0);
     assert_int_equal(gm_title_check(store, &own, &err), 0);
-    assert_int_equal(gm_title_check(store, &other, &err), -GM_E_TITLE_EXISTS);
+    assert_int_equal(gm_title_check(store, &other, &err), 0);
+    write_text(store, "master.m3u8", "#EXTM3U\n#gopmill: job \n");
+    assert_int_equal(gm_title_check(store, &own, &err), -GM_E_TITLE_EXISTS);
     gm_store_close(&store);
     scratch_remove(&s);
 }
@@ -179,6 +217,7 @@ int main(void)
         cmocka_unit_test(versions_follow_each_other_and_go),
         cmocka_unit_test(what_is_no_beginning_of_it_stays),
         cmocka_unit_test(a_result_that_stands_is_not_made_less),
+        cmocka_unit_test(what_was_published_over_a_version_stays),
         cmocka_unit_test(who_leads_no_more_writes_nothing),
         cmocka_unit_test(what_grew_is_no_other_title),
     };
