@@ -208,7 +208,7 @@ static int take_place(struct store_job *job, struct gm_store *store)
                                      &job->replaced, &job->err);
 }
 
-/* What led to the outputs of a job that comes to nothing, before they go. */
+/* What leads to the outputs of a job that comes to nothing goes before they do. */
 static int take_down(struct store_job *job, struct gm_store *store)
 {
     int rc = job->early && !job->good ? gm_publish_check_lead(job->d, &job->err) : 0;
@@ -216,18 +216,27 @@ static int take_down(struct store_job *job, struct gm_store *store)
                                                : rc;
 }
 
+/* Whether a job that comes to nothing leaves the report of another, of a result that stands there:
+ * not where its own playlists took that result's place, which then is none any more. */
+static int leaves_report(struct store_job *job, struct gm_store *store, bool *out)
+{
+    bool led = false;
+    int rc = job->early ? gm_early_has_own(store, job->job_id, &led, &job->err) : 0;
+    return rc == 0 && !led ? gm_standing_report(store, job->job_id, out, &job->err) : rc;
+}
+
 static int publish(struct store_job *job, struct gm_store *store)
 {
     bool stands = false;
-    int rc = job->good ? take_place(job, store) : take_down(job, store);
-    if (rc == 0 && !job->good) {
-        rc = gm_standing_report(store, job->job_id, &stands, &job->err);
-    }
+    int rc = job->good ? take_place(job, store) : leaves_report(job, store, &stands);
     if (rc == 0 && !stands) {
         GM_CRASH("publish.begun");
         rc = put(store, "report.json", &job->files.report, &job->err);
     }
     GM_CRASH("publish.report");
+    if (rc == 0 && !job->good) {
+        rc = take_down(job, store);
+    }
     if (rc == 0) {
         rc = put_manifest(job, store, "master.m3u8", &job->files.master_m3u8);
     }
