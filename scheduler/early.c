@@ -3,13 +3,16 @@
  * last one named and `early_s` are over since then, one at a time a job.
  *
  * States of a job here: not planned or `package` is about to begin (nothing is written), open,
- * being registered (its keys become rows, so that clean-up knows them), being written, stopped
- * (what stands there is not to be touched). A scheduler that starts anew begins with no state: the
- * rows say what is there, and the first version looks at what was written.
+ * being registered, being written, stopped (what stands there is not to be touched). A version is
+ * registered first: its keys become rows, so that clean-up knows them, all that it names is on disk
+ * then, and the core says whether another job makes the same. A scheduler that starts anew begins
+ * with no state: the rows say what is there, and the first version looks at what was written. What
+ * jobs have is read some hundred items a tick.
  *
  * While a version is written no write grant of the publication leaves (scheduler/hold.h), so that
  * `package`, which writes the same playlists as they stay, never comes before it; and the end of
- * the job waits.
+ * the job waits. So few are written at a time, those first that are due for longest, and none while
+ * the pool has hardly a thread free.
  */
 #include "scheduler/early.h"
 
@@ -24,6 +27,9 @@
 #include "scheduler/json.h"
 
 #define LONGEST_PAUSE (300 * GM_SEC)
+#define ITEMS_AT_ONCE 500
+#define MOST 4        /* at a time: each may keep a thread of the pool waiting for a server */
+#define POOL_WORKS 12 /* with so many on the pool a version may have to wait for a thread */
 
 struct gm_early_job {
     struct gm_daemon *d;            /* borrowed */
@@ -34,19 +40,31 @@ struct gm_early_job {
     char publication[GM_HOLD_NAME]; /* that prefix is of */
     struct gm_prefix *prefix;       /* owned; NULL: not read yet */
     struct gm_prefix_texts texts;   /* owned; of the version that is written */
-    struct gm_early_end end;        /* of it */
+    const char **keys;              /* owned, and so is each; outputs that versions write */
+    size_t key_count;
+    struct gm_early_end end; /* of it */
     struct gm_hold_batch batch;
     size_t written;    /* segments that the last version names */
     size_t writing;    /* that this one names */
     gm_time at;        /* not before */
     uint32_t failures; /* in a row */
     bool keeps_title;
-    bool grown, begins, registered, stopped, busy;
+    bool grown, begins, stopped, busy;
     bool publish_next;
     int rc;
     struct gm_err err;
     UT_hash_handle hh;
 };
+
+static void forget_keys(struct gm_early_job *job)
+{
+    for (size_t i = 0; i < job->key_count; i++) {
+        free((void *)(uintptr_t)job->keys[i]);
+    }
+    free(job->keys);
+    job->keys = NULL;
+    job->key_count = 0;
+}
 
 static void job_destroy(struct gm_early_job *job)
 {
@@ -55,6 +73,7 @@ static void job_destroy(struct gm_early_job *job)
     }
     gm_prefix_destroy(&job->prefix);
     gm_prefix_texts_fini(&job->texts);
+    forget_keys(job);
     free(job->id);
     free(job->out_url);
     free(job->out_mark);
@@ -143,7 +162,7 @@ static int open_prefix(struct gm_early_job *job, const char *publication, struct
 {
     struct gm_job_view view;
     gm_prefix_destroy(&job->prefix);
-    job->registered = job->registered && strcmp(publication, job->publication) == 0;
+    forget_keys(job);
     job->begins = true;
     job->stopped = false;
     job->written = 0;
@@ -172,19 +191,28 @@ static int read_item(const Gm__Item *item, void *arg, struct gm_err *err)
 }
 
 static int read_feed(struct gm_early_job *job, size_t i, const struct gm_prefix_feed *feed,
-                     struct gm_err *err)
+                     size_t *left, struct gm_err *err)
 {
     struct reading r = {job->prefix, i};
     struct gm_early_feed state;
-    int rc = gm_view_early_items(job->d->core, job->id, feed->type, feed->instance,
-                                 gm_prefix_taken(job->prefix, i), read_item, &r, &state, err);
-    if (rc == 0 && state.done) {
+    size_t from = gm_prefix_taken(job->prefix, i);
+    int rc = gm_view_early_items(job->d->core, job->id, feed->type, feed->instance, from, *left,
+                                 read_item, &r, &state, err);
+    if (rc < 0) {
+        return rc == -GM_E_NOTFOUND ? 0 : rc; /* not opened yet */
+    }
+    size_t taken = gm_prefix_taken(job->prefix, i);
+    *left -= taken - from;
+    if (taken < state.committed) {
+        job->grown = true; /* the next tick goes on */
+    } else if (state.done) {
         gm_prefix_end(job->prefix, i);
     }
-    return rc == -GM_E_NOTFOUND ? 0 : rc; /* not opened yet */
+    return 0;
 }
 
-static void read_grown(struct gm_early_job *job, const char *publication)
+/* left: so many items may be read in this tick. */
+static void read_grown(struct gm_early_job *job, const char *publication, size_t *left)
 {
     struct gm_prefix_feed feed;
     struct gm_err err = {0};
@@ -197,7 +225,7 @@ static void read_grown(struct gm_early_job *job, const char *publication)
         rc = open_prefix(job, publication, &err);
     }
     for (size_t i = 0; rc == 0 && gm_prefix_feed(job->prefix, i, &feed); i++) {
-        rc = read_feed(job, i, &feed, &err);
+        rc = read_feed(job, i, &feed, left, &err);
     }
     if (rc == -GM_E_CONFLICT) { /* read it all again: is what was written a beginning of it? */
         gm_prefix_destroy(&job->prefix);
@@ -212,6 +240,9 @@ static void read_grown(struct gm_early_job *job, const char *publication)
 static int leads(void *arg, struct gm_err *err)
 {
     const struct gm_early_job *job = arg;
+    if (atomic_load(&job->d->told) > 0) { /* the next scheduler writes it */
+        return gm_err_set(err, GM_E_STORE, 0, "the scheduler stops");
+    }
     return gm_publish_check_lead(job->d, err);
 }
 
@@ -270,7 +301,9 @@ static void note_end(struct gm_early_job *job)
     if (job->rc == -GM_E_TITLE_EXISTS) {
         stop(job, "", &job->err);
     } else if (job->rc < 0) {
-        gm_log_err(GM_LOG_WARN, "early_failed", &job->err, "job=%s", job->id);
+        if (atomic_load(&job->d->told) == 0) {
+            gm_log_err(GM_LOG_WARN, "early_failed", &job->err, "job=%s", job->id);
+        }
         job->failures++;
     } else if (job->end.passed) {
         stop(job, "another result stands there, or no beginning of this one", NULL);
@@ -291,6 +324,7 @@ static void release(struct gm_early_job *job)
     bool next = job->publish_next && !d->stopping;
     gm_prefix_texts_fini(&job->texts);
     job->busy = job->publish_next = false;
+    d->earlies.busy--;
     if (next) {
         gm_publish_start(d, job->id);
     }
@@ -314,7 +348,7 @@ static void start_write(struct gm_early_job *job)
     struct gm_daemon *d = job->d;
     bool open = gm_view_early(d->core, job->id, &view) && view.open &&
                 strcmp(view.publication, job->publication) == 0;
-    if (!open || d->stopping) {
+    if (!open || d->stopping || d->works >= POOL_WORKS) { /* it is due again, where it is open */
         release(job);
         return;
     }
@@ -337,45 +371,60 @@ static void on_registered(int rc, const struct gm_err *err, void *arg)
         release(job);
         return;
     }
-    job->registered = true;
     start_write(job);
 }
 
 /* The keys of the first version are those of all. */
-static int register_keys(struct gm_early_job *job, struct gm_err *err)
+static int name_keys(struct gm_early_job *job, struct gm_err *err)
 {
     int rc = gm_prefix_write(job->prefix, gm_time_unix_ms(), &job->texts, err);
-    const char **keys = rc == 0 ? calloc(job->texts.count + 1, sizeof *keys) : NULL;
-    size_t count = 0;
-    if (keys == NULL) {
-        return rc < 0 ? rc : gm_err_nomem(err);
+    if (rc < 0) {
+        return rc;
+    }
+    job->keys = calloc(job->texts.count + 1, sizeof *job->keys);
+    if (job->keys == NULL) {
+        return gm_err_nomem(err);
     }
     for (size_t i = 0; i < job->texts.count; i++) {
-        if (strncmp(job->texts.rows[i].key, "v/", 2) == 0) {
-            keys[count++] = job->texts.rows[i].key;
+        if (strncmp(job->texts.rows[i].key, "v/", 2) != 0) {
+            continue;
         }
+        char *key = strdup(job->texts.rows[i].key);
+        if (key == NULL) {
+            forget_keys(job);
+            return gm_err_nomem(err);
+        }
+        job->keys[job->key_count++] = key;
     }
+    return 0;
+}
+
+static int register_keys(struct gm_early_job *job, struct gm_err *err)
+{
+    int rc = job->keys == NULL ? name_keys(job, err) : 0;
     const struct gm_event event = {.type = GM_EV_EARLY,
                                    .job_id = job->id,
                                    .publication = job->publication,
-                                   .keys = keys,
-                                   .key_count = count};
-    rc = gm_daemon_step(job->d, &event, on_registered, job, err);
-    free(keys);
+                                   .keys = job->keys,
+                                   .key_count = job->key_count};
+    rc = rc < 0 ? rc : gm_daemon_step(job->d, &event, on_registered, job, err);
+    if (rc == -GM_E_CONFLICT) { /* another job writes: what will stand there then? */
+        job->begins = true;
+    }
     return rc;
 }
 
 static void begin(struct gm_early_job *job)
 {
     job->busy = true;
+    job->d->earlies.busy++;
     job->writing = gm_prefix_count(job->prefix);
     job->end = (struct gm_early_end){false, false};
-    if (job->registered) {
-        start_write(job);
-        return;
-    }
-    job->rc = register_keys(job, &job->err);
-    if (job->rc < 0) {
+    struct gm_err err = {0};
+    int rc = register_keys(job, &err);
+    if (rc < 0) { /* else it may be the pool's by now */
+        job->rc = rc;
+        job->err = err;
         note_end(job);
         release(job);
     }
@@ -383,35 +432,44 @@ static void begin(struct gm_early_job *job)
 
 /* ---- the daemon's side */
 
-static void look(struct gm_early_job *job)
+/* Whether a version is due. */
+static bool look(struct gm_early_job *job, size_t *left)
 {
     struct gm_early_view view;
     struct gm_daemon *d = job->d;
     if (!gm_view_early(d->core, job->id, &view)) {
         forget(d, job);
-        return;
+        return false;
     }
     if (!view.open) {
-        return;
+        return false;
     }
     if (job->grown) {
-        read_grown(job, view.publication);
+        read_grown(job, view.publication, left);
     }
-    if (job->prefix != NULL && !job->stopped && gm_time_now() >= job->at &&
-        gm_prefix_count(job->prefix) > job->written) {
-        begin(job);
-    }
+    return job->prefix != NULL && !job->grown && !job->stopped && gm_time_now() >= job->at &&
+           gm_prefix_count(job->prefix) > job->written;
 }
 
 void gm_early_tick(struct gm_daemon *d)
 {
-    struct gm_early_job *job, *next;
-    HASH_ITER(hh, d->earlies.jobs, job, next)
-    {
-        if (!job->busy && !d->stopping) {
-            look(job);
+    struct gm_early_job *job, *next, *due;
+    size_t left = ITEMS_AT_ONCE;
+    do {
+        due = NULL;
+        HASH_ITER(hh, d->earlies.jobs, job, next)
+        {
+            if (!job->busy && !d->stopping && look(job, &left) &&
+                (due == NULL || job->at < due->at)) {
+                due = job;
+            }
         }
-    }
+        if (due != NULL && d->earlies.busy < MOST && d->works < POOL_WORKS) {
+            begin(due);
+        } else {
+            due = NULL;
+        }
+    } while (due != NULL);
 }
 
 bool gm_early_holds(struct gm_daemon *d, const char *job_id)

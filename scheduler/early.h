@@ -2,6 +2,7 @@
 #define GM_SCHEDULER_EARLY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Playlists of jobs that still work (`publish: early`, ADR-0066), inside of the daemon. Thread:
  * loop only. */
@@ -9,6 +10,7 @@ struct gm_daemon;
 struct gm_early_job;           /* opaque */
 struct gm_earlies {            /* all-zero: none */
     struct gm_early_job *jobs; /* owned; by id */
+    size_t busy;               /* of them versions are being written */
 };
 
 /* The core says that a job has more to play, or may have, and that is on disk. */

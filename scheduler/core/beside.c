@@ -153,6 +153,18 @@ const char *gm_view_beside(const struct gm_core *core, const char *job_id, size_
     return NULL;
 }
 
+const struct gm_cjob *gm_core_output_maker(const struct gm_core *core, const struct gm_cjob *job,
+                                           const char *key)
+{
+    const struct gm_cjob *o = core->jobs;
+    while (o && (o == job || strcmp(o->publication, job->publication) != 0 ||
+                 !works_at(o, job->destination_url) ||
+                 !gm_core_granted_find(o, GM__OBJECT_STORE__STORE_OUT, key))) {
+        o = o->hh.next;
+    }
+    return o;
+}
+
 bool gm_view_is_published_at(const struct gm_core *core, const char *destination_url,
                              const char *job_id)
 {

@@ -198,8 +198,9 @@ enum gm_event_type {
     GM_EV_ARRIVED,    /* job_id: what it lacks of its source (gm_view_arrivals) is there, or never
                          comes */
     GM_EV_EARLY, /* job_id, publication, keys: the scheduler itself is about to write these outputs
-                    of an early job; once it is on disk, they are deleted where the job's are.
-                    CONFLICT: it may not, see gm_view_early */
+                    of an early job; once it is on disk, they are deleted where the job's are, and
+                    so is all on disk that was committed before. CONFLICT: it may not, see
+                    gm_view_early, or another job that makes the same writes them */
 };
 struct gm_event {
     enum gm_event_type type;

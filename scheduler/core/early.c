@@ -40,6 +40,23 @@ void gm_core_early_grown(struct gm_core *core, const struct gm_cjob *job)
     }
 }
 
+static bool is_playlist(const char *key)
+{
+    size_t length = strlen(key);
+    return length > 5 && strcmp(key + length - 5, ".m3u8") == 0;
+}
+
+/* Of the same job asked for twice, one writes them: who asked for them first, before a `package`
+ * did. */
+static int check_claim(const struct gm_core *core, const struct gm_cjob *job, const char *key,
+                       struct gm_err *err)
+{
+    const struct gm_cjob *other = is_playlist(key) ? gm_core_output_maker(core, job, key) : NULL;
+    return other ? gm_err_set(err, GM_E_CONFLICT, 0, "job %.64s, of the same result, writes it",
+                              other->id)
+                 : 0;
+}
+
 int gm_core_early_begin(struct gm_core *core, struct gm_cjob *job, const struct gm_event *event,
                         struct gm_err *err)
 {
@@ -54,7 +71,12 @@ int gm_core_early_begin(struct gm_core *core, struct gm_cjob *job, const struct 
             return gm_err_set(err, GM_E_INVAL, 0, "%.100s is not below the publication",
                               event->keys[i]);
         }
+        int rc = check_claim(core, job, event->keys[i], err);
+        if (rc < 0) {
+            return rc;
+        }
     }
+    gm_core_fx_grown(core, job);
     for (size_t i = 0; i < event->key_count; i++) {
         Gm__Object object = GM__OBJECT__INIT;
         object.store = GM__OBJECT_STORE__STORE_OUT;
@@ -84,7 +106,7 @@ bool gm_view_early(const struct gm_core *core, const char *job_id, struct gm_ear
 }
 
 int gm_view_early_items(const struct gm_core *core, const char *job_id, const char *type,
-                        uint32_t instance, size_t from,
+                        uint32_t instance, size_t from, size_t most,
                         int (*fn)(const Gm__Item *item, void *arg, struct gm_err *err), void *arg,
                         struct gm_early_feed *out, struct gm_err *err)
 {
@@ -101,7 +123,7 @@ int gm_view_early_items(const struct gm_core *core, const char *job_id, const ch
         return gm_err_set(err, GM_E_CONFLICT, 0, "`%s` %u has begun anew", type, instance);
     }
     int rc = 0;
-    for (size_t i = from; rc == 0 && i < committed; i++) {
+    for (size_t i = from; rc == 0 && i < committed && i - from < most; i++) {
         Gm__Item *item = gm_core_stream_item(stream, i);
         rc = fn(item, arg, err);
         gm__item__free_unpacked(item, NULL);

@@ -59,6 +59,10 @@ bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *j
 bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted);
 
 /* beside.c: gm_view_is_beside. */
+/* A job that is not through with making what it has there under that key, an OUT object that it was
+ * granted, at the destination of `job` and in its publication; NULL: there is none but `job`. */
+const struct gm_cjob *gm_core_output_maker(const struct gm_core *core, const struct gm_cjob *job,
+                                           const char *key);
 bool gm_core_job_is_beside(const struct gm_cjob *job, const struct gm_cjob *other);
 
 /* replan.c: leases end, inspect's result stays, plan is ready. */

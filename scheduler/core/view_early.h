@@ -17,13 +17,14 @@ struct gm_early_feed {
     size_t committed; /* items without a gap from the first */
     bool done;        /* there will be no more */
 };
-/* Calls fn for the items of that task instance from index `from` on, up to the first gap, until it
- * fails: then with what it returned. Items are borrowed until fn returns.
+/* Calls fn for the items of that task instance from index `from` on, up to the first gap and for
+ * `most` at the most, until it fails: then with what it returned. Items are borrowed until fn
+ * returns.
  *
  * Errors: NOTFOUND (no such job, task or instance); CONFLICT: there are fewer than `from`, it began
  *         anew */
 int gm_view_early_items(const struct gm_core *core, const char *job_id, const char *type,
-                        uint32_t instance, size_t from,
+                        uint32_t instance, size_t from, size_t most,
                         int (*fn)(const Gm__Item *item, void *arg, struct gm_err *err), void *arg,
                         struct gm_early_feed *out, struct gm_err *err) GM_MUST_CHECK;
 

@@ -129,6 +129,12 @@ is_whole killed
 # A job that is cancelled: nothing is left but the report.
 submit cancelled "$work/early.yaml"
 until_true "two segments are published" there
+growing=$id
+submit cancelled "$work/early.yaml" # the same once more, which is let in
+gopmill job cancel "$id" >/dev/null 2>&1
+until_true "the other one ends" ended
+check "what grows is the first one's" grep -q "job $growing still works" "$out/master.m3u8"
+id=$growing
 gopmill job cancel "$id" >/dev/null 2>&1
 until_true "it ends" ended
 check "cancelled, not $(state)" test "$(state)" = cancelled
@@ -147,6 +153,7 @@ check "the older one's segments stay" test "$(find "$out/v" -maxdepth 1 -mindept
 gopmill job cancel "$id" >/dev/null 2>&1
 until_true "it ends" ended
 until_true "its playlist is gone" test ! -e "$out/master.m3u8"
+check "nothing stands there, and the report says so" jq -e --arg id "$id" '.job.id == $id and .job.state == "cancelled"' "$out/report.json" >/dev/null
 
 # Refused with the reason.
 sed 's/needs: \[split\], codec/needs: [split, whole], bitrate: 1M, codec/; s/^tasks:/&\n  whole:   { type: analyze, needs: [split] }/' "$work/early.yaml" >"$work/barrier.yaml"

@@ -26,22 +26,27 @@ static bool is_open(struct sim *sim)
     return gm_view_early(sim->core, "job", &view) && view.open;
 }
 
-static int ask(struct sim *sim, const char *key)
+static int ask_for(struct sim *sim, const char *job, const char *key)
 {
     struct gm_early_view view = {.publication = ""};
     struct gm_err err;
-    (void)gm_view_early(sim->core, "job", &view);
+    (void)gm_view_early(sim->core, job, &view);
     char publication[65];
     (void)snprintf(publication, sizeof publication, "%s", view.publication);
     const char *keys[] = {key};
     struct gm_event event = {.type = GM_EV_EARLY,
-                             .job_id = "job",
+                             .job_id = job,
                              .publication = publication,
                              .keys = keys,
                              .key_count = 1};
     int rc = sim_event(sim, &event, &err);
     sim_commit(sim);
     return rc;
+}
+
+static int ask(struct sim *sim, const char *key)
+{
+    return ask_for(sim, "job", key);
 }
 
 static void items_come_in_order_until_package_begins(void **arg)
@@ -60,20 +65,25 @@ static void items_come_in_order_until_package_begins(void **arg)
             continue;
         }
         opened = true;
-        assert_int_equal(gm_view_early_items(sim->core, "job", "encode", 0, next, count_item, &next,
-                                             &feed, &err),
+        size_t from = next;
+        assert_int_equal(gm_view_early_items(sim->core, "job", "encode", 0, from, 1, count_item,
+                                             &next, &feed, &err),
+                         0);
+        assert_int_equal(next, feed.committed > from ? from + 1 : from);
+        assert_int_equal(gm_view_early_items(sim->core, "job", "encode", 0, next, 100, count_item,
+                                             &next, &feed, &err),
                          0);
         assert_int_equal(feed.committed, next);
         assert_false(feed.done && next < 5);
         seen = next;
-        assert_int_equal(gm_view_early_items(sim->core, "job", "encode", 0, next + 1, count_item,
-                                             &next, &feed, &err),
+        assert_int_equal(gm_view_early_items(sim->core, "job", "encode", 0, next + 1, 100,
+                                             count_item, &next, &feed, &err),
                          -GM_E_CONFLICT);
     }
     assert_true(opened && seen > 0);
     assert_false(is_open(sim));
     assert_int_equal(
-        gm_view_early_items(sim->core, "job", "encode", 0, 0, count_item, &next, &feed, &err),
+        gm_view_early_items(sim->core, "job", "encode", 0, 0, 100, count_item, &next, &feed, &err),
         -GM_E_NOTFOUND);
     assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
     sim_destroy(sim);
@@ -85,6 +95,38 @@ static void run_until_open(struct sim *sim)
         sim_run(sim, 1);
     }
     assert_true(is_open(sim));
+}
+
+/* The same asked for twice: who began writes its playlists, until it ends. */
+static void one_of_equal_jobs_writes(void **arg)
+{
+    struct gm_early_view view, other = {0};
+    char key[128], init[128];
+    (void)arg;
+    struct sim *sim = early_farm(1);
+    (void)sim_submit(sim, "job", 50, 1, 50);
+    (void)sim_submit(sim, "too", 50, 1, 50);
+    run_until_open(sim);
+    for (int i = 0; i < 60 && !other.open; i++) {
+        sim_run(sim, 1);
+        assert_true(gm_view_early(sim->core, "too", &other));
+    }
+    assert_true(gm_view_early(sim->core, "job", &view));
+    assert_true(view.open && other.open);
+    assert_string_equal(view.publication, other.publication);
+    (void)snprintf(key, sizeof key, "v/%s/video/a/media.m3u8", view.publication);
+    (void)snprintf(init, sizeof init, "v/%s/video/a/init-1.mp4", view.publication);
+    assert_int_equal(ask(sim, init), 0);
+    assert_int_equal(ask_for(sim, "too", init), 0); /* it is the same in both */
+    assert_int_equal(ask_for(sim, "too", key), 0);
+    assert_int_equal(ask(sim, key), -GM_E_CONFLICT);
+    assert_int_equal(ask_for(sim, "too", key), 0);
+    assert_int_equal(sim_cancel(sim, "too"), 0);
+    for (int i = 0; i < 60 && !gm_job_state_is_final(sim_state(sim, "too")); i++) {
+        sim_run(sim, 1);
+    }
+    assert_int_equal(ask(sim, key), 0);
+    sim_destroy(sim);
 }
 
 /* Whether the job owns it, so that clean-up finds it. */
@@ -181,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_come_in_order_until_package_begins),
         cmocka_unit_test(sound_begins_though_one_slot_gets_free_at_a_time),
+        cmocka_unit_test(one_of_equal_jobs_writes),
         cmocka_unit_test(what_is_written_is_the_jobs_to_delete),
         cmocka_unit_test(others_have_nothing_to_play_before_the_end),
     };
