@@ -36,10 +36,10 @@ names() { # playlist: what it names, one a line
 }
 look() { # keeps what stands now in $seen, if it is another version than the last one
   local list name missing="" kept=$seen/$((version + 1))
-  [ -e "$out/master.m3u8" ] || return 0
+  [ -e "$out/master.m3u8" ] && [ -e "$out/manifest.mpd" ] || return 0
   mkdir -p "$kept"
   cp "$out/master.m3u8" "$kept/master.m3u8"
-  [ ! -e "$out/manifest.mpd" ] || cp "$out/manifest.mpd" "$kept/manifest.mpd"
+  cp "$out/manifest.mpd" "$kept/manifest.mpd"
   for list in $(names "$kept/master.m3u8"); do
     [ -e "$out/$list" ] || { missing="$missing $list"; continue; }
     cp "$out/$list" "$kept/$(tr / . <<<"${list#v/*/}")"
