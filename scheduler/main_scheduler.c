@@ -10,12 +10,14 @@
 #include "common/log.h"
 #include "scheduler/check_store.h"
 #include "scheduler/daemon.h"
+#include "scheduler/hooks/secret.h"
 #include "scheduler/standby.h"
 
 static const char HELP[] =
     "Usage: gopmill-scheduler --config FILE [--check]\n"
     "       gopmill-scheduler --check-store [--json] (--config FILE | --state DIR|URL)\n"
     "       gopmill-scheduler --migrate-store N (--config FILE | --state DIR)\n"
+    "       gopmill-scheduler --webhook-secret TENANT --config FILE\n"
     "       gopmill-scheduler --version | --help\n"
     "\n"
     "  --config FILE      configuration, as config/scheduler.yaml\n"
@@ -25,6 +27,8 @@ static const char HELP[] =
     "  --migrate-store N  bring the state to schema N, for the version that reads it, and end\n"
     "  --state DIR        the state, in place of the configuration's: a folder; to check also a\n"
     "                     database, postgresql://...\n"
+    "  --webhook-secret TENANT\n"
+    "                     print what signs that tenant's webhooks, for its receiver, and end\n"
     "  --version          print the version\n"
     "  --help             print this\n"
     "\n"
@@ -32,7 +36,7 @@ static const char HELP[] =
     "at SIGHUP it reads the list of keys again.\n";
 
 struct options { /* borrowed from argv */
-    const char *config, *state, *migrate;
+    const char *config, *state, *migrate, *secret_of;
     bool check, check_store, json;
 };
 
@@ -51,6 +55,7 @@ static int parse(int argc, char **argv, struct options *out)
                                     {"check-store", GM_FLAG_SET, &out->check_store},
                                     {"json", GM_FLAG_SET, &out->json},
                                     {"migrate-store", GM_FLAG_TEXT, &out->migrate},
+                                    {"webhook-secret", GM_FLAG_TEXT, &out->secret_of},
                                     {NULL, GM_FLAG_SET, NULL}};
     int status =
         gm_flags_parse(argc, argv, table, HELP, "gopmill-scheduler " GOPMILL_VERSION, NULL);
@@ -66,8 +71,9 @@ static int parse(int argc, char **argv, struct options *out)
     if (out->state != NULL && out->config != NULL) {
         return usage("--state and --config name two state folders");
     }
-    if ((out->migrate != NULL) + out->check + out->check_store > 1) {
-        return usage("of --check, --check-store and --migrate-store one can be done");
+    if ((out->migrate != NULL) + (out->secret_of != NULL) + out->check + out->check_store > 1) {
+        return usage(
+            "of --check, --check-store, --migrate-store and --webhook-secret one can be done");
     }
     if (out->config == NULL && out->state == NULL) {
         return usage(out->migrate != NULL || out->check_store
@@ -87,6 +93,24 @@ static int migrate(const char *folder, const char *schema, struct gm_err *err)
     }
     if (rc == 0 && left > 0) {
         (void)printf("%zu rows of kinds that it does not know are gone\n", left);
+    }
+    return rc;
+}
+
+static int tell_secret(const struct gm_settings *settings, const char *tenant, struct gm_err *err)
+{
+    const struct gm_tenant_params params = {.name = tenant, .weight = 1};
+    struct gm_hook_secrets farm = {.count = 0}, own;
+    int rc = gm_tenant_check(&params, err);
+    if (rc == 0 && settings->webhook_secret_file[0] == '\0') {
+        rc = gm_err_set(err, GM_E_CONFIG, 0, "there is no webhook_secret_file");
+    }
+    rc = rc < 0 ? rc : gm_hook_secrets_load(settings->webhook_secret_file, &farm, err);
+    if (rc == 0) {
+        gm_hook_secrets_of(&farm, tenant, &own);
+        gm_hook_secrets_print(&own, stdout);
+        gm_hook_secrets_wipe(&own);
+        gm_hook_secrets_wipe(&farm);
     }
     return rc;
 }
@@ -250,6 +274,9 @@ static int run(const struct options *o, const struct gm_settings *settings, stru
         size_t problems = 0;
         int rc = gm_check_store(state, o->json, stdout, &problems, err);
         return rc == 0 && problems > 0 ? 1 : rc;
+    }
+    if (o->secret_of != NULL) {
+        return tell_secret(settings, o->secret_of, err);
     }
     if (o->check) {
         (void)printf("%s: ok\n", o->config);

@@ -297,15 +297,16 @@ static const struct gm_hook_farm *find_farm(const struct gm_hooks *h, const char
     return NULL;
 }
 
-/* Where it goes, as the configuration has it now. False: nowhere, and *f says why. */
+/* Where it goes, as the configuration has it now, and what signs it. False: nowhere, and *f says
+ * why. */
 static bool find_way(const struct gm_hooks *h, const struct gm_hook *hook,
-                     struct gm_hook_post *post, const struct gm_hook_secrets **secrets,
+                     struct gm_hook_post *post, struct gm_hook_secrets *secrets,
                      struct gm_hook_failure *f, struct gm_err *err)
 {
     const struct gm_hook_farm *farm = hook->url == NULL ? find_farm(h, hook->target->key) : NULL;
     if (farm != NULL) {
         post->url = farm->url;
-        *secrets = &farm->secrets;
+        *secrets = farm->secrets;
         return true;
     }
     f->why = "the configuration has no such webhook any more";
@@ -313,7 +314,7 @@ static bool find_way(const struct gm_hooks *h, const struct gm_hook *hook,
         return false;
     }
     post->url = hook->url;
-    *secrets = &h->secrets;
+    gm_hook_secrets_of(&h->secrets, hook->target->owner->name, secrets);
     if (gm_hook_url_allowed(hook->url, h->d->settings->allow_webhooks, &post->public_only, err) <
             0 ||
         h->secrets.count == 0) {
@@ -357,15 +358,16 @@ void gm_hooks_tick(struct gm_hooks *h)
     while ((hook = gm_hookq_next(&h->queue, now)) != NULL) {
         struct gm_hook_post post = {.public_only = false};
         struct gm_hook_failure f = {.hopeless = true};
-        const struct gm_hook_secrets *secrets = NULL;
+        struct gm_hook_secrets secrets = {.count = 0};
         struct gm_err err = {0};
         if (!find_way(h, hook, &post, &secrets, &f, &err)) {
             fail(h, hook, &f);
-        } else if (launch(h, hook, &post, secrets, &err) < 0) {
+        } else if (launch(h, hook, &post, &secrets, &err) < 0) {
             gm_log_err(GM_LOG_ERROR, "webhook_not_sent", &err, "job=%s event=%s", hook->job_id,
                        hook->type);
             gm_hookq_put_back(&h->queue, hook, now + AGAIN_MS);
         }
+        gm_hook_secrets_wipe(&secrets);
     }
 }
 

@@ -14,6 +14,7 @@
 
 #define PREFIX "whsec_"
 #define LEAST_BYTES 24
+#define WHAT_FOR "gopmill webhook"
 #define FILE_MAX_BYTES 4096
 
 static int read_file(const char *path, char **out, size_t *out_size, struct gm_err *err)
@@ -59,6 +60,9 @@ int gm_hook_secrets_load(const char *path, struct gm_hook_secrets *out, struct g
     struct gm_hook_secrets found = {.count = 0};
     char *text = NULL, *rest = NULL;
     size_t size = 0;
+    if (strncmp(path, PREFIX, strlen(PREFIX)) == 0) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "this is a secret: give the file that it is in");
+    }
     int rc = read_file(path, &text, &size, err);
     for (char *line = rc == 0 ? strtok_r(text, "\r\n", &rest) : NULL; rc == 0 && line != NULL;
          line = strtok_r(NULL, "\r\n", &rest)) {
@@ -79,6 +83,29 @@ int gm_hook_secrets_load(const char *path, struct gm_hook_secrets *out, struct g
     }
     gm_hook_secrets_wipe(&found);
     return rc;
+}
+
+void gm_hook_secrets_of(const struct gm_hook_secrets *farm, const char *tenant,
+                        struct gm_hook_secrets *out)
+{
+    char text[sizeof WHAT_FOR + GM_HOOK_TENANT];
+    size_t size = strnlen(tenant, GM_HOOK_TENANT);
+    memcpy(text, WHAT_FOR, sizeof WHAT_FOR); /* with its end */
+    memcpy(text + sizeof WHAT_FOR, tenant, size);
+    *out = (struct gm_hook_secrets){.count = farm->count};
+    for (size_t i = 0; i < farm->count; i++) {
+        gm_hmac_sha256(farm->keys[i], farm->sizes[i], text, sizeof WHAT_FOR + size, out->keys[i]);
+        out->sizes[i] = GM_SHA256_SIZE;
+    }
+}
+
+void gm_hook_secrets_print(const struct gm_hook_secrets *secrets, FILE *out)
+{
+    char base64[GM_BASE64_SIZE(GM_HOOK_SECRET_BYTES)];
+    for (size_t i = 0; i < secrets->count; i++) {
+        (void)fprintf(out, PREFIX "%s\n", gm_base64(secrets->keys[i], secrets->sizes[i], base64));
+    }
+    explicit_bzero(base64, sizeof base64);
 }
 
 void gm_hook_secrets_wipe(struct gm_hook_secrets *secrets)

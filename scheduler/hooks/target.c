@@ -51,11 +51,10 @@ static int read_events(const char *list, struct gm_hook_farm *out, struct gm_err
     return 0;
 }
 
-static int set_text(char **place, const char *value, struct gm_err *err)
+static int set_text(char **place, const char *key, const char *value, struct gm_err *err)
 {
     if (*place != NULL) {
-        return gm_err_set(err, GM_E_CONFIG, 0, "webhooks: `%.80s` is the second of its kind",
-                          value);
+        return gm_err_set(err, GM_E_CONFIG, 0, "webhooks: a second `%s=` is in a line", key);
     }
     *place = strdup(value);
     return *place != NULL ? 0 : gm_err_nomem(err);
@@ -64,16 +63,17 @@ static int set_text(char **place, const char *value, struct gm_err *err)
 static int set(struct gm_hook_farm *farm, const char *word, struct gm_err *err)
 {
     if (strncmp(word, "url=", 4) == 0) {
-        return set_text(&farm->url, word + 4, err);
+        return set_text(&farm->url, "url", word + 4, err);
     }
     if (strncmp(word, "secret=", 7) == 0) {
-        return set_text(&farm->secret, word + 7, err);
+        return set_text(&farm->secret, "secret", word + 7, err);
     }
     if (strncmp(word, "events=", 7) == 0) {
         return read_events(word + 7, farm, err);
     }
     return gm_err_set(err, GM_E_CONFIG, 0,
-                      "webhooks: `%.80s` is none of url=URL, secret=FILE, events=LIST", word);
+                      "webhooks: %s: a word is none of url=URL, secret=FILE, events=LIST",
+                      farm->name);
 }
 
 static bool is_name(const char *name)
@@ -89,9 +89,9 @@ static int check(struct gm_hook_farm *farm, struct gm_err *err)
         return gm_err_set(err, GM_E_CONFIG, 0, "webhooks: %s needs url=URL and secret=FILE",
                           farm->name);
     }
-    int rc = gm_err_wrap(err, gm_hook_url_check(farm->url, err), "webhooks: %s: ", farm->name);
-    if (rc < 0) {
-        return gm_err_set(err, GM_E_CONFIG, 0, "%s", err->text);
+    struct gm_err why = {0};
+    if (gm_hook_url_check(farm->url, &why) < 0) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "webhooks: %s: %s", farm->name, why.text);
     }
     farm->events = farm->events != 0 ? farm->events : ALL_EVENTS;
     return gm_err_wrap(err, gm_hook_secrets_load(farm->secret, &farm->secrets, err),
@@ -106,9 +106,8 @@ static int parse(char *line, struct gm_hook_farm *out, struct gm_err *err)
     const char *word;
     if (!is_name(name)) {
         return gm_err_set(err, GM_E_CONFIG, 0,
-                          "webhooks: `%.80s`: a name has 1..64 lower-case letters, digits, `-` and "
-                          "`_`",
-                          name != NULL ? name : "");
+                          "webhooks: a line begins with a name: 1..64 lower-case letters, digits, "
+                          "`-` and `_`");
     }
     (void)snprintf(out->name, sizeof out->name, "%s", name);
     int rc = 0;
@@ -163,8 +162,7 @@ int gm_hook_url_check(const char *url, struct gm_err *err)
     struct gm_s3_endpoint endpoint;
     char *name = NULL;
     if (strlen(url) > GM_HOOK_URL_MAX || !gm_s3_url_is_http(url)) {
-        return gm_err_set(err, GM_E_INVAL, 0,
-                          "`%.80s` is not https://host/path of at most %d bytes", url,
+        return gm_err_set(err, GM_E_INVAL, 0, "give https://host/path of at most %d bytes",
                           GM_HOOK_URL_MAX);
     }
     int rc = gm_s3_url_endpoint(url, &endpoint, err);

@@ -49,6 +49,11 @@ check "and a step up" refused "http://127.0.0.1:$port/jobs/../x" webhook
 check "and a user" refused "https://me@example.com/" webhook
 check "and what is no URL" refused "file:///etc/passwd" webhook
 
+own_secret=$(python3 -c 'import base64, hashlib, hmac, sys
+key = base64.b64decode(sys.argv[1][6:])
+print("whsec_" + base64.b64encode(hmac.new(key, b"gopmill webhook\0other", hashlib.sha256).digest()).decode())' "$secret")
+check "each tenant has a secret of its own" test "$("$bin/gopmill-scheduler" --webhook-secret other --config "$at/scheduler.yaml")" = "$own_secret"
+
 # Both targets, and one that has an address that is not public.
 first=$(submit first "http://127.0.0.1:$port/jobs/x")
 private=$(submit private "https://127.0.0.1:$port/")

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/hash.h"
-#include "scheduler/hooks/secret.h"
+#include "scheduler/hooks/target.h"
 
 static int load(const char *text, mode_t mode, struct gm_hook_secrets *out)
 {
@@ -39,6 +39,40 @@ static void the_published_example_is_signed(void **arg)
     gm_hook_sign(&s, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, strlen(body), &out);
     assert_string_equal((char *)out.data, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     gm_buf_fini(&out);
+}
+
+/* What stands in the wrong place may be a secret. */
+static void errors_repeat_nothing_of_a_line(void **arg)
+{
+    static const char *const lines[] = {"x url=https://SECRET@h/ secret=/f",
+                                        "x url=ftp://h/SECRET secret=/f",
+                                        "x url=https://h/ url=https://h/SECRET",
+                                        "x url=https://h/ secret=whsec_SECRET",
+                                        "x https://h/SECRET",
+                                        "url=https://h/SECRET secret=/f"};
+    (void)arg;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char *list[] = {(char *)(uintptr_t)lines[i], NULL};
+        struct gm_hook_farm *farms = NULL;
+        struct gm_err err = {0};
+        size_t count = 0;
+        assert_true(gm_hook_farms_parse(list, &farms, &count, &err) < 0);
+        assert_null(strstr(err.text, "SECRET"));
+        assert_non_null(strstr(err.text, "webhooks: "));
+    }
+}
+
+static void a_tenants_secrets_are_its_own(void **arg)
+{
+    (void)arg;
+    struct gm_hook_secrets farm, own;
+    uint8_t mac[GM_SHA256_SIZE];
+    assert_int_equal(load("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0600, &farm), 0);
+    gm_hook_secrets_of(&farm, "a", &own);
+    gm_hmac_sha256(farm.keys[0], farm.sizes[0], "gopmill webhook\0a", 17, mac);
+    assert_int_equal(own.count, 1);
+    assert_int_equal(own.sizes[0], GM_SHA256_SIZE);
+    assert_memory_equal(own.keys[0], mac, sizeof mac);
 }
 
 static void each_secret_signs(void **arg)
@@ -101,6 +135,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_published_example_is_signed),
+        cmocka_unit_test(errors_repeat_nothing_of_a_line),
+        cmocka_unit_test(a_tenants_secrets_are_its_own),
         cmocka_unit_test(each_secret_signs),
         cmocka_unit_test(bad_files_are_refused),
         cmocka_unit_test(base64_and_hmac_are_as_published),
