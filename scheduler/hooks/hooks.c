@@ -19,6 +19,7 @@
 
 #define AGAIN_MS 5000           /* after a failure of our own */
 #define REMOVED "asset.removed" /* webhooks are not told of it */
+#define SEQ_DIGITS 20           /* that a delivery's name begins with */
 
 struct gm_hooks {
     struct gm_daemon *d;        /* borrowed */
@@ -347,6 +348,17 @@ static int launch(struct gm_hooks *h, struct gm_hook *hook, struct gm_hook_post 
     return rc;
 }
 
+/* By a failure of our own, which is no try of its target: but it ends as others do. */
+static void not_sent(struct gm_hooks *h, struct gm_hook *hook, int64_t now)
+{
+    struct gm_hook_failure f = {.why = "the scheduler could not send it"};
+    if (now - hook->since_unix_ms >= h->queue.rules.retry_ms) {
+        fail(h, hook, &f);
+    } else {
+        gm_hookq_put_back(&h->queue, hook, now + AGAIN_MS);
+    }
+}
+
 void gm_hooks_tick(struct gm_hooks *h)
 {
     struct gm_hook *hook;
@@ -365,7 +377,7 @@ void gm_hooks_tick(struct gm_hooks *h)
         } else if (launch(h, hook, &post, &secrets, &err) < 0) {
             gm_log_err(GM_LOG_ERROR, "webhook_not_sent", &err, "job=%s event=%s", hook->job_id,
                        hook->type);
-            gm_hookq_put_back(&h->queue, hook, now + AGAIN_MS);
+            not_sent(h, hook, now);
         }
         gm_hook_secrets_wipe(&secrets);
     }
@@ -396,15 +408,27 @@ static json_t *row_json(const struct gm_hook *hook)
                      "error", gm_json_text_or_null(hook->error != NULL ? hook->error : ""));
 }
 
+/* The first behind `after`, which may have gone meanwhile: then by its number. */
+static const struct gm_hook *list_from(const struct gm_hooks *h, bool dead, const char *after)
+{
+    const struct gm_hook *hook = dead ? h->queue.dead : h->queue.all;
+    const struct gm_hook *from = after[0] != '\0' ? gm_hookq_find(&h->queue, after) : NULL;
+    if (from != NULL && (from->state == GM_HOOK_DEAD) == dead) {
+        return dead ? from->next : from->hh.next;
+    }
+    while (after[0] != '\0' && hook != NULL && strncmp(hook->name, after, SEQ_DIGITS) <= 0) {
+        hook = dead ? hook->next : hook->hh.next;
+    }
+    return hook;
+}
+
 int gm_hooks_list(const struct gm_hooks *h, bool dead, const char *after, size_t limit,
                   json_t **out, struct gm_err *err)
 {
-    const struct gm_hook *from = after[0] != '\0' ? gm_hookq_find(&h->queue, after) : NULL;
-    if (after[0] != '\0' && (from == NULL || (from->state == GM_HOOK_DEAD) != dead)) {
-        return gm_err_set(err, GM_E_INVAL, 0, "`after` is no delivery that is in the list");
+    if (after[0] != '\0' && strspn(after, "0123456789") != SEQ_DIGITS) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`after` is no delivery's id");
     }
-    const struct gm_hook *hook = dead ? (from != NULL ? from->next : h->queue.dead)
-                                      : (from != NULL ? from->hh.next : h->queue.all);
+    const struct gm_hook *hook = list_from(h, dead, after);
     const struct gm_hook *last = NULL;
     json_t *list = json_array();
     for (size_t n = 0; hook != NULL && n < limit; hook = dead ? hook->next : hook->hh.next) {
