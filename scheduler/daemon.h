@@ -57,7 +57,8 @@ int gm_daemon_settle(struct gm_daemon *d, gm_daemon_answer_fn fn, void *arg,
 bool gm_daemon_is_ending(const struct gm_daemon *d, const char *job_id);
 /* NOT_LEADER once it can't go on and ends: what the core shows may be stored nowhere. */
 int gm_daemon_check_lead(const struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
-/* Runs work on the pool, then done on the loop; the daemon does not end in between. */
+/* Runs work on the pool, then done on the loop; the daemon does not end in between. What arg points
+ * to is the pool's from the call on: an answer kept there would go over that of work. */
 int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(void *arg), void *arg,
                    struct gm_err *err) GM_MUST_CHECK;
 /* So much waits for the disk that no job is taken; retry_s: seconds until that should be over.

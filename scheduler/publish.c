@@ -379,10 +379,13 @@ static void publish_done(void *arg)
             job_destroy(job);
             return;
         }
-        job->rc = gm_daemon_work(job->d, publish_work, publish_done, job, &job->err);
-        if (job->rc == 0) {
-            return;
+        struct gm_err err = {0};
+        int rc = gm_daemon_work(job->d, publish_work, publish_done, job, &err);
+        if (rc == 0) {
+            return; /* its end is the pool's to say, which may have done so by now */
         }
+        job->rc = rc;
+        job->err = err;
     }
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "publish_failed", &job->err, "job=%s", job->job_id);

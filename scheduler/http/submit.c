@@ -469,10 +469,13 @@ static void done(void *arg)
         bool first = s->source.name == NULL;
         s->rc = at(s, read_upload(s, upload, &s->err), "source");
         if (s->rc == 0 && first && !s->plan_only && !s->replace) { /* what it is called is known */
-            s->rc = gm_daemon_work(s->r->http->d, title_work, done, s, &s->err);
-            if (s->rc == 0) {
-                return;
+            struct gm_err err = {0};
+            int rc = gm_daemon_work(s->r->http->d, title_work, done, s, &err);
+            if (rc == 0) {
+                return; /* s is the work's from here on */
             }
+            s->rc = rc;
+            s->err = err;
         }
     }
     if (s->rc == 0) {
