@@ -117,6 +117,16 @@ static int read_parts(const json_t *body, const char *id, uint64_t size, struct 
     return rc;
 }
 
+/* 0: it is a name, or "": the author's own. */
+static int check_tenant(const char *name, struct gm_err *err)
+{
+    struct gm_tenant_params asked = {.name = name};
+    if (name == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`tenant` is the name of a tenant");
+    }
+    return name[0] == '\0' ? 0 : gm_tenant_check(&asked, err);
+}
+
 static int read_names(const json_t *body, struct gm_upload *u, struct gm_at *at, struct gm_err *err)
 {
     const char *name = json_string_value(json_object_get(body, "name"));
@@ -129,11 +139,7 @@ static int read_names(const json_t *body, struct gm_upload *u, struct gm_at *at,
         return gm_at_member(at, rc, "name");
     }
     if (tenant != NULL) {
-        struct gm_tenant_params asked = {.name = json_string_value(tenant)};
-        int rc = asked.name == NULL
-                     ? gm_err_set(err, GM_E_INVAL, 0, "`tenant` is the name of a tenant")
-                 : asked.name[0] == '\0' ? 0
-                                         : gm_tenant_check(&asked, err);
+        int rc = check_tenant(json_string_value(tenant), err);
         if (rc < 0) {
             return gm_at_member(at, rc, "tenant");
         }
@@ -163,18 +169,16 @@ int gm_upload_announced(const json_t *body, const char *id, const struct gm_uplo
     if (rc == 0) {
         rc = read_parts(body, id, size, &u, at, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && u != NULL) { /* it is one */
+        u->size = size;
+        u->created_unix_ms = u->changed_unix_ms = now_unix_ms;
         rc = read_names(body, u, at, err);
     }
     if (rc < 0) {
         gm_upload_destroy(&u);
-        return rc;
     }
-    GM_ASSERT(u != NULL);
-    u->size = size;
-    u->created_unix_ms = u->changed_unix_ms = now_unix_ms;
     *out = u;
-    return 0;
+    return rc;
 }
 
 /* ---- what lies in the bucket */
