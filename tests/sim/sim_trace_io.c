@@ -75,7 +75,10 @@ void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc)
         [GM_EV_RESTART] = "restart",     [GM_EV_DRAIN] = "drain",
         [GM_EV_UNSENT] = "unsent",       [GM_EV_TICK] = "tick",
         [GM_EV_STOP] = "stop",           [GM_EV_QUARANTINE] = "quarantine",
-        [GM_EV_PRIORITY] = "priority"};
+        [GM_EV_PRIORITY] = "priority",   [GM_EV_BACKED_UP] = "backed up",
+        [GM_EV_TAKEDOWN] = "takedown",   [GM_EV_TAKEN_DOWN] = "taken down",
+        [GM_EV_ARRIVED] = "arrived",     [GM_EV_EARLY] = "early"};
+    GM_ASSERT((size_t)event->type < sizeof(names) / sizeof(names[0]) && names[event->type]);
     if (rc < 0) {
         return; /* an answer to its author, and no more */
     }
