@@ -16,6 +16,7 @@ never=" gopmill-node:store.deleted gopmill-scheduler:store.folder_made "
 for name in master manifests outputs report; do
   never="${never}gopmill-scheduler:takedown.$name "
 done
+command -v python3 >/dev/null || never="${never}gopmill-scheduler:webhook.answered " # without a receiver
 
 declare -A todo
 for p in "${programs[@]}"; do
@@ -90,8 +91,21 @@ canceller() {
 # Each point once: what ended is soon forgotten, over deaths too. Many deaths: nothing is, so that all can be asked for.
 keep=4
 [ "$deaths" = 0 ] || keep=10000
+# Who is told of each job's end.
+farm_options="keep_jobs: $keep"
+if command -v python3 >/dev/null; then
+  (umask 077 && echo "whsec_$(head -c 24 /dev/urandom | base64)" >"$work/secret")
+  echo ok >"$work/mode"
+  mkfifo "$work/heard"
+  python3 "$here/hook_receiver.py" 0 "$work/told" "$(cat "$work/secret")" "$work/mode" >"$work/heard" 2>>"$work/receiver.log" 9>&- &
+  receiver=$!
+  read -r _ port <"$work/heard"
+  farm_options="$farm_options
+webhooks: [\"all url=http://127.0.0.1:$port/all secret=$work/secret events=done,failed,cancelled\"]
+webhook_pauses_s: \"1\""
+fi
 # No job may fail of being killed too often, or wait for long since it was: of as many deaths as here that is all there would be to see.
-farm_options="keep_jobs: $keep
+farm_options="$farm_options
 max_attempts: 1000
 retry_ms: 50"
 node_slots=4 # a task that is still fed takes no last one
@@ -187,6 +201,13 @@ sleep 0.1 # a death that was on its way
 ! is_gone "$(pid scheduler)" || revive_scheduler
 ! is_gone "$(pid n1)" || revive_node
 end_farm
+# Each job that is still known ended once, was told once or oftener with the same identity, and as what it is.
+untold() {
+  jq -r '.[0] + " " + .[1]' "$work/all" | awk 'NR == FNR { kind[$2] = kind[$2] " " $3; if ($2 in name && name[$2] != $1 || NF > 3) print "wrong: " $0; name[$2] = $1; next }
+    { if (index(kind[$1], " gopmill.job." $2) != 1) print $1 ": " $2 ", told:" kind[$1] }' "$work/told" -
+}
+is_told() { [ -z "$(untold)" ]; }
+[ -z "${receiver:-}" ] || until_true "who waits for the ends of jobs has been told: $(untold | head -n 3)" is_told
 for folder in "$at/gone"/*; do # or it was done before it was cancelled
   check "a cancelled job leaves its report alone in $folder" test "$(only_report "$folder" && echo ok || look "$folder")" = ok
 done
