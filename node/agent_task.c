@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/traceparent.h"
 #include "node/agent_state.h"
+#include "node/blind.h"
 #include "node/packet.h"
 #include "proto/envelope.h"
 
@@ -178,7 +179,13 @@ static int send_feed(struct gm_task *task, const Gm__Feed *feed, uint32_t first,
     int fd = -1;
     Gm__WFeed told = GM__WFEED__INIT;
     told.first = first;
-    int rc = gm_packet_memfd("gopmill-feed", &feed->base, &fd, &told.feed_size, err);
+    struct gm_pool pool = {NULL};
+    Gm__Feed blind;
+    int rc = gm_blind_feed(feed, &pool, &blind, err);
+    if (rc == 0) {
+        rc = gm_packet_memfd("gopmill-feed", &blind.base, &fd, &told.feed_size, err);
+    }
+    gm_pool_fini(&pool);
     if (rc < 0) {
         return rc;
     }
@@ -195,6 +202,18 @@ static int send_inputs_end(struct gm_task *task, struct gm_err *err)
     msg.body_case = GM__WORKER_MESSAGE__BODY_INPUTS_END;
     msg.inputs_end = &end;
     return gm_slot_send(task->slot->process, &msg, -1, err);
+}
+
+static int pack_spec(const Gm__TaskSpec *spec, int *out_fd, uint64_t *out_size, struct gm_err *err)
+{
+    struct gm_pool pool = {NULL};
+    Gm__TaskSpec blind;
+    int rc = gm_blind_spec(spec, &pool, &blind, err);
+    if (rc == 0) {
+        rc = gm_packet_memfd("gopmill-task", &blind.base, out_fd, out_size, err);
+    }
+    gm_pool_fini(&pool);
+    return rc;
 }
 
 static int send_start(struct gm_task *task, struct gm_err *err)
@@ -223,7 +242,7 @@ static int send_start(struct gm_task *task, struct gm_err *err)
         start.decode_codecs = codecs;
         start.n_decode_codecs = task->gpu->assist.codec_count;
     }
-    rc = gm_packet_memfd("gopmill-task", &task->spec->base, &fd, &start.spec_size, err);
+    rc = pack_spec(task->spec, &fd, &start.spec_size, err);
     if (rc < 0) {
         return rc;
     }

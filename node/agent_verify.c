@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "node/agent_state.h"
+#include "node/blind.h"
 #include "node/packet.h"
 #include "proto/envelope.h"
 #include "proto/streams.h"
@@ -65,6 +66,7 @@ static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size
 {
     const Gm__TaskSpec *from = item->task->spec;
     struct gm_item_message message;
+    struct gm_pool pool = {NULL};
     int rc = gm_item_message(item, false, &message, err);
     if (rc < 0) {
         goto out;
@@ -87,8 +89,13 @@ static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size
     spec.n_inputs = inputs[1] != NULL ? 2 : 1;
     spec.inputs_complete = true;
     spec.attempt = from->attempt;
-    rc = gm_packet_memfd("gopmill-verify", &spec.base, out_fd, out_size, err);
+    Gm__TaskSpec blind;
+    rc = gm_blind_spec(&spec, &pool, &blind, err);
+    if (rc == 0) {
+        rc = gm_packet_memfd("gopmill-verify", &blind.base, out_fd, out_size, err);
+    }
 out:
+    gm_pool_fini(&pool);
     gm_item_message_fini(&message);
     return rc;
 }

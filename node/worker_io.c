@@ -14,6 +14,7 @@
 
 #include "common/crash.h"
 #include "common/fs.h"
+#include "node/blind.h"
 #include "node/packet.h"
 #include "proto/envelope.h"
 
@@ -78,7 +79,10 @@ static int take_feed(struct gm_worker_task *task, const Gm__WFeed *feed, int fd,
         return rc;
     }
     GM_ASSERT(decoded != NULL);
-    rc = gm_inputs_feed(&task->inputs, (Gm__Feed *)decoded, err);
+    rc = gm_blind_check_feed((Gm__Feed *)decoded, err);
+    if (rc == 0) {
+        rc = gm_inputs_feed(&task->inputs, (Gm__Feed *)decoded, err);
+    }
     if (rc < 0) {
         protobuf_c_message_free_unpacked(decoded, NULL);
     }
@@ -474,7 +478,10 @@ int gm_worker_task_init(struct gm_worker_task *task, int sock, const char *scrat
     }
     task->spec = (Gm__TaskSpec *)spec;
     task->inputs_complete = task->spec->inputs_complete;
-    rc = gm_inputs_add(&task->inputs, task->spec->inputs, task->spec->n_inputs, err);
+    rc = gm_blind_check_spec(task->spec, err);
+    if (rc == 0) {
+        rc = gm_inputs_add(&task->inputs, task->spec->inputs, task->spec->n_inputs, err);
+    }
     if (rc < 0) {
         return rc;
     }

@@ -103,6 +103,22 @@ static int check_chunk(struct gm_task_io *io, uint32_t index, struct gm_err *err
     return rc == 0 && more ? gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "another input came") : rc;
 }
 
+/* What came has no place that anything could be read from. */
+static int check_blind(const ProtobufCMessage *msg, struct gm_err *err)
+{
+    static const char *const words[] = {":/", "sig=", "Signature"};
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = gm_message_encode(msg, &data, &size, err);
+    for (size_t i = 0; rc == 0 && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (memmem(data, size, words[i], strlen(words[i])) != NULL) {
+            rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "a worker sees `%s`", words[i]);
+        }
+    }
+    free(data);
+    return rc;
+}
+
 /* "verify": content that begins with "bad" is refused, "crash" crashes, "chunk" needs its chunk,
  * "result" the first object of the first result. */
 static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
@@ -132,7 +148,7 @@ static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *
     if (strncmp(text, "chunk", 5) == 0) {
         rc = check_chunk(io, input.item->index, err);
     }
-    if (strncmp(text, "result", 6) == 0) {
+    if (strncmp(text, "result", 6) == 0 && (rc = check_blind(&io->spec->base, err)) == 0) {
         rc = io->open_result(io->self, io->spec->results[0], 0, &fd, err);
         if (rc == 0) {
             close(fd);
@@ -174,7 +190,10 @@ static int read_all(struct gm_task_io *io, int to, struct gm_err *err)
 {
     int fd = -1;
     struct gm_source_file source;
-    int rc = io->source(io->self, &source, err);
+    int rc = check_blind(&io->spec->base, err);
+    if (rc == 0) {
+        rc = io->source(io->self, &source, err);
+    }
     if (rc == 0) {
         rc = append_source(source, to, err);
     }
@@ -182,7 +201,7 @@ static int read_all(struct gm_task_io *io, int to, struct gm_err *err)
     while (rc == 0) {
         struct gm_task_input input;
         rc = io->next_input(io->self, &more, &input, err);
-        if (rc < 0 || !more) {
+        if (rc < 0 || !more || (rc = check_blind(&input.item->base, err)) < 0) {
             break;
         }
         rc = io->open_object(io->self, &input, 0, &fd, err);
