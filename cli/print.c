@@ -251,6 +251,33 @@ static void print_backup(FILE *file, const json_t *backup)
     fputc('\n', file);
 }
 
+static void print_publishing(FILE *file, const json_t *publishing)
+{
+    const json_t *error = json_object_get(publishing, "error");
+    const char *held = gm_job_text(publishing, "held");
+    const char *next = gm_job_text(publishing, "next");
+    if (!json_is_object(publishing)) {
+        return;
+    }
+    fprintf(file, "publishing   failed %" PRId64 " times of at most %" PRId64,
+            gm_job_number(publishing, "tries"), gm_job_number(publishing, "most"));
+    if (held[0] != '\0') {
+        fputs(", waits: ", file);
+        gm_print_text(file, held, 0);
+    }
+    if (next[0] != '\0') {
+        fputs(", again at ", file);
+        gm_print_text(file, next, 0);
+    }
+    if (json_is_object(error)) {
+        fputs("; last with ", file);
+        gm_print_text(file, gm_job_text(error, "code"), 0);
+        fputs(": ", file);
+        gm_print_text(file, gm_job_text(error, "text"), 0);
+    }
+    fputc('\n', file);
+}
+
 void gm_print_job(FILE *file, const json_t *job)
 {
     static const char *const keys[] = {
@@ -269,6 +296,7 @@ void gm_print_job(FILE *file, const json_t *job)
     print_tasks(file, json_object_get(job, "tasks"));
     print_encoding(file, json_object_get(job, "encoding"));
     print_backup(file, json_object_get(job, "backup"));
+    print_publishing(file, json_object_get(job, "publishing"));
     const json_t *error = json_object_get(job, "error");
     if (json_is_object(error)) {
         fputs("error        ", file);

@@ -44,6 +44,17 @@ static json_t *tasks_json(const struct gm_job_view *v)
     return tasks;
 }
 
+static json_t *publishing_json(const struct gm_job_view *v)
+{
+    const struct gm_publishing_view *p = &v->publishing;
+    if (p->tries == 0 && p->held[0] == '\0') {
+        return json_null();
+    }
+    return json_pack("{s:i, s:i, s:o, s:o, s:o}", "tries", (int)p->tries, "most", (int)p->most,
+                     "next", gm_json_time(p->next_unix_ms), "held", gm_json_text_or_null(p->held),
+                     "error", p->error.code != 0 ? gm_doc_error(&p->error) : json_null());
+}
+
 int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out, struct gm_err *err)
 {
     struct gm_job_view v;
@@ -53,7 +64,7 @@ int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
     }
     json_t *j = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
-        "s:o, s:b, s:o, s:o, s:o, s:o, s:b, s:o}",
+        "s:o, s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_url(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "class", gm_job_class_name(v.class_), "tenant", v.tenant, "deadline",
@@ -65,7 +76,8 @@ int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
         "backup", gm_report_backup(&v), "traceparent", gm_json_text_or_null(v.traceparent),
         "retry_of", gm_json_text_or_null(v.retry_of), "retried_as",
         gm_json_text_or_null(v.retried_as), "removed", (int)v.removed, "webhook",
-        v.webhook[0] != '\0' ? gm_json_url(v.webhook) : json_null());
+        v.webhook[0] != '\0' ? gm_json_url(v.webhook) : json_null(), "publishing",
+        publishing_json(&v));
     gm_view_job_fini(&v);
     if (j == NULL) {
         return gm_err_nomem(err);

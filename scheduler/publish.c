@@ -399,17 +399,27 @@ static void publish_done(void *arg)
     job_destroy(job);
 }
 
+/* For whoever asks why the job is not done. */
+static void tell_held(struct gm_daemon *d, const char *job_id, const char *why)
+{
+    struct gm_event event = {.type = GM_EV_HELD, .job_id = job_id, .reason = why};
+    gm_daemon_tell(d, &event);
+}
+
 void gm_publish_start(struct gm_daemon *d, const char *job_id)
 {
     struct gm_job_view view;
     struct store_job *job = NULL;
     struct gm_err err = {0};
-    if (gm_early_holds(d, job_id)) {
-        return; /* it comes again */
+    if (gm_early_holds(d, job_id)) { /* it comes again */
+        tell_held(d, job_id, "a version of its own growing playlists is still being written");
+        return;
     }
     int rc = gm_view_job(d->core, job_id, &view, &err);
     if (rc == 0 && gm_backup_defers(d, view.destination_url, job_id)) {
         gm_view_job_fini(&view);
+        tell_held(d, job_id,
+                  "the report of another job is written there, to say how its backup ended");
         return;
     }
     if (rc == 0) {

@@ -19,6 +19,7 @@
 #include "scheduler/core/local.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/publishing.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/times.h"
@@ -395,6 +396,8 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
         gm_core_fx_event(core, job, "asset.removed", NULL, gm_job_state_name(job->state), true);
     } else if (event->type == GM_EV_PUBLISHED) {
         gm_core_job_published(core, job, &event->failure, event->manifests);
+    } else if (event->type == GM_EV_HELD) {
+        gm_core_publishing_held(core, job, event->reason ? event->reason : "");
     } else if (event->type == GM_EV_BACKED_UP) {
         gm_core_backup_ended(core, job, &event->failure, event->lacking);
     } else {
@@ -462,6 +465,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     case GM_EV_ARRIVED:
     case GM_EV_EARLY:
     case GM_EV_PUBLISHED:
+    case GM_EV_HELD:
     case GM_EV_CLEANED:
     case GM_EV_BACKED_UP:
     case GM_EV_TAKEDOWN:

@@ -89,7 +89,8 @@ struct gm_send {
  * known; "job.playable", once, when the first segments of every rendition and track are committed;
  * "job.state"; "task" {"id","task","state"}; "progress" {"id","state"}, at most
  * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled"
- * {"id","state"}, and "asset.removed", the same, when its result was taken down. Of no job:
+ * {"id","state"}, and "asset.removed", the same, when its result was taken down; "publish.retry" and
+ * "publish.held" {"id","state","code","text"}, where publishing failed or waits. Of no job:
  * "node.held", "node.released", "node.quarantined", "node.trial", "node.resumed"
  * {"node","device","why"}, which are logged and not kept. */
 struct gm_job_event {
@@ -180,6 +181,8 @@ enum gm_event_type {
     GM_EV_SUBMIT,     /* submit */
     GM_EV_CANCEL,     /* job_id */
     GM_EV_PUBLISHED,  /* job_id; failure.code 0: report and manifests are in place */
+    GM_EV_HELD,       /* job_id, reason: it is to be published and waits for others at its
+                         destination; gm_publish_start is called again */
     GM_EV_CLEANED,    /* job_id; failure.code 0: its rows of objects may go; else tried again for a
                          day */
     GM_EV_BACKED_UP,  /* job_id, lacking; failure.code 0: the result lies at the backup, too; else

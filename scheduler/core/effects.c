@@ -176,6 +176,22 @@ void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const cha
     add_event(core->fx, job, "task.retry", json_in(core->fx, parts), false);
 }
 
+void gm_core_fx_publishing(struct gm_core *core, const struct gm_cjob *job, const char *type,
+                           const char *code, const char *text)
+{
+    const char *const parts[] = {"{\"id\":\"",
+                                 job->id,
+                                 "\",\"state\":\"",
+                                 gm_job_state_name(job->state),
+                                 "\",\"code\":\"",
+                                 code,
+                                 "\",\"text\":\"",
+                                 text,
+                                 "\"}",
+                                 NULL};
+    add_event(core->fx, job, type, json_in(core->fx, parts), true);
+}
+
 void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,
                       const char *task, const char *state, bool durable)
 {

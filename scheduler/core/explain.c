@@ -10,6 +10,7 @@
 #include "scheduler/core/chains.h"
 #include "scheduler/core/keep.h"
 #include "scheduler/core/place.h"
+#include "scheduler/core/publishing.h"
 #include "scheduler/core/run.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/times.h"
@@ -436,6 +437,9 @@ int gm_view_explain(const struct gm_core *core, const char *job_id, gm_time now,
             row->state = GM_TASK_BLOCKED;
             say(row, "It waits until `%s` is done.", job->plan->name);
         }
+    }
+    if (job->publish_pending || job->publish_at != 0) {
+        gm_core_publishing_explain(core, job, now, &v.rows[v.count++]);
     }
     *out = v;
     return 0;

@@ -11,6 +11,7 @@
 #include "scheduler/core/builds.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
+#include "scheduler/core/publishing.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/times.h"
 
@@ -79,6 +80,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     free(job->traceparent);
     free(job->webhook);
     free(job->publication);
+    gm_core_publishing_forget(job);
     if (job->chain) {
         gm__chain__free_unpacked(job->chain, NULL);
     }

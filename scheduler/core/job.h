@@ -22,15 +22,17 @@ int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err 
 void gm_core_job_end_units(struct gm_core *core, struct gm_cjob *job);
 /* A failed or cancelled job whose leases are gone gets its report. */
 void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job);
-void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
-                           bool manifests);
 void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
                          bool passed_over);
+/* What it leaves behind may go. */
+void gm_core_job_start_cleanup(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_set_cancelled(struct gm_cjob *job); /* its error */
 /* The node works for this scheduler alone: what waited to be deleted for its sake may go. */
 void gm_core_node_settled(struct gm_core *core, struct gm_cnode *node);
 void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job);
 /* After a restart: at once, and where it failed before beside the tries that are counted. */
 void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job);
+/* publishing.c */
 void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job);
 /* Forgets the oldest finished jobs beyond the limit. */
 void gm_core_job_prune(struct gm_core *core);

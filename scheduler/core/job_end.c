@@ -1,4 +1,4 @@
-/* How a job goes on and how it ends: advance, fail, cancel, publish, cleanup. */
+/* How a job goes on and how it ends: advance, fail, cancel, cleanup. Publishing: publishing.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "scheduler/core/lease.h"
 #include "scheduler/core/news.h"
 #include "scheduler/core/node.h"
+#include "scheduler/core/publishing.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/view.h"
@@ -147,17 +148,6 @@ void gm_core_job_end_units(struct gm_core *core, struct gm_cjob *job)
     job->wake_at = 0;
 }
 
-static void start_publish(struct gm_core *core, struct gm_cjob *job)
-{
-    job->publish_pending = true;
-    job->publish_at = 0;
-    if (job->state == GM_JOB_PUBLISHING && !job->publish_tried) {
-        job->publish_tried = true;
-        gm_core_job_touch(core, job);
-    }
-    gm_core_fx_publish(core, job);
-}
-
 static bool is_settled(const struct gm_core *core, const char *node_id)
 {
     const struct gm_cnode *node = NULL;
@@ -193,7 +183,7 @@ static void clean(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
-static void start_cleanup(struct gm_core *core, struct gm_cjob *job)
+void gm_core_job_start_cleanup(struct gm_core *core, struct gm_cjob *job)
 {
     job->cleanup_pending = true;
     gm_core_job_touch(core, job);
@@ -209,7 +199,7 @@ void gm_core_job_advance(struct gm_core *core, struct gm_cjob *job)
     if (job->plan_only && gm_core_task_is_done(job->plan)) {
         gm_core_job_move(core, job, GM_JOB_EV_PLANNED);
         gm_core_job_end_units(core, job);
-        start_cleanup(core, job);
+        gm_core_job_start_cleanup(core, job);
         return;
     }
     bool changed = true;
@@ -225,7 +215,7 @@ void gm_core_job_advance(struct gm_core *core, struct gm_cjob *job)
         }
     }
     gm_core_job_move(core, job, GM_JOB_EV_COMPLETE);
-    start_publish(core, job);
+    gm_core_publishing_start(core, job);
 }
 
 static void cancel_leases(struct gm_core *core, struct gm_cjob *job, const char *reason)
@@ -244,12 +234,12 @@ void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job)
         return;
     }
     if (!job->plan_only) {
-        start_publish(core, job);
+        gm_core_publishing_start(core, job);
         return;
     }
     gm_core_job_move(core, job, GM_JOB_EV_REPORTED); /* of a dry run nothing is written */
     gm_core_backup_begin(core, job);
-    start_cleanup(core, job);
+    gm_core_job_start_cleanup(core, job);
 }
 
 void gm_core_job_fail(struct gm_core *core, struct gm_cjob *job, const struct gm_err *err)
@@ -264,7 +254,7 @@ void gm_core_job_fail(struct gm_core *core, struct gm_cjob *job, const struct gm
     gm_core_job_settle(core, job);
 }
 
-static void set_cancelled(struct gm_cjob *job)
+void gm_core_job_set_cancelled(struct gm_cjob *job)
 {
     (void)gm_err_set(&job->error, GM_E_CANCELLED, 0, "the job was cancelled");
 }
@@ -284,81 +274,12 @@ int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err 
     if (job->state == GM_JOB_FAILING || job->state == GM_JOB_CANCELLING) {
         return 0;
     }
-    set_cancelled(job);
+    gm_core_job_set_cancelled(job);
     gm_core_job_move(core, job, GM_JOB_EV_CANCEL);
     cancel_leases(core, job, "the job was cancelled");
     gm_core_job_end_units(core, job);
     gm_core_job_settle(core, job);
     return 0;
-}
-
-/* Publishing is given up. Where no manifest can stand, the outputs need not either. */
-static void forget_publishing(struct gm_core *core, struct gm_cjob *job)
-{
-    job->publish_failures = job->publish_broken = 0;
-    job->publish_tried = job->manifests;
-    gm_core_job_touch(core, job);
-}
-
-/* A destination that fails may mend itself; an output that is lost rarely comes back, but a folder
- * of the network may be mounted again. */
-static void count_failure(struct gm_cjob *job, const struct gm_err *failure)
-{
-    job->publish_failures++;
-    job->publish_broken = failure->code == GM_E_STORE_CORRUPT ? job->publish_broken + 1 : 0;
-}
-
-static gm_time pause_after(uint32_t failures, gm_time first, gm_time longest)
-{
-    gm_time pause = first;
-    for (uint32_t i = 1; i < failures && pause < longest; i++) {
-        pause *= 2;
-    }
-    return pause < longest ? pause : longest;
-}
-
-void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
-                           bool manifests)
-{
-    if (!job->publish_pending) {
-        return;
-    }
-    job->publish_pending = false;
-    bool over = failure->code == GM_OK;
-    if (!over) {
-        /* Found before anything was written: what stands there is another's. */
-        job->manifests = failure->code != GM_E_TITLE_EXISTS && (job->manifests || manifests);
-        count_failure(job, failure);
-        bool passes = gm_code_get((int)failure->code)->retry != GM_RETRY_NEVER;
-        uint32_t most = job->state == GM_JOB_PUBLISHING && passes ? GM_CORE_PUBLISH_TRIES
-                                                                  : GM_CORE_REPORT_TRIES;
-        bool tired = failure->code == GM_E_TITLE_EXISTS || job->publish_failures >= most ||
-                     job->publish_broken >= GM_CORE_PUBLISH_BROKEN;
-        if (job->state == GM_JOB_PUBLISHING && job->cancel_wanted) {
-            forget_publishing(core, job);
-            set_cancelled(job);
-            gm_core_job_move(core, job, GM_JOB_EV_ABORT);
-            gm_core_job_settle(core, job);
-        } else if (job->state == GM_JOB_PUBLISHING && tired) {
-            forget_publishing(core, job);
-            gm_core_job_fail(core, job, failure);
-        } else if (tired) {
-            over = true;
-        } else {
-            job->publish_at = core->now + pause_after(job->publish_failures, GM_CORE_PUBLISH_PAUSE,
-                                                      GM_CORE_PUBLISH_LONGEST);
-        }
-    }
-    if (over) {
-        gm_core_job_move(core, job, GM_JOB_EV_REPORTED);
-        gm_core_backup_begin(core, job);
-        start_cleanup(core, job);
-    }
-}
-
-void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job)
-{
-    start_publish(core, job);
 }
 
 void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job)
@@ -437,8 +358,9 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
     job->cleanup_extra = false;
     job->cleanup_failures += failure->code != GM_OK && counts ? 1 : 0;
     if (failure->code != GM_OK && job->cleanup_failures < GM_CORE_CLEANUP_TRIES) {
-        job->cleanup_at = core->now + pause_after(job->cleanup_failures, GM_CORE_CLEANUP_PAUSE,
-                                                  GM_CORE_CLEANUP_LONGEST);
+        job->cleanup_at =
+            core->now + gm_core_pause_after(job->cleanup_failures, GM_CORE_CLEANUP_PAUSE,
+                                            GM_CORE_CLEANUP_LONGEST);
         return;
     }
     bool again = false;

@@ -283,7 +283,9 @@ struct gm_cjob {
     bool manifests;     /* and do, or may, for what this term saw or could not see */
     bool cancel_wanted;
     uint32_t publish_failures;
-    uint32_t publish_broken; /* of these the last ones: an output was not as it was written */
+    uint32_t publish_broken;      /* of these the last ones: an output was not as it was written */
+    struct gm_err *publish_error; /* owned; of the last of these; NULL: none failed */
+    char *publish_held;           /* owned; why it has not begun; NULL: nothing holds it */
     uint32_t cleanup_failures;
     bool cleanup_extra; /* the try that runs is that of a restart, and does not count */
     gm_time publish_at; /* next try, 0: none is planned */

@@ -7,6 +7,7 @@
 #include "scheduler/core/backup.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
+#include "scheduler/core/publishing.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/times.h"
 
@@ -282,6 +283,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
             (struct gm_lost_view){.name = l->name, .code = l->why.code, .text = l->why.text};
     }
     fill_progress(job, &v);
+    gm_core_publishing_view(core, job, &v.publishing);
     v.left = gm_core_job_left(core, job);
     v.end_unix_ms = v.left > 0 && core->unix_ms > 0 ? core->unix_ms + v.left / GM_MS : 0;
     for (uint32_t t = 0; t < job->task_count; t++) {

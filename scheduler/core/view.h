@@ -69,6 +69,15 @@ struct gm_task_view {
     uint32_t failures;  /* charged */
 };
 
+/* Report and manifests, of a job that writes them or is to. */
+struct gm_publishing_view {
+    uint32_t tries;       /* that failed */
+    uint32_t most;        /* tries in all: then the job fails, or ends without its report */
+    int64_t next_unix_ms; /* the next try; 0: one runs, or is held, or none is needed */
+    bool pending;         /* one runs, or is held */
+    const char *held;     /* a clause: what else is at the destination; "": nothing is */
+    struct gm_err error;  /* of the last try; code 0: none failed */
+};
 struct gm_lost_view {
     const char *name;
     enum gm_code code;
@@ -95,6 +104,7 @@ struct gm_job_view {
         uint32_t failures;     /* tries */
         int64_t since_unix_ms; /* the first one */
     } backup;
+    struct gm_publishing_view publishing;
     const char *external_id;
     const char *traceparent; /* "": none */
     const char *retry_of;    /* the job that it makes again; "": none, and so is the next */
@@ -317,7 +327,8 @@ bool gm_view_is_published_at(const struct gm_core *core, const char *destination
  * once they have ended. */
 bool gm_view_cleanup_waits(const struct gm_core *core);
 
-/* Why each unfinished task waits, or where it runs: one sentence each. */
+/* Why each unfinished task waits, or where it runs: one sentence each; of a job that publishes also
+ * why that is not done, as task "publish". */
 struct gm_explain_row {
     const char *task;
     uint32_t instance;

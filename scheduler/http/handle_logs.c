@@ -78,6 +78,17 @@ static bool say_news(struct line *line, const char *type)
     return false;
 }
 
+static void say_publishing(struct line *line, const char *type, const json_t *data)
+{
+    const char *code = json_string_value(json_object_get(data, "code"));
+    const char *text = json_string_value(json_object_get(data, "text"));
+    bool held = strcmp(type, "publish.held") == 0;
+    line->level = held ? "info" : "warn";
+    (void)snprintf(line->text, sizeof line->text, "%s%s: %s",
+                   held ? "Publishing waits" : "Publishing failed, and is tried again, with ",
+                   held || code == NULL ? "" : code, text != NULL ? text : "");
+}
+
 static void add_event(const struct gm_state_event *e, void *arg)
 {
     struct log *log = arg;
@@ -96,6 +107,8 @@ static void add_event(const struct gm_state_event *e, void *arg)
         line->level = "warn";
         (void)snprintf(line->text, sizeof line->text,
                        "What encodes was given up: all after `inspect` is made anew.");
+    } else if (strncmp(e->type, "publish.", 8) == 0) {
+        say_publishing(line, e->type, data);
     } else if (strcmp(e->type, "asset.removed") == 0) {
         (void)snprintf(line->text, sizeof line->text, "What the job published was taken down.");
     } else if (!say_news(line, e->type)) {

@@ -72,6 +72,81 @@ static void publishing_is_tried_for_half_an_hour(void **arg)
     sim_destroy(sim);
 }
 
+/* On to that many failures of publishing, with this code from now on. */
+static void fail_publishing(struct sim *sim, uint32_t failures, enum gm_code code)
+{
+    struct gm_cjob *job = NULL;
+    sim->params.publish_code = code;
+    HASH_FIND_STR(sim->core->jobs, "job", job);
+    assert_non_null(job);
+    for (int i = 0; i < 300000 && job->publish_failures < failures; i++) {
+        sim_step(sim);
+    }
+    assert_int_equal(job->publish_failures, failures);
+}
+
+static struct gm_job_view look(struct sim *sim)
+{
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    return v;
+}
+
+/* The last row. */
+static void expect_why(struct sim *sim, const char *words)
+{
+    struct gm_explain_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_explain(sim->core, "job", sim->now, &v, &err), 0);
+    assert_string_equal(v.rows[v.count - 1].task, "publish");
+    if (!strstr(v.rows[v.count - 1].why, words)) {
+        fail_msg("%s", v.rows[v.count - 1].why);
+    }
+    gm_view_explain_fini(&v);
+}
+
+static void a_job_that_hangs_in_publishing_says_so(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    (void)sim_submit(sim, "job", 4, 1, 50);
+    sim->hold_publish = true;
+    while (sim_state(sim, "job") != GM_JOB_PUBLISHING) {
+        sim_step(sim);
+    }
+    expect_why(sim, "It writes report and manifests.");
+    struct gm_err err;
+    struct gm_effects fx = {0};
+    const struct gm_event held = {.type = GM_EV_HELD, .job_id = "job", .reason = "of another"};
+    assert_int_equal(gm_core_step(sim->core, &held, sim->now, &fx, &err), 0);
+    assert_int_equal(gm_core_step(sim->core, &held, sim->now, &fx, &err), 0);
+    assert_int_equal(fx.event_count, 1); /* told once */
+    assert_string_equal(fx.events[0].type, "publish.held");
+    assert_true(fx.events[0].durable);
+    gm_effects_fini(&fx);
+    expect_why(sim, "To write report and manifests it waits: of another.");
+    sim->params.publish_fails = 10000;
+    sim->hold_publish = false;
+    fail_publishing(sim, 2, GM_E_STORE);
+    struct gm_job_view v = look(sim);
+    assert_int_equal(v.publishing.tries, 2);
+    assert_int_equal(v.publishing.most, GM_CORE_PUBLISH_TRIES);
+    assert_int_equal(v.publishing.error.code, GM_E_STORE);
+    assert_true(v.publishing.next_unix_ms > 0);
+    assert_string_equal(v.publishing.held, "");
+    gm_view_job_fini(&v);
+    expect_why(sim, "failed 2 times of at most 12 and is tried again in");
+    sim->params.publish_fails = 0;
+    sim_until(sim, sim_all_final, 60);
+    v = look(sim);
+    assert_int_equal(v.state, GM_JOB_DONE);
+    assert_int_equal(v.publishing.tries, 0);
+    assert_int_equal(v.publishing.error.code, 0);
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
 /* Pauses have grown long by then. */
 static void cancel_while_publishing_waits_is_heard_at_once(void **arg)
 {
@@ -97,19 +172,6 @@ static void what_does_not_pass_is_not_tried_for_long(void **arg)
     sim_until(sim, sim_all_final, 200);
     assert_int_equal(sim_error(sim, "job").code, GM_E_STORE_DENIED);
     sim_destroy(sim);
-}
-
-/* On to that many failures of publishing, with this code from now on. */
-static void fail_publishing(struct sim *sim, uint32_t failures, enum gm_code code)
-{
-    struct gm_cjob *job = NULL;
-    sim->params.publish_code = code;
-    HASH_FIND_STR(sim->core->jobs, "job", job);
-    assert_non_null(job);
-    for (int i = 0; i < 300000 && job->publish_failures < failures; i++) {
-        sim_step(sim);
-    }
-    assert_int_equal(job->publish_failures, failures);
 }
 
 static void an_output_that_is_lost_ends_the_job_at_the_third_look(void **arg)
@@ -483,6 +545,7 @@ int main(void)
         cmocka_unit_test(cancel_works_in_every_state),
         cmocka_unit_test(cancel_while_publishing_counts_when_publishing_fails),
         cmocka_unit_test(publishing_is_tried_for_half_an_hour),
+        cmocka_unit_test(a_job_that_hangs_in_publishing_says_so),
         cmocka_unit_test(cancel_while_publishing_waits_is_heard_at_once),
         cmocka_unit_test(what_does_not_pass_is_not_tried_for_long),
         cmocka_unit_test(an_output_that_is_lost_ends_the_job_at_the_third_look),
