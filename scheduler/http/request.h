@@ -83,6 +83,7 @@ struct gm_http {
     int handles; /* that are open */
     int64_t started_unix_ms;
     bool stopping;
+    bool ended;   /* the daemon is taken apart: nothing of it is asked any more */
     bool running; /* inside MHD_run */
     struct gm_request *requests;
     size_t body_bytes;                 /* of theirs */

@@ -239,7 +239,10 @@ static void dispatch(struct gm_request *r)
 {
     struct gm_err err = {0};
     r->state = GM_REQUEST_WAITING;
-    if (r->path == NULL || r->method == NULL || gm_buf_check(&r->body, &err) < 0) {
+    if (r->http->ended) {
+        GM_IGNORE(gm_err_set(&err, GM_E_BUSY, 0, "the scheduler is stopping"), "answered");
+        gm_request_fail_status(r, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
+    } else if (r->path == NULL || r->method == NULL || gm_buf_check(&r->body, &err) < 0) {
         GM_IGNORE(gm_err_nomem(&err), "answered");
         gm_request_fail(r, &err);
     } else if (r->crowded) {
@@ -505,6 +508,7 @@ void gm_http_close(struct gm_http **server)
         return;
     }
     *server = NULL;
+    http->ended = true;
     if (http->mhd != NULL) {
         gm_streams_end(http);
         for (struct gm_request *r = http->requests; r != NULL; r = r->next) {
