@@ -288,6 +288,9 @@ static void on_work_done(uv_work_t *req, int status)
 int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(void *arg), void *arg,
                    struct gm_err *err)
 {
+    if (d->closing) {
+        return gm_err_set(err, GM_E_BUSY, 0, "the scheduler is stopping");
+    }
     struct work *w = calloc(1, sizeof *w);
     if (w == NULL) {
         return gm_err_nomem(err);

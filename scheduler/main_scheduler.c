@@ -212,6 +212,7 @@ static int serve(const struct gm_settings *settings, const struct gm_door *door,
         for (int i = 0; i < SIGNALS; i++) {
             uv_close((uv_handle_t *)&signals[i], NULL);
         }
+        hear_early_signals(); /* else they end what is left to be done in order */
     }
     free(plain);
     gm_daemon_destroy(&d);

@@ -506,10 +506,11 @@ static void done(void *arg)
                                 .created_unix_ms = gm_time_unix_ms()};
         struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &job};
         note_unstored(s);
-        s->rc = gm_daemon_step(s->r->http->d, &event, on_stored, s, &s->err);
-        if (s->rc == 0) {
-            return;
+        struct gm_err err = {0};
+        if (gm_daemon_step(s->r->http->d, &event, on_stored, s, &err) == 0) {
+            return; /* s is the answer's */
         }
+        s->err = err;
         note_end(s);
         if (s->err.code == GM_E_BUSY) {
             s->r->retry_s = gm_daemon_job_wait_s(s->r->http->d);

@@ -20,10 +20,10 @@ struct gm_postgres {
     struct gm_pg db;     /* of the thread that commits */
     struct gm_pg reader; /* of events */
     gm_time reader_failed_at;
-    gm_time connected_at; /* 0: never */
-    bool again;           /* and it was not the first time */
-    int pid;              /* the server's process of the session that has the lock */
-    uint64_t term;        /* 0: it does not lead */
+    gm_time connected_at;  /* 0: never */
+    bool again;            /* and it was not the first time */
+    int pid;               /* the server's process of the session that has the lock */
+    _Atomic uint64_t term; /* 0: it does not lead; others read it */
     int64_t batch;
     int64_t last_event;
     struct gm_last last;
