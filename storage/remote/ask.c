@@ -71,7 +71,7 @@ static int client_create(struct gm_remote *remote, struct gm_connection *c, stru
 
 static int connection_take(struct gm_remote *remote, struct gm_connection **out, struct gm_err *err)
 {
-    struct gm_connection *c;
+    struct gm_connection *c, *stale = NULL;
     int rc;
 
     uv_mutex_lock(&remote->lock);
@@ -81,9 +81,15 @@ static int connection_take(struct gm_remote *remote, struct gm_connection **out,
         if (c->generation == remote->generation) {
             break;
         }
-        connection_close(c);
+        c->next = stale;
+        stale = c;
     }
     uv_mutex_unlock(&remote->lock);
+    while (stale != NULL) { /* takes its time, which who signs does not have */
+        struct gm_connection *next = stale->next;
+        connection_close(stale);
+        stale = next;
+    }
     if (c != NULL) {
         *out = c;
         return 0;

@@ -38,6 +38,7 @@ struct gm_remote {
 
     uv_mutex_t lock; /* of all that follows */
     bool has_lock;
+    uv_mutex_t reload_lock; /* of reading the keys' file: held before `lock`, never by who signs */
     struct gm_key_file keys;
     unsigned generation; /* of the keys: connections that had others are closed */
     struct gm_s3_signer *signer;

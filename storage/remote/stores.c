@@ -14,6 +14,7 @@ static void remote_fini(struct gm_remote *r)
     gm_key_file_wipe(&r->keys);
     if (r->has_lock) {
         uv_mutex_destroy(&r->lock);
+        uv_mutex_destroy(&r->reload_lock);
     }
     free(r->bucket);
     free(r->region);
@@ -36,6 +37,7 @@ int gm_remote_reload(struct gm_remote *remote, bool *out_changed, struct gm_err 
 {
     struct gm_key_file keys = {.id = NULL};
     struct gm_s3_signer *signer = NULL;
+    uv_mutex_lock(&remote->reload_lock); /* or what was read first could be taken last */
     int rc = gm_key_file_load(remote->keys_path, &keys, err);
 
     if (rc == 0) {
@@ -59,6 +61,7 @@ int gm_remote_reload(struct gm_remote *remote, bool *out_changed, struct gm_err 
         }
         uv_mutex_unlock(&remote->lock);
     }
+    uv_mutex_unlock(&remote->reload_lock);
     gm_s3_signer_destroy(&signer);
     gm_key_file_wipe(&keys);
     return rc;
@@ -70,6 +73,10 @@ static int remote_init(const char *line, struct gm_remote *out, struct gm_err *e
     int rc = uv_mutex_init(&out->lock);
 
     if (rc != 0) {
+        return gm_err_nomem(err);
+    }
+    if (uv_mutex_init(&out->reload_lock) != 0) {
+        uv_mutex_destroy(&out->lock);
         return gm_err_nomem(err);
     }
     out->has_lock = true;
