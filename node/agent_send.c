@@ -189,7 +189,8 @@ bool gm_send_drop(struct gm_item *item)
 
 bool gm_send_hold(struct gm_item *item)
 {
-    bool goes = item->state == GM_ITEM_PUT || item->state == GM_ITEM_GRANT;
+    bool goes = item->state == GM_ITEM_PUT || item->state == GM_ITEM_GRANT ||
+                item->state == GM_ITEM_PREPARE; /* the last two: to be put once more */
     if (!goes || gm_time_boot() >= item->unsure) {
         return false;
     }
