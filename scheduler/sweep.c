@@ -64,16 +64,12 @@ static void run_work(void *arg)
 /* Nobody writes there any more, or will. Sets why. */
 static bool may_go(const struct gm_core *core, struct gm_leftover *row)
 {
-    struct gm_job_view job;
-    struct gm_err err;
-    int rc = gm_view_job(core, row->job_id, &job, &err);
-    if (rc < 0) {
+    bool over = false;
+    if (!gm_view_job_is_over(core, row->job_id, &over)) {
         row->why = GM_LEFTOVER_UNKNOWN;
-        return rc == -GM_E_NOTFOUND && row->age_ms >= GM_LEFTOVER_AGE_MS;
+        return row->age_ms >= GM_LEFTOVER_AGE_MS;
     }
     row->why = GM_LEFTOVER_ENDED;
-    bool over = gm_job_state_is_final(job.state) && !job.cleanup_pending;
-    gm_view_job_fini(&job);
     return over;
 }
 

@@ -187,6 +187,17 @@ bool gm_view_job_state(const struct gm_core *core, const char *job_id, enum gm_j
     return known;
 }
 
+bool gm_view_job_is_over(const struct gm_core *core, const char *job_id, bool *out)
+{
+    struct gm_cjob *job;
+    struct gm_err unused;
+    bool known = find_job(core, job_id, &job, &unused) == 0;
+    if (known) {
+        *out = gm_job_state_is_final(job->state) && !job->cleanup_pending;
+    }
+    return known;
+}
+
 const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id)
 {
     struct gm_cjob *job;

@@ -162,6 +162,8 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
 void gm_view_job_fini(struct gm_job_view *view);
 /* False: there is no such job. Costs nothing that grows with it. */
 bool gm_view_job_state(const struct gm_core *core, const char *job_id, enum gm_job_state *out);
+/* *out: it has ended and is cleaned up, so nobody writes there any more. As gm_view_job_state. */
+bool gm_view_job_is_over(const struct gm_core *core, const char *job_id, bool *out);
 /* Whose job it is: borrowed until the next step. NULL: there is no such job. */
 const char *gm_view_job_tenant(const struct gm_core *core, const char *job_id);
 /* What lists of jobs are sifted by, at no cost that grows with the job. False: there is none. */

@@ -108,12 +108,17 @@ static void handle_events(struct gm_request *r)
     gm_request_show_stored(r, gm_handle_events);
 }
 
-static void handle_explain(struct gm_request *r)
+static void show_explain(struct gm_request *r)
 {
     struct gm_err err = {0};
     json_t *doc = NULL;
     int rc = gm_doc_explain(core_of(r), r->id, gm_time_now(), &doc, &err);
     finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
+static void handle_explain(struct gm_request *r)
+{
+    gm_request_show_stored(r, show_explain);
 }
 
 static void show_report(struct gm_request *r)

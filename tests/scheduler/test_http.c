@@ -412,10 +412,12 @@ static void an_end_is_told_once_it_is_on_disk(void **state)
     int report = ask(&f, "GET", path);
     (void)snprintf(path, sizeof path, "%s/events", job);
     int events = ask(&f, "GET", path);
-    assert_true(waits(list) && waits(report) && waits(events));
+    (void)snprintf(path, sizeof path, "%s:explain", job);
+    int explained = ask(&f, "GET", path);
+    assert_true(waits(list) && waits(report) && waits(events) && waits(explained));
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     assert_true(says_cancelled(question) && says_cancelled(list));
-    assert_true(says_cancelled(report) && says_cancelled(events));
+    assert_true(says_cancelled(report) && says_cancelled(events) && says_cancelled(explained));
     (void)close(request);
     farm_stop(&f);
 }
