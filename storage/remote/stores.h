@@ -46,7 +46,7 @@ int gm_stores_open_marked(struct gm_stores *stores, const char *url, const char 
 int gm_stores_drop_uploads(struct gm_store *store, const char *prefix,
                            struct gm_err *err) GM_MUST_CHECK;
 
-/* Calls fn for each of them, at most the first thousand, in the order of keys; key: below the
+/* Calls fn for each of them, a hundred thousand at most, in the order of keys; key: below the
  * store, as of gm_store_list. A non-zero answer stops and is returned. */
 int gm_stores_list_uploads(struct gm_store *store, const char *prefix,
                            int (*fn)(const char *key, void *arg), void *arg,

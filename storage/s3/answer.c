@@ -32,6 +32,7 @@ enum field {
     REGION,
     TRUNCATED,
     NEXT,
+    NEXT_UPLOAD,
     ENCODING,
     KEY,
     SIZE,
@@ -58,6 +59,9 @@ static const struct row rows[] = {
     {GM_S3_COMPLETE, ETAG, "CompleteMultipartUploadResult/ETag"},
     {GM_S3_COPY, ETAG, "CopyObjectResult/ETag"},
     {GM_S3_COPY, ETAG, "CopyPartResult/ETag"},
+    {GM_S3_UPLOADS, TRUNCATED, "ListMultipartUploadsResult/IsTruncated"},
+    {GM_S3_UPLOADS, NEXT, "ListMultipartUploadsResult/NextKeyMarker"},
+    {GM_S3_UPLOADS, NEXT_UPLOAD, "ListMultipartUploadsResult/NextUploadIdMarker"},
     {GM_S3_UPLOADS, ENCODING, "ListMultipartUploadsResult/EncodingType"},
     {GM_S3_UPLOADS, KEY, "ListMultipartUploadsResult/Upload/Key"},
     {GM_S3_UPLOADS, UPLOAD_ID, "ListMultipartUploadsResult/Upload/UploadId"},
@@ -332,6 +336,9 @@ static void take(struct reader *r, enum field field)
     case NEXT:
         take_text(r, &r->answer.next);
         break;
+    case NEXT_UPLOAD:
+        take_text(r, &r->answer.next_upload);
+        break;
     case ENCODING:
         take_encoding(r);
         break;
@@ -389,18 +396,18 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
 }
 
 /* '+' stands for a space: a plus of the key's own is always "%2B". */
-static int decode_key(struct gm_s3_object *object, struct gm_err *err)
+static int decode_key(char **key, struct gm_err *err)
 {
-    char *key = NULL;
+    char *plain = NULL;
     int rc;
 
-    for (char *c = object->key; *c != '\0'; c++) {
+    for (char *c = *key; *c != '\0'; c++) {
         *c = *c == '+' ? ' ' : *c;
     }
-    rc = gm_url_decode(object->key, strlen(object->key), &key, err);
+    rc = gm_url_decode(*key, strlen(*key), &plain, err);
     if (rc == 0) {
-        free(object->key);
-        object->key = key;
+        free(*key);
+        *key = plain;
     }
     return rc == -GM_E_INVAL
                ? gm_err_set(err, GM_E_STORE, 0,
@@ -411,6 +418,12 @@ static int decode_key(struct gm_s3_object *object, struct gm_err *err)
 static bool is_empty(const char *text)
 {
     return text == NULL || text[0] == '\0';
+}
+
+static void drop(char **text)
+{
+    free(*text);
+    *text = NULL;
 }
 
 /* What is missing in an answer that is well-formed; NULL: nothing. */
@@ -447,16 +460,20 @@ static int settle(struct reader *r)
     if (lacks != NULL) {
         return gm_err_set(r->err, GM_E_STORE, 0, "the store's answer could not be read: %s", lacks);
     }
-    if (!r->truncated) {
-        free(answer->next); /* some servers send an empty one */
-        answer->next = NULL;
+    if (!r->truncated || is_empty(answer->next)) { /* some servers send an empty one */
+        drop(&answer->next);
+    }
+    if (answer->next == NULL || is_empty(answer->next_upload)) {
+        drop(&answer->next_upload);
     }
     if (is_empty(answer->etag)) {
-        free(answer->etag);
-        answer->etag = NULL;
+        drop(&answer->etag);
     }
     for (size_t i = 0; rc == 0 && r->encoded && i < answer->object_count; i++) {
-        rc = decode_key(&answer->objects[i], r->err);
+        rc = decode_key(&answer->objects[i].key, r->err);
+    }
+    if (rc == 0 && r->encoded && r->kind == GM_S3_UPLOADS && answer->next != NULL) {
+        rc = decode_key(&answer->next, r->err);
     }
     return rc;
 }
@@ -528,6 +545,7 @@ void gm_s3_answer_fini(struct gm_s3_answer *answer)
     }
     free(answer->objects);
     free(answer->next);
+    free(answer->next_upload);
     free(answer->upload_id);
     free(answer->etag);
     *answer = (struct gm_s3_answer){.is_error = false};

@@ -39,7 +39,10 @@ struct gm_s3_answer {
 
     struct gm_s3_object *objects; /* owned; of a list */
     size_t object_count;
-    char *next;      /* owned; of a list that goes on: its continuation-token; NULL: it ends here */
+    /* owned; of a list that goes on; NULL: it ends here. Of GM_S3_LIST its continuation-token; of
+     * GM_S3_UPLOADS its key-marker, and in next_upload its upload-id-marker: NULL where the server
+     * told none. Such a list ends here, too, where it says that it goes on and not from where. */
+    char *next, *next_upload;
     char *upload_id; /* owned; of GM_S3_INITIATE, never empty */
     char *etag;      /* owned, as sent, with its quotes. GM_S3_COPY: never empty. GM_S3_COMPLETE:
                       * NULL where it is missing or empty, as radosgw leaves it */

@@ -354,6 +354,50 @@ static void keys_that_were_not_asked_for_are_passed_over(void **state)
     close(fd);
 }
 
+#define XML(body) "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" body
+#define UPLOADS(inner) XML("<ListMultipartUploadsResult>" inner "</ListMultipartUploadsResult>")
+#define UPLOAD(key, id) "<Upload><Key>" key "</Key><UploadId>" id "</UploadId></Upload>"
+#define GOES_ON(key, id)                                                                           \
+    "<IsTruncated>true</IsTruncated><NextKeyMarker>" key "</NextKeyMarker>"                        \
+    "<NextUploadIdMarker>" id "</NextUploadIdMarker>"
+
+static int add_upload(const char *key, void *arg)
+{
+    return add_listed(key, 0, arg);
+}
+
+/* Pages of what others began come before what is ours, and behind a page that says no marker. */
+static void uploads_behind_the_first_page_are_found(void **state)
+{
+    const char *const answers[] = {UPLOADS(GOES_ON("o", "2") UPLOAD("o", "1") UPLOAD("o", "2")),
+                                   UPLOADS(GOES_ON("p/a", "3") UPLOAD("p/a", "3")),
+                                   UPLOADS(UPLOAD("p/a", "4") UPLOAD("q", "5")),
+                                   /* to drop: */
+                                   UPLOADS(GOES_ON("o", "2") UPLOAD("o", "1")),
+                                   UPLOADS("<IsTruncated>true</IsTruncated>" UPLOAD("p/a", "3")),
+                                   "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n",
+                                   UPLOADS(UPLOAD("o", "1")), NULL};
+    struct script_server server;
+    struct gm_stores *stores = NULL;
+    struct gm_store *store = NULL;
+    char line[160], listed[LISTED_SIZE] = "";
+
+    script_start(&server, answers);
+    snprintf(line, sizeof(line), "s3://* endpoint=%s keys=KEYS", server.url);
+    assert_int_equal(create(*state, line, &stores), 0);
+    assert_int_equal(gm_stores_open(stores, "s3://out/p", false, &store, &err), 0);
+    assert_int_equal(gm_stores_list_uploads(store, "", add_upload, listed, &err), 0);
+    assert_string_equal(listed, "a a ");
+    assert_int_equal(gm_stores_drop_uploads(store, "", &err), 0);
+    gm_store_close(&store);
+    gm_stores_destroy(&stores);
+    char *asked = script_stop(&server);
+    assert_non_null(strstr(asked, "key-marker=p%2Fa&prefix=p%2F&upload-id-marker=3&uploads="));
+    assert_non_null(strstr(asked, "DELETE /out/p/a?uploadId=3"));
+    assert_null(strstr(asked, "DELETE /out/o"));
+    free(asked);
+}
+
 static void a_prefix_leaves_room_for_keys(void **state)
 {
     struct gm_stores *stores = NULL;
@@ -379,6 +423,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_probe_left_goes_with_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_that_were_not_asked_for_are_passed_over, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(uploads_behind_the_first_page_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_prefix_leaves_room_for_keys, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

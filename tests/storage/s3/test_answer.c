@@ -233,7 +233,29 @@ static void uploads_are_listed(void **state)
     assert_string_equal(answer.objects[0].upload_id, "1");
     assert_string_equal(answer.objects[1].key, "c");
     assert_string_equal(answer.objects[1].upload_id, "2~x");
+    assert_null(answer.next);
     gm_s3_answer_fini(&answer);
+#define MARKERS                                                                                    \
+    "<NextKeyMarker>a%2Fb+c</NextKeyMarker><NextUploadIdMarker>1%2F</NextUploadIdMarker>"
+    assert_int_equal(read_text(GM_S3_UPLOADS,
+                               UPLOAD("<IsTruncated>true</IsTruncated>" MARKERS
+                                      "<EncodingType>url</EncodingType>"),
+                               &answer),
+                     0);
+    assert_string_equal(answer.next, "a/b c");
+    assert_string_equal(answer.next_upload, "1%2F"); /* ids are not encoded */
+    gm_s3_answer_fini(&answer);
+    static const char *const ends[] = {
+        UPLOAD("<IsTruncated>false</IsTruncated>" MARKERS),
+        UPLOAD("<IsTruncated>true</IsTruncated>"),
+        UPLOAD("<IsTruncated>true</IsTruncated><NextKeyMarker/><NextUploadIdMarker>1"
+               "</NextUploadIdMarker>")};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(read_text(GM_S3_UPLOADS, ends[i], &answer), 0);
+        assert_null(answer.next);
+        assert_null(answer.next_upload);
+        gm_s3_answer_fini(&answer);
+    }
     assert_int_equal(read_text(GM_S3_UPLOADS, "<ListMultipartUploadsResult/>", &answer), 0);
     assert_int_equal(answer.object_count, 0);
     gm_s3_answer_fini(&answer);
