@@ -85,7 +85,8 @@ int gm_title_check(struct gm_store *store, const struct gm_title_own *own, struc
 {
     struct gm_standing_job job = {0};
     int rc = gm_standing_job(store, &job, err);
-    if (rc < 0) {
+    bool large = rc == -GM_E_LIMIT;
+    if (rc < 0 && !large) {
         return rc;
     }
     bool known = job.id != NULL;
@@ -98,8 +99,9 @@ int gm_title_check(struct gm_store *store, const struct gm_title_own *own, struc
                             "destination",
                             job.id);
         } else if (rc == 0 && stands) {
-            rc = gm_err_set(err, GM_E_TITLE_EXISTS, 0,
-                            "a playlist or manifest without a report stands at the destination");
+            rc = gm_err_set(
+                err, GM_E_TITLE_EXISTS, 0, "a playlist or manifest %s stands at the destination",
+                large ? "whose report.json is too large to be looked at" : "without a report");
         }
     }
     gm_standing_job_fini(&job);

@@ -32,8 +32,9 @@ struct gm_title_own {
  *
  * store:  borrowed; the destination
  * Thread: any, one at a time per store
- * Errors: TITLE_EXISTS  another title, or one of which nothing is known, stands there
- *         those of gm_store_get but NOTFOUND; LIMIT: its report is too large to be looked at */
+ * Errors: TITLE_EXISTS  another title, or one of which nothing is known, stands
+ *                       there; a report that is too large to be looked at says nothing
+ *         those of gm_store_get but NOTFOUND */
 int gm_title_check(struct gm_store *store, const struct gm_title_own *own,
                    struct gm_err *err) GM_MUST_CHECK;
 

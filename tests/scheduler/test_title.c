@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -126,12 +128,35 @@ static void another_title_is_not_replaced(void **state)
     }
 }
 
+/* Nobody can say whose it is; --replace does not ask. */
+static void a_report_that_is_too_large_is_anybodys(void **state)
+{
+    (void)state;
+    struct gm_title_own own = {.job_id = "job", .title = "t", .source = "s", .publication = "p"};
+    struct scratch s;
+    struct gm_store *store = NULL;
+    char url[128];
+    scratch_make(&s);
+    snprintf(url, sizeof(url), "file://%s", s.path);
+    assert_int_equal(gm_store_open(url, false, &store, &err), 0);
+    int fd = open(scratch_path(&s, "report.json"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_int_equal(ftruncate(fd, (64 << 20) + 1), 0);
+    close(fd);
+    assert_int_equal(gm_title_check(store, &own, &err), 0);
+    assert_int_equal(gm_store_put_bytes(store, "manifest.mpd", "x", 1, &err), 0);
+    assert_int_equal(gm_title_check(store, &own, &err), -GM_E_TITLE_EXISTS);
+    assert_non_null(strstr(err.text, "too large"));
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_made_of_what_is_the_title),
         cmocka_unit_test(a_source_is_known_again),
         cmocka_unit_test(another_title_is_not_replaced),
+        cmocka_unit_test(a_report_that_is_too_large_is_anybodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
