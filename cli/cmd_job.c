@@ -165,6 +165,18 @@ static void note_warnings(struct run *r)
     }
 }
 
+/* What was uploaded for a job that came to nothing. */
+static void note_upload(const struct run *r)
+{
+    const char *source = gm_job_text(r->job, "source");
+    if (may_upload(r->args) && strncmp(source, "upload:", 7) == 0) {
+        gm_term_note(r->term,
+                     "%s stays for a while: the same command, also with another pipeline, sends "
+                     "nothing twice; `gopmill uploads delete %s` takes it away now",
+                     source, source);
+    }
+}
+
 static enum gm_exit finish_job(struct run *r)
 {
     const char *state = gm_job_text(r->job, "state");
@@ -172,12 +184,14 @@ static enum gm_exit finish_job(struct run *r)
     note_warnings(r);
     if (strcmp(state, "cancelled") == 0) {
         gm_term_note(r->term, "the job was cancelled");
+        note_upload(r);
         return GM_EXIT_CANCELLED;
     }
     if (strcmp(state, "done") != 0) {
         const char *id = gm_job_text(error, "code");
         enum gm_exit code = gm_exit_of_id(id);
         gm_term_failure(r->term, id, gm_job_text(error, "text"), gm_job_text(error, "remedy"));
+        note_upload(r);
         return code == GM_EXIT_DONE ? GM_EXIT_FAILED : code;
     }
     if (r->args->command == GM_CMD_PLAN || json_is_true(json_object_get(r->job, "plan_only"))) {

@@ -322,6 +322,7 @@ static void read_done(void *arg)
     a->pending_count = kept;
     commit_rows(d, &fx);
     find_older(d);
+    gm_retire_titles(d);
     gm_takedown_start(d);
     free(r);
 }

@@ -12,13 +12,6 @@
 #define AGAIN_MOST_MS INT64_C(86400000) /* pauses after failures grow up to that */
 #define STOP_TIME (20 * GM_SEC)         /* a daemon that stops goes on so long */
 
-struct gm_retire_place {
-    char *url; /* owned */
-    int64_t due_unix_ms;
-    int64_t pause_ms; /* after the failure before; 0: there was none */
-    UT_hash_handle hh;
-};
-
 struct look {
     struct gm_daemon *d; /* borrowed */
     char *url;           /* owned */
@@ -85,6 +78,23 @@ void gm_retire_start(struct gm_daemon *d)
         const char *backup = gm_view_backup_url(d->core, id);
         if (backup != NULL) {
             gm_retire_note(d, backup, 1);
+        }
+    }
+}
+
+/* Older ones had their time with the schedulers before, which looked there at least once a day. */
+void gm_retire_titles(struct gm_daemon *d)
+{
+    const struct gm_catalogue *table = &d->assets.table;
+    int64_t since_unix_ms =
+        gm_time_unix_ms() - d->settings->publish_grace_s * 1000 - GM_RETIRE_TITLES_MS;
+    for (size_t i = 0; i < table->all.count; i++) {
+        const Gm__AssetRow *row = gm_catalogue_title(table, i)->row;
+        if (row->finished_unix_ms >= since_unix_ms && row->destination[0] != '\0') {
+            gm_retire_note(d, row->destination, 1);
+        }
+        if (row->finished_unix_ms >= since_unix_ms && row->backup[0] != '\0') {
+            gm_retire_note(d, row->backup, 1);
         }
     }
 }
@@ -275,11 +285,12 @@ void gm_retire_tick(struct gm_daemon *d)
     r->next_unix_ms = 0;
     HASH_ITER(hh, r->places, place, more)
     {
-        if (due == NULL && place->due_unix_ms <= now_unix_ms) {
+        if (place->due_unix_ms <= now_unix_ms) {
             due = place;
-        } else {
-            note_due(r, place->due_unix_ms);
+            r->next_unix_ms = now_unix_ms; /* those behind it the next time */
+            break;
         }
+        note_due(r, place->due_unix_ms);
     }
     if (due != NULL) {
         char *url = due->url;

@@ -111,6 +111,14 @@ if part refused; then
     check "upload of what may not be read" status 2 "$bin/gopmill" upload "$work/closed.mp4"
     check "it says so" said input.denied
   fi
+  head -c 300000 /dev/urandom >"$work/noise.mp4"
+  before=$(parts)
+  check "a job of what is no film" status 3 timeout 120 "$bin/gopmill" submit "$work/noise.mp4" --out "$at/noise" --pipeline "$work/small.yaml" --watch
+  check "it says that its upload stays, and how it goes" said 'gopmill uploads delete upload:'
+  check "it stays" is_larger "$before"
+  gopmill uploads delete "$(grep -m 1 -oE 'delete upload:[0-9a-z]+' "$work/out" | cut -d' ' -f2)" >/dev/null 2>"$work/stderr" || fail "delete: $(cat "$work/stderr")"
+  is_as_before() { [ "$(parts)" = "$before" ]; }
+  until_true "it goes" is_as_before
   cp "$work/film.mp4" "$work/cut.mp4"
   before=$(parts)
   echo "link 600000" >"$work/link"
