@@ -94,12 +94,12 @@ faulty() { # profile fault...: a copy of it with faults, in $work/profile-faulty
 }
 
 # A farm of separate programs; $at is the folder of the one that was started last.
-farm() { # folder: a scheduler with short times in $work/folder, its API in GOPMILL_SCHEDULER; farm_options: more lines of its configuration; work_store: not a folder
+farm() { # folder: a scheduler with short times in $work/folder, its API in GOPMILL_SCHEDULER; state_url: not its folder s; farm_options: more lines of its configuration; work_store: not a folder
   at=$work/$1
   mkdir -p "$at/s"
   head -c 32 /dev/urandom | od -v -An -tx1 | tr -d ' \n' >"$at/grant.key"
   cat >"$at/scheduler.yaml" <<YAML
-state: $at/s
+state: ${state_url:-$at/s}
 listen: ["tcp://127.0.0.1:*"]
 http: "unix:$at/http"
 pipelines: ["$top/config/pipelines"]
