@@ -13,18 +13,28 @@ json_t *gm_doc_error(const struct gm_err *err)
     return gm_json_error((int)err->code, err->text);
 }
 
+static int tasks_in(const struct gm_job_view *v, enum gm_task_state state)
+{
+    int count = 0;
+    for (size_t i = 0; i < v->task_count; i++) {
+        count += v->tasks[i].state == state ? 1 : 0;
+    }
+    return count;
+}
+
 static json_t *progress_json(const struct gm_job_view *v)
 {
     double rate =
         v->rate_num > 0 && v->rate_den > 0 ? (double)v->rate_num / (double)v->rate_den : 0.0;
     json_t *speed = v->fps > 0 && rate > 0 ? json_real(v->fps / rate) : json_null();
     json_t *eta = v->left > 0 ? json_real((double)v->left / (double)GM_SEC) : json_null();
-    return json_pack("{s:s, s:I, s:I, s:b, s:f, s:o, s:o, s:{s:I, s:I, s:I}}", "phase", v->phase,
-                     "frames_done", (json_int_t)v->frames_done, "frames_total",
+    return json_pack("{s:s, s:I, s:I, s:b, s:f, s:o, s:o, s:{s:I, s:I, s:I}, s:{s:i, s:i}}",
+                     "phase", v->phase, "frames_done", (json_int_t)v->frames_done, "frames_total",
                      (json_int_t)v->frames_total, "frames_exact", (int)v->frames_exact, "fps",
                      v->fps, "speed", speed, "eta_s", eta, "chunks", "done",
                      (json_int_t)v->chunks_done, "running", (json_int_t)v->chunks_running,
-                     "waiting", (json_int_t)v->chunks_waiting);
+                     "waiting", (json_int_t)v->chunks_waiting, "tasks", "running",
+                     tasks_in(v, GM_TASK_RUNNING), "ready", tasks_in(v, GM_TASK_READY));
 }
 
 json_t *gm_doc_task(const struct gm_task_view *t)

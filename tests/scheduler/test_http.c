@@ -287,8 +287,13 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     farm_expect(&f, "GET", "/v1/jobs?cursor=nosuch", NULL, 400, "usage.invalid");
     (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel", ids[1]);
     farm_expect(&f, "POST", path, NULL, 202, NULL);
-    assert_int_equal(farm_call(&f, "GET", "/v1/jobs?state=queued", NULL, &j), 200);
+    assert_int_equal(farm_call(&f, "GET", "/v1/jobs?state=queued&light=1", NULL, &j), 200);
     assert_int_equal(json_array_size(json_object_get(j, "jobs")), 4);
+    const json_t *progress =
+        json_object_get(json_array_get(json_object_get(j, "jobs"), 0), "progress");
+    json_t *tasks = json_pack("{s:i, s:i}", "running", 0, "ready", 1); /* inspect, without a node */
+    assert_true(json_equal(json_object_get(progress, "tasks"), tasks));
+    json_decref(tasks);
     json_decref(j);
     (void)snprintf(path, sizeof path, "/v1/jobs/%s:explain", ids[0]);
     assert_int_equal(farm_call(&f, "GET", path, NULL, &j), 200);
