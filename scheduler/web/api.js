@@ -10,6 +10,7 @@ export class ApiError extends Error {
     this.code = problem.code ?? null;
     this.remedy = problem.remedy ?? null;
     this.title = problem.title ?? null;
+    this.at = problem.at ?? null; // a pointer to the member of the body that is to blame
   }
 }
 
@@ -92,7 +93,7 @@ const OPEN_BYTES = 64 << 20; // it is in the tab's memory as a whole
 
 // The click on a link to a file: the browser would ask for it without the token. It is saved: a window that opens
 // long after the click is blocked without a word.
-export async function openFile(event) {
+export async function openFile(event, name = null) {
   const url = event.currentTarget.href;
   if (!getToken()) {
     return;
@@ -109,7 +110,7 @@ export async function openFile(event) {
   const address = URL.createObjectURL(await response.blob());
   const link = document.createElement('a');
   link.href = address;
-  link.download = decodeURIComponent(new URL(url).pathname.split('/').pop());
+  link.download = name ?? decodeURIComponent(new URL(url).pathname.split('/').pop());
   document.body.append(link);
   link.click();
   link.remove();

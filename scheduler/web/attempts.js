@@ -3,6 +3,7 @@ import { h } from './dom.js';
 import * as f from './format.js';
 import { get, query } from './api.js';
 import { chip, time } from './ui.js';
+import { waitsOf } from './waits.js';
 
 const PAGE = 500;
 const MOST = 20000;
@@ -60,16 +61,17 @@ let isTableOpen = false;
 // Its rows are made while it is open. redraw(): it was opened or closed.
 export function attemptsTable(list, redraw) {
   const newest = list.slice(-200).reverse();
+  const retries = isTableOpen ? waitsOf(list, null).retries : null;
   const toggled = (e) => {
     isTableOpen = e.target.open;
     redraw();
   };
   return h('details', { key: 'attempts-table', open: isTableOpen, ontoggle: toggled }, h('summary', null, `Attempts as a table (${newest.length < list.length ? `the newest ${newest.length} of ${f.number(list.length)}` : f.number(list.length)})`),
     isTableOpen ? h('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Attempts' }, h('table', { class: 'small' },
-      h('thead', null, h('tr', null, ['No.', 'Task', 'Chunks', 'Where', 'Outcome', 'Started', 'Took', 'CPU', 'Read', 'Written'].map((t) => h('th', { scope: 'col' }, t)))),
+      h('thead', null, h('tr', null, ['No.', 'Task', 'Chunks', 'Where', 'Outcome', 'Tries again', 'Started', 'Took', 'CPU', 'Read', 'Written'].map((t) => h('th', { scope: 'col' }, t)))),
       h('tbody', null, newest.map((a) => h('tr', { key: a.number }, h('td', { class: 'num' }, a.number), h('td', null, a.task),
         h('td', { class: 'num' }, a.chunks > 0 ? f.chunks(a) : ''), h('td', null, `${a.node} · ${a.device}`),
-        h('td', null, chip(a.outcome, a.outcome), a.code ? [' ', h('code', { title: a.text ?? '' }, a.code)] : null), h('td', { class: 'nowrap' }, time(a.started)),
+        h('td', null, chip(a.outcome, a.outcome), a.code ? [' ', h('code', { title: a.text ?? '' }, a.code)] : null), h('td', { class: 'num' }, retries.has(a.number) ? `no. ${retries.get(a.number)}` : ''), h('td', { class: 'nowrap' }, time(a.started)),
         h('td', { class: 'num' }, f.duration(f.span(a.started, a.ended))), h('td', { class: 'num' }, a.usage?.cpu_s ? f.duration(a.usage.cpu_s) : ''),
         h('td', { class: 'num' }, a.usage?.bytes_in ? f.bytes(a.usage.bytes_in) : ''), h('td', { class: 'num' }, a.usage?.bytes_out ? f.bytes(a.usage.bytes_out) : '')))))) : null);
 }

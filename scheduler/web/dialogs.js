@@ -57,8 +57,8 @@ export function askToken(onDone) {
 }
 
 const KEYS = [
-  ['g f', 'the farm'], ['g j', 'jobs'], ['g n', 'nodes'], ['g a', 'assets'],
-  ['/', 'search'], ['j k', 'next and previous row'], ['Enter', 'open the row'], ['Esc', 'back, or leave a field'],
+  ['g f', 'the farm'], ['g j', 'jobs'], ['g n', 'nodes'], ['g a', 'assets'], ['g w', 'webhooks'],
+  ['n', 'a new job'], ['/', 'search'], ['j k', 'next and previous row'], ['Enter', 'open the row'], ['Esc', 'back, or leave a field'],
   ['t', 'light, dark or as the system'], ['?', 'this list'],
 ];
 

@@ -3,7 +3,7 @@ import { h, render } from './dom.js';
 import * as f from './format.js';
 import { get } from './api.js';
 import { state, watchJobs } from './live.js';
-import { bar, chip, codeDetails, empty, failure, loading, section, sparkline, time } from './ui.js';
+import { bar, chip, codeDetails, empty, failure, jobChip, loading, section, sparkline, time } from './ui.js';
 import { nodeCard, noNodes, sorted } from './nodes.js';
 
 const RUNNING = 12;
@@ -36,7 +36,7 @@ function jobRow(j) {
   const p = j.progress;
   return h('tr', { key: j.id, 'data-row': true },
     h('td', { class: 'title' }, h('a', { href: `#/jobs/${j.id}`, title: j.source }, f.name(j.source)), h('span', { class: 'muted sub' }, j.pipeline)),
-    h('td', { class: 'mid' }, chip(j.state, p.phase)),
+    h('td', { class: 'mid' }, jobChip(j, p.phase)),
     h('td', { class: 'progress' }, bar(p.frames_done, p.frames_total, { label: `progress of ${f.name(j.source)}` }), h('span', { class: 'num' }, f.percent(p.frames_done, p.frames_total))),
     h('td', { class: 'num wide-only' }, f.speed(p.speed)),
     h('td', { class: 'num nowrap' }, p.eta_s === null ? f.DASH : f.duration(p.eta_s)));
@@ -44,7 +44,7 @@ function jobRow(j) {
 
 function runningTable(jobs, total) {
   if (jobs.length === 0) {
-    return empty('Nothing runs', 'Submit a job with ', h('code', null, 'gopmill submit FILE --out FOLDER'), '.');
+    return empty('Nothing runs', h('a', { href: '#/submit' }, 'Submit a job'), ' here (n), or with ', h('code', null, 'gopmill submit FILE --out FOLDER'), '.');
   }
   return [h('table', null, h('caption', { class: 'hidden' }, 'Running jobs'),
     h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Source'), h('th', { scope: 'col', class: 'mid' }, 'Phase'), h('th', { scope: 'col' }, 'Progress'), h('th', { scope: 'col', class: 'num wide-only' }, 'Speed'), h('th', { scope: 'col', class: 'num' }, 'Left'))),
@@ -88,7 +88,7 @@ export function mountFarm(root) {
     render(root, h('h1', { class: 'hidden' }, 'Farm'), tiles(farm),
       h('div', { class: 'columns' },
         h('div', { class: 'column' },
-          section('Running', { aside: h('a', { href: '#/jobs' }, 'All jobs') }, running === null ? (error ? failure(error, load) : loading()) : runningTable(running, farm.jobs?.running ?? 0)),
+          section('Running', { aside: [h('a', { href: '#/submit', title: 'n' }, 'New job'), h('a', { href: '#/jobs' }, 'All jobs')] }, running === null ? (error ? failure(error, load) : loading()) : runningTable(running, farm.jobs?.running ?? 0)),
           section('Failed attempts', { aside: h('span', { class: 'muted' }, 'since ', time(farm.started)) }, failures(farm))),
         section('Nodes and devices', { id: 'nodes', aside: h('a', { href: '#/nodes' }, 'Details') },
           nodes === null ? loading() : nodes.length === 0 ? noNodes() : h('div', { class: 'cards' }, sorted(nodes).slice(0, 60).map((n) => nodeCard(n, { limit: 4 }))),

@@ -1,7 +1,8 @@
-// The attempts of a job over time, a lane a device: drawn on a canvas, zoomed with wheel, buttons or keys, moved by
-// dragging. What it shows is also a table, for who can't see or point.
+// The attempts of a job over time, a lane a device, and below them what waited: drawn on a canvas, zoomed with wheel, buttons or keys,
+// moved by dragging. A line leads from an attempt that failed to the next try. What it shows is also a table, for who can't see or point.
 import * as f from './format.js';
 import { shortOutcome } from './attempts.js';
+import { waitsOf } from './waits.js';
 
 const LANE = 22;
 const GAP = 10;
@@ -9,8 +10,23 @@ const AXIS = 24;
 const MIN_SPAN_MS = 200;
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400];
 
-// Lanes of a device: as many as attempts ran at once. [{ label, first (a device's), rows: [[attempt]] }]
-function arrange(attempts, now) {
+const MOST_WAITS = 12; // rows: what waits may be far more than what runs
+
+// As many rows as of `list` lay at one time.
+function lane(label, list, now) {
+  const rows = [];
+  const ends = [];
+  for (const a of [...list].sort((x, y) => x.from - y.from)) {
+    let at = ends.findIndex((end) => end <= a.from);
+    at = at < 0 ? ends.length : at;
+    (rows[at] ??= []).push(a);
+    ends[at] = a.to ?? now;
+  }
+  return { label, rows };
+}
+
+// A lane a device, and one of waits. [{ label, rows: [[attempt or wait]] }]
+function arrange(attempts, waits, now) {
   const devices = new Map();
   for (const a of attempts) {
     const key = `${a.node} · ${a.device}`;
@@ -19,17 +35,14 @@ function arrange(attempts, now) {
     }
     devices.get(key).push(a);
   }
-  return [...devices].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([label, list]) => {
-    const rows = [];
-    const ends = [];
-    for (const a of [...list].sort((x, y) => x.from - y.from)) {
-      let at = ends.findIndex((end) => end <= a.from);
-      at = at < 0 ? ends.length : at;
-      (rows[at] ??= []).push(a);
-      ends[at] = a.to ?? now;
-    }
-    return { label, rows };
-  });
+  const lanes = [...devices].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([label, list]) => lane(label, list, now));
+  const waiting = lane('waits', waits, now);
+  const more = waiting.rows.length - MOST_WAITS;
+  if (more > 0) {
+    waiting.label = `waits (${more} more rows)`;
+    waiting.rows.length = MOST_WAITS;
+  }
+  return waits.length > 0 ? [...lanes, waiting] : lanes;
 }
 
 export class Gantt {
@@ -60,12 +73,16 @@ export class Gantt {
     this.scheme.removeEventListener('change', this.onTheme);
   }
 
-  // attempts: of /v1/jobs/ID/attempts. now: ms, the scheduler's clock.
-  show(attempts, now) {
+  // attempts, tasks: of /v1/jobs/ID/attempts and /tasks (or null). now: ms, the scheduler's clock.
+  show(attempts, tasks, now) {
+    const { waits, retries } = waitsOf(attempts, tasks);
     this.now = now;
+    this.retries = retries;
     this.attempts = attempts.map((a) => ({ ...a, from: Date.parse(a.started), to: a.ended ? Date.parse(a.ended) : null }));
-    this.lanes = arrange(this.attempts, now);
-    this.canvas.setAttribute('aria-label', `Timeline: ${f.plural(attempts.length, 'attempt')} on ${f.plural(this.lanes.length, 'device')}; the table below has the same`);
+    this.lanes = arrange(this.attempts, waits, now);
+    const devices = new Set(attempts.map((a) => `${a.node} ${a.device}`)).size;
+    const tries = retries.size > 0 ? `, ${retries.size} of them tries again` : '';
+    this.canvas.setAttribute('aria-label', `Timeline: ${f.plural(attempts.length, 'attempt')} on ${f.plural(devices, 'device')}${tries}, and ${f.plural(waits.length, 'wait')}; the table below has the same attempts`);
     this.draw();
   }
 
@@ -169,6 +186,19 @@ export class Gantt {
     }
   }
 
+  // What is told of an attempt or a wait that is pointed at.
+  words(a) {
+    const lasts = f.duration(((a.to ?? this.now) - a.from) / 1000);
+    const what = `${a.task}${a.chunks > 0 ? `, chunk ${f.chunks(a)}` : ''}`;
+    if (a.why) {
+      return `${what}\n${a.to === null ? 'waits' : 'waited'} ${a.why}, ${lasts}`;
+    }
+    const u = a.usage ?? {};
+    const moved = [u.fetch_s > 0 ? `fetching ${f.duration(u.fetch_s)}` : '', u.store_s > 0 ? `storing ${f.duration(u.store_s)}` : ''].filter(Boolean).join(', ');
+    const first = this.retries.get(a.number);
+    return [what, `${a.node} · ${a.device}`, `${shortOutcome(a)}, ${lasts}`, moved, first ? `tries again what attempt ${first} did not end` : '', a.text ?? ''].filter(Boolean).join('\n');
+  }
+
   hover(x, y) {
     let found = null;
     this.each((a, left, top, width) => {
@@ -180,8 +210,7 @@ export class Gantt {
     if (!found) {
       return;
     }
-    const chunks = found.chunks > 0 ? `, chunk ${f.chunks(found)}` : '';
-    this.tip.textContent = `${found.task}${chunks}\n${found.node} · ${found.device}\n${shortOutcome(found)}, ${f.duration(((found.to ?? this.now) - found.from) / 1000)}${found.text ? `\n${found.text}` : ''}`;
+    this.tip.textContent = this.words(found);
     this.tip.style.left = `${Math.max(0, Math.min(this.root.clientWidth - 260, x + 12))}px`;
     this.tip.style.top = `${y + 16}px`;
   }
@@ -206,7 +235,66 @@ export class Gantt {
     }
   }
 
+  wait(g, css, a, x, y, width) {
+    g.save();
+    g.strokeStyle = css('--line-strong');
+    g.setLineDash([3, 3]);
+    g.strokeRect(x + 0.5, y + 4.5, Math.max(1, width - 1), LANE - 11);
+    g.restore();
+    this.label(g, css('--muted'), a, x, y, width);
+  }
+
+  label(g, colour, a, x, y, width) {
+    if (width > 34) {
+      g.save();
+      g.beginPath();
+      g.rect(x, y, width - 4, LANE);
+      g.clip();
+      g.fillStyle = colour;
+      g.fillText(a.chunks > 0 ? `${a.task} ${f.chunks(a)}` : a.task, x + 7, y + 1 + (LANE - 4) / 2 + 0.5);
+      g.restore();
+    }
+  }
+
+  // What of it was spent on bodies: fetching at its begin, storing towards its end, as strips below.
+  transfers(g, css, a, x, y, width) {
+    const lasts = ((a.to ?? this.now) - a.from) / 1000;
+    const long = (s) => Math.min(width, (s / lasts) * width);
+    g.fillStyle = css('--text');
+    if (a.usage?.fetch_s > 0 && lasts > 0) {
+      g.fillRect(x, y + LANE - 5, long(a.usage.fetch_s), 2);
+    }
+    if (a.usage?.store_s > 0 && lasts > 0) {
+      g.fillRect(x + width - long(a.usage.store_s), y + LANE - 5, long(a.usage.store_s), 2);
+    }
+  }
+
+  // From each attempt that failed to the next try.
+  ties(g, css, places) {
+    g.save();
+    g.strokeStyle = css('--warn');
+    g.lineWidth = 1.5;
+    for (const [number, first] of this.retries) {
+      const to = places.get(number);
+      const from = places.get(first);
+      if (to && from) {
+        g.beginPath();
+        g.moveTo(from.right, from.y);
+        g.bezierCurveTo(from.right + 14, from.y, to.x - 14, to.y, to.x, to.y);
+        g.stroke();
+        g.beginPath();
+        g.arc(to.x, to.y, 3, 0, 2 * Math.PI);
+        g.stroke();
+      }
+    }
+    g.restore();
+  }
+
   bar(g, css, a, x, y, width) {
+    if (a.why) {
+      this.wait(g, css, a, x, y, width);
+      return;
+    }
     const kind = { running: '--busy', done: '--good', failed: '--bad', lost: '--warn', cancelled: '--off' }[a.outcome] ?? '--off';
     const height = LANE - 4;
     g.fillStyle = css(`${kind}-soft`);
@@ -227,16 +315,8 @@ export class Gantt {
       g.stroke();
       g.restore();
     }
-    const label = a.chunks > 0 ? `${a.task} ${f.chunks(a)}` : a.task;
-    if (width > 34) {
-      g.save();
-      g.beginPath();
-      g.rect(x, y, width - 4, LANE);
-      g.clip();
-      g.fillStyle = css('--text');
-      g.fillText(label, x + 7, y + 1 + height / 2 + 0.5);
-      g.restore();
-    }
+    this.transfers(g, css, a, x, y, width);
+    this.label(g, css('--text'), a, x, y, width);
   }
 
   draw() {
@@ -259,7 +339,14 @@ export class Gantt {
     g.beginPath();
     g.rect(this.labels(), 0, this.width(), height);
     g.clip();
-    this.each((a, x, y, w) => this.bar(g, css, a, x, y, w));
+    const places = new Map(); // of what is seen
+    this.each((a, x, y, w) => {
+      this.bar(g, css, a, x, y, w);
+      if (a.number) {
+        places.set(a.number, { x, right: x + w, y: y + LANE / 2 - 1 });
+      }
+    });
+    this.ties(g, css, places);
     g.restore();
     let y = AXIS;
     for (const lane of this.lanes) {

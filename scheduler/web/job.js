@@ -1,8 +1,8 @@
 // One job: where it stands, the graph of its tasks, its attempts over time, why it waits, what came of it, its log.
 import { h, render } from './dom.js';
 import * as f from './format.js';
-import { get, post } from './api.js';
-import { state } from './live.js';
+import { get, openFile, post } from './api.js';
+import { lacksEvents, state, watch, watchJobs } from './live.js';
 import { follow } from './stream.js';
 import { askPriority, confirmation } from './dialogs.js';
 import { Attempts, attemptsTable } from './attempts.js';
@@ -11,9 +11,10 @@ import { Gantt } from './gantt.js';
 import { Log } from './log.js';
 import { Result } from './player.js';
 import { outcome } from './report.js';
-import { act, bar, chip, codeDetails, copy, empty, facts, failure, loading, section, time, toast } from './ui.js';
+import { act, bar, chip, codeDetails, copy, empty, facts, failure, jobChip, loading, section, time, toast } from './ui.js';
 
 const REFRESH_MS = 3000;
+const PROGRESS_MS = 1000;
 const PHASES = ['inspect', 'plan', 'split', 'analyze', 'encode', 'audio', 'package', 'publish'];
 const FINAL = ['done', 'failed', 'cancelled'];
 
@@ -97,7 +98,7 @@ export function mountJob(root, id) {
   let isLoading = false;
   let isAgain = false;
   let timer = null;
-  let connection = 'connecting';
+  let closeOwn = null;
 
   const optional = async (path) => {
     try {
@@ -168,11 +169,11 @@ export function mountJob(root, id) {
   function drawHead() {
     render(head, h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/jobs' }, 'Jobs'), ' / ', h('span', null, f.shortId(id))),
       h('div', { class: 'head job-head' }, h('div', { class: 'grow' }, h('h1', { title: job.source }, f.name(job.source)),
-        h('p', { class: 'sub muted' }, chip(job.state), h('button', { type: 'button', class: 'plain id', title: 'Copy the id', onclick: () => copy(id) }, h('code', null, id)),
+        h('p', { class: 'sub muted' }, jobChip(job), h('button', { type: 'button', class: 'plain id', title: 'Copy the id', onclick: () => copy(id) }, h('code', null, id)),
           ` ${job.pipeline} · ${job.tenant} · ${job.class}`, job.external_id ? ` · ${job.external_id}` : '', ' · submitted ', time(job.created),
           job.retry_of ? [' · retry of ', h('a', { href: `#/jobs/${job.retry_of}` }, f.shortId(job.retry_of))] : null,
           job.retried_as ? [' · made again as ', h('a', { href: `#/jobs/${job.retried_as}` }, f.shortId(job.retried_as))] : null,
-          job.deadline ? [' · due ', time(job.deadline)] : null, connection === 'down' && !isFinal(job) ? h('span', { class: 'bad-text' }, ' · not live') : null)), buttons()),
+          job.deadline ? [' · due ', time(job.deadline)] : null, state.connection === 'down' && !isFinal(job) ? h('span', { class: 'bad-text' }, ' · not live') : null)), buttons()),
       trouble(job));
   }
 
@@ -186,7 +187,7 @@ export function mountJob(root, id) {
 
   function drawTimeline() {
     const list = attempts.list();
-    const legend = h('span', { class: 'muted legend' }, ['done', 'running', 'failed', 'lost', 'cancelled'].map((o) => h('span', { key: o }, h('i', { class: `swatch ${o}` }), o)));
+    const legend = h('span', { class: 'muted legend' }, ['done', 'running', 'failed', 'lost', 'cancelled'].map((o) => h('span', { key: o }, h('i', { class: `swatch ${o}` }), o)), h('span', { key: 'waits' }, h('i', { class: 'swatch waits' }), 'waited for a place, or to be tried again'));
     const zoom = h('span', { class: 'zoom' }, [['−', 'Zoom out', () => gantt?.zoom(1 / 0.6)], ['+', 'Zoom in', () => gantt?.zoom(0.6)], ['all', 'Show all', () => gantt?.fit()]]
       .map(([text, label, onclick]) => h('button', { type: 'button', class: 'small', 'aria-label': label, title: label, onclick }, text)));
     render(timeline, section('Timeline', { aside: [legend, list.length > 0 ? zoom : null] },
@@ -197,7 +198,7 @@ export function mountJob(root, id) {
       list.length > 0 ? attemptsTable(list, drawTimeline) : null));
     if (list.length > 0) {
       gantt ??= new Gantt(ganttRoot);
-      gantt.show(list, Date.now());
+      gantt.show(list, tasks, Date.now());
     }
   }
 
@@ -222,24 +223,49 @@ export function mountJob(root, id) {
       h('div', { class: 'column' }, log.panel(load), section('Job', {}, facts([['source', job.source], ['destination', job.destination], ['publication', job.publication], ['priority', `${job.priority} (${job.class})`],
         ['started', time(job.started)], ['finished', time(job.finished)], ['encodes', job.encoding?.resolved?.chain ?? null],
         job.backup ? ['backup', [chip(job.backup.state), ` ${job.backup.url}`, job.backup.error ? h('div', { class: 'muted' }, job.backup.error.text ?? '') : null]] : null]),
-      h('p', { class: 'links' }, h('a', { href: `/v1/jobs/${id}/report`, target: '_blank', rel: 'noreferrer' }, 'report.json'))))));
+      h('p', { class: 'links' }, h('a', { href: `/v1/jobs/${id}/report`, target: '_blank', rel: 'noreferrer', onclick: (e) => openFile(e, 'report.json').catch((x) => toast(x.message, 'bad')) }, 'report.json'))))));
   }
 
-  const close = follow(`/v1/jobs/${id}/events`, (type, document) => {
-    if (type === 'progress' && job) {
+  // Of the job's own stream, or those of the farm's that are about it.
+  function onEvent(type, document) {
+    if (document?.progress && job) {
       job = { ...job, state: document.state, progress: document.progress };
       drawHead();
       drawTop();
-    } else {
-      if (type.startsWith('job.') && FINAL.includes(type.slice(4))) {
-        close(); // nothing follows, and the stream would be asked for again
-        if (job && !isFinal(job)) {
-          toast(`${f.name(job.source)}: ${type.slice(4)}`, type === 'job.done' ? 'good' : 'bad');
-        }
-      }
-      soon();
     }
-  }, (kind) => { connection = kind; });
+    if (type === 'progress') {
+      return;
+    }
+    if (type.startsWith('job.') && FINAL.includes(type.slice(4))) {
+      closeOwn?.(); // nothing follows, and the stream would be asked for again
+      if (job && !job.finished) {
+        toast(`${f.name(job.source)}: ${type.slice(4)}`, type === 'job.done' ? 'good' : 'bad');
+      }
+    }
+    soon();
+  }
+  const ends = [watchJobs((type, document) => (document?.id === id || ['again', 'reset', 'poll'].includes(type)) && onEvent(type, document)), watch(() => {
+    if (lacksEvents() && !closeOwn && !(job && isFinal(job))) {
+      closeOwn = follow(`/v1/jobs/${id}/events`, onEvent, () => {});
+    }
+  })];
+
+  // What the farm's events do not carry.
+  async function loadProgress() {
+    try {
+      const fresh = await get(`/v1/jobs/${id}`, control.signal);
+      if (isFinal(fresh)) { // all that belongs to its end
+        soon();
+      } else if (!isLoading && job) {
+        job = fresh;
+        drawHead();
+        drawTop();
+      }
+    } catch {
+      // told by the connection's state
+    }
+  }
+  const counting = setInterval(() => !document.hidden && job && !isFinal(job) && !isLoading && state.connection !== 'down' && loadProgress(), PROGRESS_MS);
   const every = setInterval(() => {
     if (!document.hidden && job && !isFinal(job) && state.connection !== 'down') {
       load();
@@ -251,8 +277,10 @@ export function mountJob(root, id) {
     draw: () => job && !isFinal(job) && draw(),
     close() {
       control.abort();
-      close();
+      closeOwn?.();
+      ends.forEach((end) => end());
       clearInterval(every);
+      clearInterval(counting);
       clearTimeout(timer);
       gantt?.close();
       player?.close();

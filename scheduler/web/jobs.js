@@ -4,7 +4,7 @@ import { h, render } from './dom.js';
 import * as f from './format.js';
 import { get, query } from './api.js';
 import { state, watchJobs } from './live.js';
-import { bar, chip, empty, failure, icon, loading, time } from './ui.js';
+import { bar, empty, failure, icon, jobChip, loading, time } from './ui.js';
 
 const PAGE = 200;
 const MARGIN = 12; // rows drawn beyond what is seen
@@ -17,7 +17,7 @@ function row(j, i) {
   const lasts = f.span(j.started, j.finished);
   const isOver = ['done', 'failed', 'cancelled'].includes(j.state);
   return h('tr', { key: j.id, 'data-row': true, 'aria-rowindex': i + 2 },
-    h('td', { class: 'state' }, chip(j.state)),
+    h('td', { class: 'state' }, jobChip(j)),
     h('td', { class: 'title' }, h('a', { href: `#/jobs/${j.id}`, title: j.source }, f.name(j.source)),
       h('span', { class: 'sub muted' }, j.external_id ? `${j.external_id} · ` : '', h('code', null, f.shortId(j.id)))),
     h('td', { class: 'mid' }, j.pipeline),
@@ -152,7 +152,7 @@ export function mountJobs(root, startQuery) {
     render(root, h('div', { class: 'head' }, h('h1', null, 'Jobs'), h('span', { class: 'muted', 'aria-live': 'polite' }, jobs.length > 0 ? `${f.number(jobs.length)}${isWhole ? '' : '+'} shown` : '')),
       filterBar(),
       isNothing ? (isFiltered ? empty('No job is like that', 'Take a filter back, or search for less. Of jobs that ended the scheduler knows the newest alone.')
-        : empty('There are no jobs', 'Submit one with ', h('code', null, 'gopmill submit FILE --out FOLDER'), '; it appears here at once.')) : null,
+        : empty('There are no jobs', h('a', { href: '#/submit' }, 'Submit one'), ' here (n), or with ', h('code', null, 'gopmill submit FILE --out FOLDER'), '; it appears here at once.')) : null,
       jobs.length > 0 ? body() : null,
       error ? failure(error, () => load(jobs.length === 0)) : null,
       isLoading ? loading(jobs.length > 0 ? 'More' : 'Asking for jobs') : null);

@@ -21,7 +21,7 @@ function walk(step) {
   row.scrollIntoView({ block: 'nearest' });
 }
 
-// actions: { go(letter), search(), help(), back(), theme() }
+// actions: { go(letter), search(), create(), help(), back(), theme() }
 export function listen(actions) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) {
@@ -55,6 +55,10 @@ export function listen(actions) {
         break;
       case '?':
         actions.help();
+        event.preventDefault();
+        break;
+      case 'n':
+        actions.create();
         event.preventDefault();
         break;
       case 't':

@@ -6,6 +6,7 @@ import { empty, failure, loading, section } from './ui.js';
 
 const PAGE = 500;
 const KEPT = 2000;
+const DRAWN = 500;
 
 export class Log {
   constructor(job) {
@@ -57,9 +58,9 @@ export class Log {
     }
     return section('Log', { aside: h('input', { type: 'search', class: 'short', placeholder: 'Filter', 'aria-label': 'Filter the log', oninput: (e) => { this.filter = e.target.value.toLowerCase(); again(); } }) },
       this.error && this.lines.length === 0 ? failure(this.error, again) : !this.isLoaded ? loading() : shown.length === 0 ? empty(this.filter ? 'No line has that' : 'Nothing was told yet') : null,
-      this.isDropped ? h('p', { class: 'muted' }, `The newest ${f.number(KEPT)} lines.`) : null,
+      shown.length > DRAWN || this.isDropped ? h('p', { class: 'muted' }, `The newest ${f.number(Math.min(DRAWN, shown.length))} of ${this.isDropped ? 'more than ' : ''}${f.number(shown.length)} lines${this.filter ? ' that have that' : ''}; gopmill job logs has all.`) : null,
       h('div', { key: 'log', class: 'log', tabindex: 0, role: 'log', 'aria-label': 'Log of the job', 'aria-live': 'off', hidden: shown.length === 0, ref: (box) => { this.box = box; } },
-        shown.slice(-500).map((l) => h('div', { key: l.seq, class: `line ${l.level}` }, h('time', { title: f.absolute(l.time), datetime: l.time }, new Date(l.time).toLocaleTimeString('en-GB')),
+        shown.slice(-DRAWN).map((l) => h('div', { key: l.seq, class: `line ${l.level}` }, h('time', { title: f.absolute(l.time), datetime: l.time }, new Date(l.time).toLocaleTimeString('en-GB')),
           h('span', { class: 'level' }, l.level), h('span', null, l.task ? h('b', null, l.task, ' ') : null, l.text, l.node ? h('span', { class: 'muted' }, ` ${l.node}`) : null)))));
   }
 }

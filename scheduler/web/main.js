@@ -11,12 +11,16 @@ import { mountNodes } from './nodes.js';
 import { mountJobs } from './jobs.js';
 import { mountJob } from './job.js';
 import { mountAssets } from './assets.js';
+import { mountHooks } from './hooks.js';
+import { mountSubmit } from './submit.js';
 
 const VIEWS = [
   { id: 'farm', title: 'Farm', key: 'f' },
   { id: 'jobs', title: 'Jobs', key: 'j' },
   { id: 'nodes', title: 'Nodes', key: 'n' },
   { id: 'assets', title: 'Assets', key: 'a' },
+  { id: 'webhooks', title: 'Webhooks', key: 'w' },
+  { id: 'submit', title: 'New job', key: 's' },
 ];
 const main = document.getElementById('main');
 
@@ -62,7 +66,7 @@ function route() {
   const root = document.createElement('div');
   root.className = `view view-${place.job ? 'job' : place.id}`;
   main.replaceChildren(root);
-  const mounts = { farm: mountFarm, nodes: mountNodes, assets: mountAssets, jobs: mountJobs };
+  const mounts = { farm: mountFarm, nodes: mountNodes, assets: mountAssets, jobs: mountJobs, webhooks: mountHooks, submit: mountSubmit };
   view = place.job ? mountJob(root, place.job) : mounts[place.id](root, place.query);
   document.title = `${place.job ? f.shortId(place.job) : VIEWS.find((v) => v.id === place.id).title} · gopmill`;
   window.scrollTo(0, 0);
@@ -140,6 +144,9 @@ listen({
       location.hash = '#/jobs';
     }
   },
+  create() {
+    location.hash = '#/submit';
+  },
   help: showKeys,
   back() {
     if (place.job) {
@@ -158,7 +165,9 @@ function draw() {
 applyTheme();
 window.addEventListener('hashchange', () => {
   route();
-  main.focus({ preventScroll: true });
+  if (!main.contains(document.activeElement)) { // a form has given it to its first field
+    main.focus({ preventScroll: true });
+  }
 });
 watch(draw);
 whenDenied(() => {

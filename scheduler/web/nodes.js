@@ -40,8 +40,9 @@ function slots(node, device) {
     }));
 }
 
+// What tasks were given to work with, which is not what they take of it.
 function use(label, used, total, show) {
-  return total > 0 ? h('div', { class: 'use', key: label }, h('span', null, label), bar(used, total, { label: `${label} in use`, kind: used / total > 0.9 ? 'warn' : 'busy' }), h('span', { class: 'num' }, `${show(used)} of ${show(total)}`)) : null;
+  return total > 0 ? h('div', { class: 'use', key: label }, h('span', null, label), bar(used, total, { label: `${label} reserved`, kind: used / total > 0.9 ? 'warn' : 'busy' }), h('span', { class: 'num' }, `${show(used)} of ${show(total)} reserved`)) : null;
 }
 
 function quarantine(node, d, isLong) {

@@ -6,6 +6,9 @@ import { fileUrl, getToken, headers, objectUrl, openFile } from './api.js';
 import { empty, failure, section, toast } from './ui.js';
 
 const TILES_SHOWN = 60;
+const SHEETS_SHOWN = 4; // pictures in memory
+const LINKS_SHOWN = 8;
+const IN_MEMORY_BYTES = 64 << 20; // of a file that needs the token
 
 let library = null;
 function loadHls() {
@@ -63,8 +66,8 @@ export class Result {
     this.loadImages(report);
     if (this.manifest) {
       this.start();
-    } else if (this.files.length > 0 && !getToken()) {
-      this.video.src = fileUrl(this.job.id, this.files[0].path);
+    } else if (this.files.length > 0) {
+      this.startFile(this.files[0]);
     }
     this.draw();
   }
@@ -82,7 +85,7 @@ export class Result {
         this.poster = await this.image(images.poster.path);
         this.video.poster = this.poster;
       }
-      for (const path of images?.sheets?.paths.slice(0, 4) ?? []) {
+      for (const path of images?.sheets?.paths.slice(0, SHEETS_SHOWN) ?? []) {
         this.sheets.push(await this.image(path));
         this.draw();
       }
@@ -92,6 +95,25 @@ export class Result {
       }
     }
     this.draw();
+  }
+
+  // A video element sends no token: with one the file is fetched whole.
+  async startFile(file) {
+    const url = fileUrl(this.job.id, file.path);
+    if (!getToken()) {
+      this.video.src = url;
+    } else if (file.bytes > 0 && file.bytes <= IN_MEMORY_BYTES) {
+      try {
+        const address = await objectUrl(url, this.control.signal);
+        this.urls.push(address);
+        this.video.src = address;
+      } catch (e) {
+        this.error = e.name === 'AbortError' ? null : e;
+      }
+      this.draw();
+    } else {
+      this.isTooLarge = true;
+    }
   }
 
   async start() {
@@ -170,7 +192,8 @@ export class Result {
     const step = Math.max(1, Math.ceil(have / TILES_SHOWN));
     const shown = Array.from({ length: Math.ceil(have / step) }, (_, i) => i * step);
     const scale = 96 / s.tile_width;
-    return h('div', { class: 'strip', role: 'group', 'aria-label': 'Jump to' }, shown.map((i) => {
+    const cut = s.tiles > have ? h('p', { class: 'muted', key: 'cut' }, `Pictures of the first ${f.clock(have * s.interval_s)} of ${f.clock(s.tiles * s.interval_s)}.`) : null;
+    return [h('div', { class: 'strip', key: 'strip', role: 'group', 'aria-label': 'Jump to' }, shown.map((i) => {
       const inSheet = i % each;
       return h('button', {
         type: 'button', key: i, class: 'tile-button', title: f.clock(i * s.interval_s), 'aria-label': `Jump to ${f.clock(i * s.interval_s)}`,
@@ -183,19 +206,20 @@ export class Result {
           this.video.play().catch(() => {});
         },
       }, h('span', null, f.clock(i * s.interval_s)));
-    }));
+    })), cut];
   }
 
   draw() {
     if (!this.report || this.control.signal.aborted) {
       return;
     }
-    const hasVideo = this.manifest || (this.files.length > 0 && !getToken());
+    const hasVideo = this.manifest || (this.files.length > 0 && !this.isTooLarge);
     const links = this.report.outputs.filter((o) => /(m3u8|mpd)$/.test(o.path) && !o.path.includes('/')).concat(this.files);
     render(this.root, section('Result', { id: 'result', aside: this.qualities() },
       this.error ? failure(this.error) : null,
-      hasVideo ? h('div', { class: 'stage', key: 'stage', ref: (place) => place.append(this.video) }) : empty('Nothing here plays in a browser', 'The files are at ', h('code', null, this.job.destination), '.'),
-      h('div', { class: 'under' }, this.stats(), h('span', { class: 'links' }, links.slice(0, 8).map((o) => h('a', { key: o.path, href: fileUrl(this.job.id, o.path), target: '_blank', rel: 'noreferrer', onclick: (e) => openFile(e).catch((x) => toast(x.message, 'bad')) }, o.path.split('/').pop(), o.bytes ? ` (${f.bytes(o.bytes)})` : '')))),
+      hasVideo ? h('div', { class: 'stage', key: 'stage', ref: (place) => place.append(this.video) }) : this.isTooLarge ? empty('The file is too large to be played with a token', 'A browser sends none for a video, so this page fetches files of up to 64 MiB whole. This one is at ', h('code', null, this.job.destination), '.')
+        : empty('Nothing here plays in a browser', 'The files are at ', h('code', null, this.job.destination), '.'),
+      h('div', { class: 'under' }, this.stats(), h('span', { class: 'links' }, links.slice(0, LINKS_SHOWN).map((o) => h('a', { key: o.path, href: fileUrl(this.job.id, o.path), target: '_blank', rel: 'noreferrer', onclick: (e) => openFile(e).catch((x) => toast(x.message, 'bad')) }, o.path.split('/').pop(), o.bytes ? ` (${f.bytes(o.bytes)})` : '')), links.length > LINKS_SHOWN ? h('span', { class: 'muted', key: 'more' }, `and ${links.length - LINKS_SHOWN} more, which the report names`) : null)),
       this.imageError ? h('p', { class: 'muted' }, `Its images can’t be shown: ${this.imageError.message}`) : null,
       this.strip()));
   }

@@ -1,10 +1,12 @@
 // Server-sent events by fetch, so that a token can go along: goes on after the last id that was seen, waits
-// longer after each failure, and takes a stream that says nothing for too long as broken.
+// longer after each failure, and takes a stream that says nothing for too long as broken. A tab that nobody sees holds none: browsers
+// have six connections for a host, all tabs together.
 import { ApiError, headers, tellDenied } from './api.js';
 
 const SILENCE_MS = 40000; // the scheduler says something each 15 s
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10000;
+const HIDDEN_MS = 5000; // out of sight before its stream is closed
 
 // Feeds text; calls say(event, data, id) for each whole event. See: the HTML standard, 9.2.6.
 function parser(say) {
@@ -65,6 +67,29 @@ export function follow(path, onEvent, onState) {
   let closed = false;
   let control = null;
   let wake = null;
+  let isPaused = false;
+  let hiding = null;
+
+  function seen() {
+    clearTimeout(hiding);
+    if (document.hidden) {
+      hiding = setTimeout(() => {
+        isPaused = true;
+        control?.abort();
+      }, HIDDEN_MS);
+    } else if (isPaused) {
+      isPaused = false;
+      wake?.();
+    }
+  }
+
+  const rest = (ms) => new Promise((resolve) => {
+    const timer = ms === null ? null : setTimeout(resolve, ms);
+    wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
 
   async function once() {
     control = new AbortController();
@@ -94,6 +119,10 @@ export function follow(path, onEvent, onState) {
 
   async function run() {
     while (!closed) {
+      if (isPaused) {
+        await rest(null);
+        continue;
+      }
       let error = null;
       try {
         onState('connecting', null);
@@ -103,6 +132,9 @@ export function follow(path, onEvent, onState) {
       }
       if (closed) {
         return;
+      }
+      if (isPaused) {
+        continue;
       }
       if (error?.status === 404 || error?.status === 403) {
         onState('absent', error);
@@ -116,22 +148,20 @@ export function follow(path, onEvent, onState) {
       }
       failures++;
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
-      await new Promise((resolve) => {
-        const timer = setTimeout(resolve, wait);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await rest(wait);
     }
   }
 
   const again = () => wake?.();
   window.addEventListener('online', again);
+  document.addEventListener('visibilitychange', seen);
+  seen();
   run();
   const close = () => {
     closed = true;
     window.removeEventListener('online', again);
+    document.removeEventListener('visibilitychange', seen);
+    clearTimeout(hiding);
     control?.abort();
     wake?.();
   };

@@ -60,6 +60,12 @@ export function chip(what, text = null) {
   return h('span', { class: `chip ${kind}` }, icon(shape), text ?? word ?? what);
 }
 
+// Of a job: what began is `running` for the scheduler also where nothing of it has a place just now.
+export function jobChip(job, text = null) {
+  const tasks = job.progress?.tasks;
+  return job.state === 'running' && tasks && tasks.running === 0 && tasks.ready > 0 ? chip('ready', 'waits') : chip(job.state, text);
+}
+
 export function bar(done, total, { label, kind = 'busy', wide = false } = {}) {
   const share = total > 0 ? Math.min(1, done / total) : 0;
   return h('span', {

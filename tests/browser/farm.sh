@@ -14,3 +14,14 @@ web_farm() { # folder
   url=${url%% *}
   sed -i "s|^http:.*|http: \"${url#http://}\"|" "$at/scheduler.yaml"
 }
+
+# Pictures lie in $work/shots; they go to $dir, below 150 kB each.
+small() { # file.png: as it is shown, in the colours that it has most of
+  local colours
+  for colours in 256 96 40; do
+    ffmpeg -nostdin -v error -y -i "$work/shots/$1" -vf "split[a][b];[a]palettegen=max_colors=$colours:reserve_transparent=0[p];[b][p]paletteuse=dither=none" \
+      -pix_fmt pal8 -pred none -compression_level 9 "$dir/$1" || return
+    [ "$(stat -c %s "$dir/$1")" -gt 150000 ] || return 0
+  done
+  return 1
+}

@@ -1,10 +1,14 @@
 // A scheduler that is made up, for looking at the dashboard in states that a test farm does not have: 10,000 jobs, devices
-// in quarantine, hundreds of attempts, an empty farm, one that refuses. No test of gopmill goes by what it says.
-//   mock.mjs PORT [full|empty|refusing] [FOLDER]      FOLDER: a published result, which job 3 plays
+// in quarantine, hundreds of attempts, an empty farm, one that refuses, that fails, that does not answer. No figure in what it says is
+// true: states.mjs looks at what the page makes of it.
+//   mock.mjs PORT [full|empty|refusing|failing|slow] [FOLDER]      PORT 0: any; FOLDER: a published result, which a job plays
+// `refusing` takes the token "open sesame".
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { submits } from './mock_submit.mjs';
 
 const [port = '7899', kind = 'full', folder = null] = process.argv.slice(2);
 const web = join(dirname(fileURLToPath(import.meta.url)), '../../scheduler/web');
@@ -71,7 +75,7 @@ function attempts() {
     busy.set(where, from + long + 60);
     const outcome = from + long > Date.now() ? 'running' : i % 31 === 11 ? 'failed' : i === 50 ? 'lost' : 'done';
     const [nodeId, device] = where.split('|');
-    return { number: i + 1, task: i < 1 ? 'inspect' : i < 2 ? 'plan' : i % 14 === 5 ? 'audio' : 'video', type: 'encode', instance: 0, first_chunk: i * 4, chunks: i < 2 || i % 14 === 5 ? 0 : 4, node: nodeId, device, chain: 'cpu', started: at(from), ended: outcome === 'running' ? null : at(from + long), outcome, code: outcome === 'failed' ? 'node.worker_died' : outcome === 'lost' ? 'node.lost' : null, text: outcome === 'failed' ? 'the worker ended by signal 9' : null, usage: { cpu_s: long / 250, bytes_in: 3e6, bytes_out: 9e6 } };
+    return { number: i + 1, task: i < 1 ? 'inspect' : i < 2 ? 'plan' : i % 14 === 5 ? 'audio' : 'video', type: 'encode', instance: 0, first_chunk: (i % 31 === 12 ? i - 1 : i) * 4, chunks: i < 2 || i % 14 === 5 ? 0 : 4, node: nodeId, device, chain: 'cpu', started: at(from), ended: outcome === 'running' ? null : at(from + long), outcome, code: outcome === 'failed' ? 'node.worker_died' : outcome === 'lost' ? 'node.lost' : null, text: outcome === 'failed' ? 'the worker ended by signal 9' : null, usage: { cpu_s: long / 250, bytes_in: 3e6, bytes_out: 9e6 } };
   }).filter((a) => Date.parse(a.started) < Date.now());
 }
 const logs = () => attempts().slice(0, 60).map((a, i) => ({ seq: i + 1, time: a.started, level: a.outcome === 'failed' ? 'warn' : 'info', text: a.outcome === 'failed' ? `attempt ${a.number} failed: ${a.text} (${a.code}); tried again on another node` : `attempt ${a.number} began`, task: a.task, node: a.node }));
@@ -89,13 +93,19 @@ function list(q) {
   return { jobs: page, next: from + limit < rows.length ? page.at(-1).id : null };
 }
 
+let streams = 0; // open ones
 function events(response, what) {
+  streams++;
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   let id = 0;
   const timer = setInterval(() => response.write(what(++id)), 1000);
-  response.on('close', () => clearInterval(timer));
+  response.on('close', () => {
+    streams--;
+    clearInterval(timer);
+  });
   response.write(': hello\n\n');
 }
+const deliveries = (isDead) => ({ dead: jobs.length && 3, waiting: jobs.length && 5, next: null, deliveries: jobs.slice(40, isDead ? 43 : 45).map((j, i) => ({ id: `${j.id}-${i}`, event: `${j.id}-${i}`, job: j.id, type: `gopmill.job.${j.state}`, target: i % 2 ? 'farm:cms' : 'job:default/https://hooks.example.org', time: ago(5000), tried: ago(90), tries: isDead ? 24 : i, next: isDead ? null : at(Date.now() + 3e5), status: i % 2 ? 503 : null, error: i % 2 ? 'it answered 503' : 'could not connect to the server' })) });
 const say = (type, data) => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 
 function file(response, path) {
@@ -107,9 +117,9 @@ function file(response, path) {
     problem(response, 404, 'api.not_found', 'no such file');
   }
 }
-function problem(response, status, code, detail) {
+function problem(response, status, code, detail, place) {
   response.writeHead(status, { 'content-type': 'application/problem+json' });
-  response.end(JSON.stringify({ title: detail, detail, status, code, remedy: 'Look again.' }));
+  response.end(JSON.stringify({ title: detail, detail, status, code, remedy: 'Look again.', at: place }));
 }
 const catalogue = () => Object.fromEntries([...readFileSync(join(web, '../../common/catalogue.def'), 'utf8').matchAll(/^GM_CODE\(\d+, \w+, "([^"]+)", .*?, \d+, "([^"]*)", "([^"]*)"\)/gm)].map((m) => [m[1], { meaning: m[2], remedy: m[3] }]));
 
@@ -131,23 +141,29 @@ function ofJob(request, response, id, rest) {
   }
 }
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   const url = new URL(request.url, 'http://x');
   const path = url.pathname;
-  const answer = (d) => {
-    response.writeHead(200, { 'content-type': 'application/json' });
+  const answer = (d, status = 200) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(d));
   };
   const m = path.match(/^\/v1\/jobs\/([0-9a-z]+)(.*)$/);
   if (path === '/') return file(response, join(web, 'index.html'));
   if (path === '/web/catalogue.json') return answer(catalogue());
   if (path.startsWith('/web/')) return file(response, join(web, normalize(path.slice(5))));
-  if (kind === 'refusing') return problem(response, 401, 'api.denied', 'no token');
+  if (kind === 'refusing' && request.headers.authorization !== 'Bearer open sesame') return problem(response, 401, 'auth.missing', 'no token');
+  if (kind === 'failing') return problem(response, 500, 'gopmill.bug', 'it can’t be said');
+  if (kind === 'slow') return null;
+  const speak = { answer, problem: (...all) => problem(response, ...all), status: (code) => response.writeHead(code).end(), origin: `http://${request.headers.host}` };
+  if (submits(request, url, join(web, '../../config/pipelines'), speak, jobs[2]?.id)) return null;
   if (path === '/v1/farm') return answer(farm());
   if (path === '/v1/nodes') return answer({ nodes: nodes() });
   if (path === '/v1/events') return events(response, () => say('farm', farm()));
+  if (path === '/mock/streams') return answer(streams);
+  if (path === '/v1/events/dead' || path === '/v1/events/waiting') return answer(deliveries(path.endsWith('dead')));
   if (path === '/v1/jobs') return answer(list(url.searchParams));
   if (path === '/v1/assets') return answer({ assets: jobs.filter((j) => j.state === 'done').slice(0, 40).map((j) => ({ job: j.id, title: j.source, destination: j.destination, publication: j.publication, finished: j.finished, duration_s: j.progress.frames_total / 25, renditions: [{ name: '1080p', width: 1920, height: 1080, codec: 'h264', bitrate: 5e6 }, { name: '720p', width: 1280, height: 720, codec: 'h264', bitrate: 3e6 }], manifests: ['master.m3u8', 'manifest.mpd'], poster: folder ? `v/${JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')).job.publication}/images/poster.jpg` : null, sprites: null, bytes: 7.3e8 })), next: null });
   if (m) return ofJob(request, response, m[1], m[2]);
   return problem(response, 404, 'api.no_route', `there is nothing at ${path}`);
-}).listen(Number(port), '127.0.0.1', () => console.log(`READY http://127.0.0.1:${port}`));
+}).listen(Number(port), '127.0.0.1', () => console.log(`READY http://127.0.0.1:${server.address().port}`));
