@@ -18,6 +18,8 @@ const struct gm_bounds gm_commit_bounds = {11,
                                             50 * GM_MS, 100 * GM_MS, 200 * GM_MS, 500 * GM_MS,
                                             GM_SEC, 5 * GM_SEC}};
 
+#define FULL_EVERY GM_SEC /* how often a disk without room is tried */
+
 struct batch {
     struct gm_row *rows; /* owned, and what they hold */
     size_t row_count, row_cap;
@@ -40,6 +42,7 @@ struct gm_commit {
     struct gm_lazy *lazy; /* owned */
     bool flushing;        /* none is lazy any more */
     bool busy;            /* loop's view: `writing` is with the thread */
+    bool full;            /* `writing` found no room so far */
     bool releasing;       /* entries are handed back: those that come now are behind them */
     gm_time handed_at;
     struct gm_flow flow;
@@ -51,12 +54,14 @@ struct gm_commit {
     bool has_thread;
     uv_mutex_t mutex;
     uv_cond_t cond;
-    bool handed;        /* under mutex: `writing` waits for the thread */
-    bool quit;          /* under mutex */
-    bool untidy;        /* the thread's */
-    bool is_lost;       /* the same */
-    struct gm_err lost; /* set by the thread before it posts on_lost */
-    int rc;             /* the thread's answer, read by the loop after its post */
+    bool handed;           /* under mutex: `writing` waits for the thread */
+    bool quit;             /* under mutex */
+    bool hasty;            /* under mutex: what finds no room is given up */
+    bool untidy;           /* the thread's */
+    bool is_lost;          /* the same */
+    struct gm_err lost;    /* set by the thread before it posts on_lost */
+    struct gm_err no_room; /* the same, of on_full */
+    int rc;                /* the thread's answer, read by the loop after its post */
     struct gm_err err;
 };
 
@@ -139,6 +144,11 @@ static void on_written(void *arg)
     struct batch done = c->writing;
     c->writing = (struct batch){0};
     c->busy = false;
+    if (c->full && c->rc == 0) {
+        gm_log(GM_LOG_INFO, "state_has_room", "waited_ms=%lld",
+               (long long)((gm_time_now() - c->handed_at) / GM_MS));
+    }
+    c->full = false;
     if (c->rc < 0) {
         c->failed = c->rc;
         c->error = c->err;
@@ -223,6 +233,44 @@ static bool wait_for_batch(struct gm_commit *c)
     return work;
 }
 
+/* On the loop. */
+static void on_full(void *arg)
+{
+    struct gm_commit *c = arg;
+    c->full = c->busy;
+    gm_log_err(GM_LOG_ERROR, "state_full", &c->no_room, "retry_ms=%d", (int)(FULL_EVERY / GM_MS));
+}
+
+/* Until what found no room is to be tried again (true), or given up (false). */
+static bool wait_for_room(struct gm_commit *c)
+{
+    bool due = false;
+    uv_mutex_lock(&c->mutex);
+    while (!c->quit && !c->hasty && !due) {
+        due = uv_cond_timedwait(&c->cond, &c->mutex, (uint64_t)FULL_EVERY) == UV_ETIMEDOUT;
+    }
+    bool again = !c->quit && !c->hasty;
+    uv_mutex_unlock(&c->mutex);
+    return again;
+}
+
+/* Nothing of a batch that finds no room is stored, and nothing behind it was begun: all of it is
+ * tried again, and what must not leave before goes on waiting. */
+static int write_batch(struct gm_commit *c, const struct gm_state_batch *batch)
+{
+    int rc = gm_state_commit(c->state, batch, &c->err);
+    if (rc == -GM_E_STATE_FULL) {
+        c->no_room = c->err;
+        if (gm_post(c->post, on_full, c, NULL) < 0) {
+            return rc; /* then it ends as for another failure */
+        }
+    }
+    while (rc == -GM_E_STATE_FULL && wait_for_room(c)) {
+        rc = gm_state_commit(c->state, batch, &c->err);
+    }
+    return rc;
+}
+
 static void thread_main(void *arg)
 {
     struct gm_commit *c = arg;
@@ -232,7 +280,7 @@ static void thread_main(void *arg)
                                        .events = c->writing.events,
                                        .event_count = c->writing.event_count};
         GM_CRASH("commit.before");
-        c->rc = gm_state_commit(c->state, &batch, &c->err);
+        c->rc = write_batch(c, &batch);
         bool ok = c->rc == 0; /* before it is the loop's */
         GM_CRASH("commit.after");
         if (gm_post(c->post, on_written, c, NULL) < 0) {
@@ -393,6 +441,10 @@ void gm_commit_tick(struct gm_commit *c)
 void gm_commit_flush(struct gm_commit *c)
 {
     c->flushing = true;
+    uv_mutex_lock(&c->mutex);
+    c->hasty = true;
+    uv_cond_signal(&c->cond);
+    uv_mutex_unlock(&c->mutex);
     settle(c);
 }
 
@@ -414,6 +466,11 @@ uint32_t gm_commit_wait_s(const struct gm_commit *c)
 bool gm_commit_is_idle(const struct gm_commit *c)
 {
     return !c->busy && c->filling.entry_count == 0 && c->filling.row_count == 0;
+}
+
+bool gm_commit_is_full(const struct gm_commit *c)
+{
+    return c->full;
 }
 
 static bool is_end(const struct gm_job_event *e)

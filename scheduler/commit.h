@@ -9,7 +9,8 @@
 /* Group commit: while one batch is written by a thread, the next one fills. What must not leave
  * before it is durable waits in the batch and is handed back, in order, when it is on disk. Steps
  * with lazy rows alone start no batch: they are handed back behind those before them, at once where
- * there are none, and their rows wait as lazy.h says. Thread: the loop's.
+ * there are none, and their rows wait as lazy.h says. A batch for which the disk has no room is
+ * tried again each second until it has. Thread: the loop's.
  */
 struct gm_commit; /* opaque */
 
@@ -41,7 +42,8 @@ int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wa
 int64_t gm_commit_next_event(const struct gm_commit *c);
 /* Time went on: lazy rows that have waited are written. At least every 100 ms. */
 void gm_commit_tick(struct gm_commit *c);
-/* From now on no row is lazy, those that wait included: before the end. */
+/* From now on no row is lazy, those that wait included, and a batch without room fails with
+ * STATE_FULL: before the end. */
 void gm_commit_flush(struct gm_commit *c);
 /* Bytes that wait, and whether nothing does; lazy rows that still wait don't count. */
 size_t gm_commit_backlog(const struct gm_commit *c);
@@ -49,6 +51,8 @@ const struct gm_commit_counts *gm_commit_counts(const struct gm_commit *c); /* b
 /* Whole seconds until what waits now should be on disk (overload.h). */
 uint32_t gm_commit_wait_s(const struct gm_commit *c);
 bool gm_commit_is_idle(const struct gm_commit *c);
+/* What is written now found no room on the disk, and is tried again. */
+bool gm_commit_is_full(const struct gm_commit *c);
 /* The job has ended, and that is not on disk yet. */
 bool gm_commit_has_end(const struct gm_commit *c, const char *job_id);
 /* Waits for the batch being written, refuses the rest. The loop must turn once more. */

@@ -668,6 +668,11 @@ bool gm_daemon_is_full(const struct gm_daemon *d, uint32_t *retry_s)
     return gm_commit_backlog(d->commit) > GM_DAEMON_FULL_BYTES;
 }
 
+bool gm_daemon_has_no_room(const struct gm_daemon *d)
+{
+    return gm_commit_is_full(d->commit);
+}
+
 uint32_t gm_daemon_job_wait_s(const struct gm_daemon *d)
 {
     return gm_gap_wait_s(&d->gap, gm_time_now());

@@ -65,6 +65,8 @@ int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(vo
  * Nodes are heard until twice as much waits, for their work makes room. */
 #define GM_DAEMON_FULL_BYTES ((size_t)32 << 20)
 bool gm_daemon_is_full(const struct gm_daemon *d, uint32_t *retry_s);
+/* The disk of the state has no room: what was begun waits for it, and no job is taken. */
+bool gm_daemon_has_no_room(const struct gm_daemon *d);
 /* Seconds until a job should end. */
 uint32_t gm_daemon_job_wait_s(const struct gm_daemon *d);
 const struct gm_core *gm_daemon_core(const struct gm_daemon *d);

@@ -235,8 +235,8 @@ static int lead(const struct gm_settings *settings, const struct gm_door *door, 
             return rc;
         }
         rc = serve(settings, door, state, err);
-        if (rc != -GM_E_NOT_LEADER &&
-            !(rc == -GM_E_STATE_AWAY && gm_state_is_shared(settings->state))) {
+        if (rc != -GM_E_NOT_LEADER && !((rc == -GM_E_STATE_AWAY || rc == -GM_E_STATE_FULL) &&
+                                        gm_state_is_shared(settings->state))) {
             return rc;
         }
         gm_log_err(GM_LOG_WARN, "steps_down", err, "next=%s", told != 0 ? "end" : "standby");

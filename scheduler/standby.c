@@ -16,16 +16,17 @@ struct standby {
     struct gm_state *state;
     struct gm_standby_http *http; /* NULL: nobody was seen to lead */
     const volatile sig_atomic_t *told;
-    bool away; /* the database; said once */
+    bool away; /* the database, or its disk has no room; said once */
 };
 
 /* Asks for the lead. */
 static int ask(struct standby *s, bool *out_leads, struct gm_err *err)
 {
     int rc = gm_state_lead(s->state, s->settings->takeover_ms * GM_MS, out_leads, err);
-    if (rc == -GM_E_STATE_AWAY) {
+    if (rc == -GM_E_STATE_AWAY || rc == -GM_E_STATE_FULL) {
         if (!s->away) {
-            gm_log_err(GM_LOG_WARN, "state_away", err, "retry_ms=%d", ASK_EVERY_MS);
+            gm_log_err(GM_LOG_WARN, rc == -GM_E_STATE_AWAY ? "state_away" : "state_full", err,
+                       "retry_ms=%d", ASK_EVERY_MS);
         }
         s->away = true;
         return 0;

@@ -4,7 +4,7 @@
 
 int gm_http_farm(const struct gm_http *http, json_t **out, struct gm_err *err)
 {
-    const char *reasons[3] = {NULL};
+    const char *reasons[4] = {NULL};
     size_t n = 0;
     uint32_t retry_s;
     struct gm_farm_facts facts = {.now_unix_ms = gm_time_unix_ms(),
@@ -12,6 +12,9 @@ int gm_http_farm(const struct gm_http *http, json_t **out, struct gm_err *err)
                                   .reasons = reasons};
     if (http->stopping) {
         reasons[n++] = "the scheduler is stopping";
+    }
+    if (gm_daemon_has_no_room(http->d)) {
+        reasons[n++] = GM_HTTP_NO_ROOM;
     }
     if (gm_daemon_is_full(http->d, &retry_s)) {
         reasons[n++] = "too much waits for the scheduler's disk";

@@ -21,6 +21,7 @@
 #define GM_HTTP_MAX_BODY ((size_t)16 << 20)
 /* Of all requests together: who comes then is told to come again (429). */
 #define GM_HTTP_MAX_BODIES ((size_t)128 << 20)
+#define GM_HTTP_NO_ROOM "the disk of the scheduler's state is full"
 #define GM_HTTP_ID_BYTES 65
 #define GM_HTTP_CLASSES 5
 

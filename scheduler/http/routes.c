@@ -41,7 +41,8 @@ static void handle_live(struct gm_request *r)
 static void handle_ready(struct gm_request *r)
 {
     struct gm_core_totals t;
-    bool ready = !r->http->stopping;
+    bool full = gm_daemon_has_no_room(r->http->d);
+    bool ready = !r->http->stopping && !full;
     gm_view_totals(core_of(r), &t);
     uint64_t unfinished = t.jobs[GM_JOB_QUEUED] + t.jobs[GM_JOB_RUNNING] +
                           t.jobs[GM_JOB_PUBLISHING] + t.jobs[GM_JOB_FAILING] +
@@ -54,10 +55,12 @@ static void handle_ready(struct gm_request *r)
     }
     gm_request_json(r, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                     json_pack("{s:b, s:s, s:o, s:I, s:I, s:I, s:I}", "ready", (int)ready, "reason",
-                              ready ? "serving" : "stopping", "reasons", reasons, "jobs",
-                              (json_int_t)unfinished, "nodes", (json_int_t)t.nodes_connected,
-                              "slots", (json_int_t)t.slots, "slots_used",
-                              (json_int_t)t.slots_used));
+                              ready  ? "serving"
+                              : full ? GM_HTTP_NO_ROOM
+                                     : "stopping",
+                              "reasons", reasons, "jobs", (json_int_t)unfinished, "nodes",
+                              (json_int_t)t.nodes_connected, "slots", (json_int_t)t.slots,
+                              "slots_used", (json_int_t)t.slots_used));
 }
 
 static void on_settled(int rc, const struct gm_err *error, void *arg)

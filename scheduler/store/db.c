@@ -8,13 +8,20 @@
 
 #define PATH_BYTES 4096
 
+bool gm_db_is_full(int code, int native)
+{
+    bool room = native == ENOSPC || native == EDQUOT;
+    return (code & 0xff) == SQLITE_FULL ||
+           (room && (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE));
+}
+
 int gm_db_err(struct gm_err *err, sqlite3 *db, const char *what)
 {
     int code = db != NULL ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
     const char *text = db != NULL ? sqlite3_errmsg(db) : "out of memory";
     enum gm_code as = GM_E_SYS;
-    if ((code & 0xff) == SQLITE_FULL) {
-        as = GM_E_NO_SCRATCH;
+    if (db != NULL && gm_db_is_full(code, sqlite3_system_errno(db))) {
+        as = GM_E_STATE_FULL;
     } else if ((code & 0xff) == SQLITE_NOMEM) {
         as = GM_E_NOMEM;
     }

@@ -6,8 +6,12 @@
 
 #include "common/err.h"
 
-/* What the SQLite backend's files share. Errors: SYS (native: SQLite's extended code), NO_SCRATCH
- * (disk full), NOMEM. Thread: the connection's. */
+/* What the SQLite backend's files share. Errors: SYS (native: SQLite's extended code), STATE_FULL
+ * (its disk), NOMEM. Thread: the connection's. */
+
+/* Whether that code (extended) of SQLite, with errno `native`, says that there was no room to
+ * write. Never of a sync that failed, whatever errno: what such a one left where is not known. */
+bool gm_db_is_full(int code, int native);
 
 /* What the connection's last call answered; what: "could not ...". Returns the negative code. */
 int gm_db_err(struct gm_err *err, sqlite3 *db, const char *what);

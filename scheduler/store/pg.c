@@ -199,7 +199,7 @@ static int refused(struct gm_pg *pg, const PGresult *result, const char *what, s
     if (is_away(pg, state != NULL ? state : "")) {
         return away(pg, what, text, err);
     }
-    enum gm_code code = state != NULL && strcmp(state, DISK_FULL) == 0 ? GM_E_NO_SCRATCH : GM_E_SYS;
+    enum gm_code code = state != NULL && strcmp(state, DISK_FULL) == 0 ? GM_E_STATE_FULL : GM_E_SYS;
     return gm_err_set(err, code, 0, "state database: could not %s: %.*s", what,
                       (int)strcspn(text, "\n"), text);
 }

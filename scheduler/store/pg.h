@@ -9,7 +9,7 @@
 /* A connection to PostgreSQL whose every call has an end: libpq's own calls wait for as long as the
  * server likes. Only looking up a host's name takes as long as that takes: give an address
  * (hostaddr) where it may hang. Errors: STATE_AWAY: no answer in time, or the connection broke: it
- * is closed then, and whether the statement holds is not known; NO_SCRATCH: the server's disk is
+ * is closed then, and whether the statement holds is not known; STATE_FULL: the server's disk is
  * full; SYS: what the server refused (native: 0); NOMEM. Thread: one at a time. */
 struct gm_pg {
     PGconn *conn;     /* owned; NULL: not connected */

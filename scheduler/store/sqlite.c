@@ -60,7 +60,7 @@ static struct gm_sqlite *of(struct gm_state *state)
 /* What a file's own methods answered: the connection does not know of it. */
 static int file_err(struct gm_err *err, int code)
 {
-    return gm_err_set(err, (code & 0xff) == SQLITE_FULL ? GM_E_NO_SCRATCH : GM_E_SYS, code,
+    return gm_err_set(err, gm_db_is_full(code, 0) ? GM_E_STATE_FULL : GM_E_SYS, code,
                       "state database: could not write its log again: %s", sqlite3_errstr(code));
 }
 

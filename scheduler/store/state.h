@@ -8,9 +8,10 @@
  * PostgreSQL, which several schedulers share, one of which leads (ADR-0047).
  * Thread: commit, beat, lead and load from one thread at a time; events from another one (it has a
  * connection of its own); leads from any. Errors: SYS (native = errno or SQLite's extended code),
- * CONFLICT (another scheduler has the folder; or the schema is a newer version's), NO_SCRATCH (disk
- * full), NOMEM; of PostgreSQL also STATE_AWAY (it does not answer: a commit may hold) and
- * NOT_LEADER (another one leads: nothing was written, and nothing will be).
+ * CONFLICT (another scheduler has the folder; or the schema is a newer version's), STATE_FULL (its
+ * disk: nothing was written, and the same may be tried again), NOMEM; of PostgreSQL also STATE_AWAY
+ * (it does not answer: a commit may hold) and NOT_LEADER (another one leads: nothing was written,
+ * and nothing will be).
  */
 struct gm_state; /* opaque */
 

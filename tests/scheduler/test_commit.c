@@ -1,11 +1,29 @@
 #include "tests/scheduler/helper.h"
 
+#include <limits.h>
 #include <sqlite3.h>
 
 #include "scheduler/commit.h"
 #include "scheduler/overload.h"
 
 #define STEPS 200
+
+static int without_room; /* so many commits find none */
+
+int __real_gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch,
+                           struct gm_err *err);
+int __wrap_gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch,
+                           struct gm_err *err);
+
+int __wrap_gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch,
+                           struct gm_err *err)
+{
+    if (without_room > 0) {
+        without_room--;
+        return gm_err_set(err, GM_E_STATE_FULL, 0, "full");
+    }
+    return __real_gm_state_commit(state, batch, err);
+}
 
 struct heard {
     uv_loop_t loop;
@@ -165,6 +183,58 @@ static void a_failed_commit_answers_everybody_and_takes_no_more(void **state)
     finish(&h, &s);
 }
 
+static void turn_until_full(struct heard *h)
+{
+    while (!gm_commit_is_full(h->commit)) {
+        (void)uv_run(&h->loop, UV_RUN_ONCE);
+    }
+}
+
+static void what_finds_no_room_is_written_when_there_is(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    without_room = 1;
+    for (int i = 1; i <= 3; i++) {
+        struct gm_commit_entry e = make_entry(&h, i);
+        ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    }
+    turn_until_full(&h);
+    assert_int_equal(h.answered, 0);
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_false(gm_commit_is_full(h.commit));
+    assert_int_equal(h.answered, 3);
+    assert_int_equal(h.failures, 0);
+    finish(&h, &s);
+}
+
+static void at_the_end_nobody_waits_for_room(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    without_room = INT_MAX;
+    struct gm_commit_entry e = make_entry(&h, 1);
+    ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    turn_until_full(&h);
+    gm_commit_flush(h.commit);
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(h.failures, 1);
+    finish(&h, &s);
+    without_room = 0;
+}
+
 static void stopping_answers_what_waits(void **state)
 {
     struct heard h = {0};
@@ -280,6 +350,10 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_commit_answers_everybody_and_takes_no_more,
                                         make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_finds_no_room_is_written_when_there_is, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(at_the_end_nobody_waits_for_room, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(lazy_rows_start_no_batch_and_are_flushed, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(lazy_rows_may_be_lost, make_folder, remove_folder),
