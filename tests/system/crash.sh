@@ -11,7 +11,7 @@ deaths=${1:-0} # 0: each point once
 rest=0.5       # seconds between two jobs that are cancelled
 RANDOM=${2:-1}
 programs=(gopmill-scheduler gopmill-node gopmill-worker)
-# Never reached: a node deletes nothing from a store, what a scheduler publishes is in no folder, and no title is taken down here.
+# Never reached: a node deletes nothing from a store, what a scheduler publishes is in no folder, and titles are taken down by takedown.sh.
 never=" gopmill-node:store.deleted gopmill-scheduler:store.folder_made "
 for name in master manifests outputs report; do
   never="${never}gopmill-scheduler:takedown.$name "
