@@ -18,6 +18,9 @@
  *   deaf NODE      is welcomed as NODE, asks for much and reads nothing
  *   busy NODE      is welcomed as NODE, and floods then
  *   endless NODE   says Hello as NODE, and then parts of a message that has no last one
+ *   shout          says to a publisher what is no subscription
+ *   subscribe      subscribes to one topic after the other
+ *   listen N       N subscribers to everything, who read nothing
  *   record FILE    no attack: prints a port of its own, passes on what comes there to ENDPOINT, and
  *                  writes down what the first who comes says
  *   overhear FILE  the same, but what the scheduler says to them
@@ -252,10 +255,10 @@ static void record(const struct rogue *r, int side) /* 0: who comes, 1: the sche
 
 /* ---- messages */
 
-static void *open_dealer(const struct rogue *r, const char *id)
+static void *open_socket(const struct rogue *r, int type, const char *id)
 {
     const int none = 0, few = 1, many = 1000;
-    void *s = zmq_socket(r->context, ZMQ_DEALER);
+    void *s = zmq_socket(r->context, type);
     GM_ASSERT(s != NULL);
     (void)zmq_setsockopt(s, ZMQ_LINGER, &none, sizeof none);
     (void)zmq_setsockopt(s, ZMQ_RCVHWM, &few, sizeof few);
@@ -270,6 +273,11 @@ static void *open_dealer(const struct rogue *r, const char *id)
     }
     GM_ASSERT(zmq_connect(s, r->endpoint) == 0);
     return s;
+}
+
+static void *open_dealer(const struct rogue *r, const char *id)
+{
+    return open_socket(r, ZMQ_DEALER, id);
 }
 
 static void send_env(void *s, Gm__Envelope *env)
@@ -405,6 +413,47 @@ static void endless(const struct rogue *r, const char *name)
     }
 }
 
+/* ---- to a publisher */
+
+/* What is said on a socket comes again when it is cut: not for ever. */
+static void subscribe(const struct rogue *r, char first)
+{
+    char topic[1024];
+    memset(topic, 'x', sizeof topic);
+    topic[0] = first;
+    for (;;) {
+        void *s = open_socket(r, ZMQ_XSUB, NULL);
+        for (unsigned i = 0; i < 5000; i++) {
+            snprintf(topic + 1, sizeof topic - 1, "%060u", i);
+            (void)zmq_send(s, topic, first == 1 ? 61 : sizeof topic, 0);
+        }
+        nap(20);
+        zmq_close(s);
+    }
+}
+
+static void listen_to_all(const struct rogue *r)
+{
+    for (int i = atoi(r->argument); i > 0; i--) {
+        void *s = open_socket(r, ZMQ_SUB, NULL);
+        GM_ASSERT(zmq_setsockopt(s, ZMQ_SUBSCRIBE, "", 0) == 0);
+    }
+    for (;;) {
+        (void)pause();
+    }
+}
+
+static void attack_publisher(const struct rogue *r)
+{
+    if (strcmp(r->attack, "shout") == 0) {
+        subscribe(r, 'x');
+    } else if (strcmp(r->attack, "subscribe") == 0) {
+        subscribe(r, 1);
+    } else if (strcmp(r->attack, "listen") == 0) {
+        listen_to_all(r);
+    }
+}
+
 static void attack(struct rogue *r)
 {
     const char *a = r->attack;
@@ -442,6 +491,8 @@ static void attack(struct rogue *r)
         record(r, 1);
     } else if (strcmp(a, "replay") == 0) {
         replay(r);
+    } else {
+        attack_publisher(r);
     }
     fprintf(stderr, "rogue: what is %s?\n", a);
 }

@@ -25,17 +25,18 @@ job() { # name: exit 0 and the same bytes
   rm -rf "$at/out"
 }
 outcomes() { jq -r '[.tasks[].outcome] | unique | join(" ")' "$at/out/report.json"; }
-attacks() { # key-file|-:attack[:argument]...: all of them at once
+events() { sed -n 's/.* event=events_published .*listen=\([^ ]*\).*/\1/p' "$at/scheduler.log"; }
+attacks() { # key-file|-:attack[:argument]...: all of them at once; door: where the scheduler publishes events
   local spec who=() began=() name grown
   for spec in "$@"; do
     IFS=: read -r key what argument <<<"$spec"
     [ -z "$only" ] || [ "$only" = "$what" ] || continue
-    nice "$rogue" "$wire" "$key" "$what" "$argument" >/dev/null 2>"$work/rogue.log" 9>&- &
+    nice "$rogue" "${door:-$wire}" "$key" "$what" "$argument" >/dev/null 2>"$work/rogue.log" 9>&- &
     who+=($!)
     began+=("$what")
   done
   [ ${#who[@]} -gt 0 ] || return 0
-  name="${at##*/}: ${began[*]}"
+  name="${at##*/}${door:+, events}: ${began[*]}"
   [[ $name != *deaf* ]] || until_true "$name: it is cut" grep -q 'does not read what it is told' "$at/scheduler.log"
   job "$name"
   check "$name: they are at it still: $(tail -n 1 "$work/rogue.log")" kill -0 "${who[@]}"
@@ -57,6 +58,7 @@ recorded() { # file node: what a node says on its connection
   check "something was recorded" test -s "$1"
 }
 
+farm_options="events_listen: [\"tcp://127.0.0.1:*\"]"
 lease_ms=15000 farm open
 node_options="devices: off"
 recorded "$work/open.bytes" n2
@@ -67,6 +69,10 @@ job "undisturbed"
 calm_kb=$(kb VmHWM)
 attacks -:garbage -:idle:700 -:greet:700 -:churn -:giant -:oversized
 attacks -:hoard:4 -:flood -:rubbish -:hello -:steal:n1 "-:replay:$work/open.bytes"
+door=$(events) attacks -:garbage -:idle:700 -:greet:700 -:churn -:giant -:oversized -:hoard:4
+door=$(events) attacks -:shout -:subscribe -:listen:100
+cut() { grep -q "event=subscriber_cut .*$1" "$at/scheduler.log"; }
+[ -n "$only" ] || check "who said too much was cut" cut "it subscribed too often"
 attacks -:heavy -:busy:rogue
 attacks -:endless:rogue
 attacks -:deaf:rogue
@@ -81,8 +87,10 @@ for n in n1 n2 rogue; do
   "$bin/gopmill" keys make $n --role node --keys "$work/keys" >/dev/null 2>&1
 done
 "$bin/gopmill" keys make other --role node --keys "$work/other" >/dev/null 2>&1 # on nobody's list
-listed=$work/keys/rogue.key
-farm_options="security: curve
+"$bin/gopmill" keys make reader --role client --keys "$work/keys" >/dev/null 2>&1
+listed=$work/keys/rogue.key reader=$work/keys/reader.key
+farm_options="events_listen: [\"tcp://127.0.0.1:*\"]
+security: curve
 key_file: $work/keys/server.key
 allow_file: $work/keys/allow"
 lease_ms=15000 farm keyed
@@ -97,6 +105,7 @@ node n1
 job "undisturbed, with keys"
 calm_kb=$(kb VmHWM)
 attacks -:garbage -:greet:700 -:oversized -:hoard:4 -:flood "$work/other/other.key:flood" "-:replay:$work/keyed.bytes"
+door=$(events) attacks -:garbage -:greet:700 -:hoard:4 "$listed:subscribe" "$reader:shout" "$reader:subscribe" "$reader:listen:100"
 attacks "$listed:flood" "$listed:heavy" "$listed:steal:n1" "$listed:busy:n1" # n1 with another's key
 attacks "$listed:busy:rogue"
 attacks "$listed:deaf:rogue"
