@@ -3,6 +3,7 @@
 # come again, others are answered, and all that was taken is there when the disk goes on.
 . "$(dirname "$0")/lib.sh"
 
+bound_mb=${GOPMILL_OVERLOAD_MB:-320} # 32 MiB wait, each as text, as bytes, in the job and in its row; and 128 MiB of bodies may be under way
 tools=$bin/../tests
 need_built libpower_shim.so
 make_clip "$work/clip.mp4" 2 160x90 10
@@ -23,6 +24,15 @@ submit() { # number
 refused() { grep -lE '^HTTP/1.1 429' "$work"/head-* 2>/dev/null; }
 is_refused() { [ -n "$(refused)" ]; }
 
+rss_mb() { echo $(($(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(pid scheduler)/status") / 1024)); }
+before=$(rss_mb)
+slow="" # who follow all events and take none of them
+for _ in {1..32}; do
+  curl -s -N -m 300 --unix-socket "$at/http" http://x/v1/events >/dev/null &
+  slow="$slow $!"
+done
+sleep 0.5
+kill -STOP $slow
 touch "$work/hangs"
 asked=0 clients=""
 until is_refused || [ $asked = 100 ]; do # each adds a megabyte
@@ -36,11 +46,16 @@ until_true "who comes too late is refused" is_refused && # of a busy machine: th
 check "not before 32 MiB wait: $asked" test "$asked" -gt 30
 check "nobody else has an answer: $(grep -v 429 "$work/codes")" test -z "$(grep -v 429 "$work/codes")"
 check "it answers what needs no disk" test "$(api http://x/livez | jq -r .live)" = true
-rss=$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(pid scheduler)/status")
-echo "$asked submissions of 1 MB, $((rss / 1024)) MB in the scheduler"
+grown=$(($(rss_mb) - before))
+echo "$asked submissions of 1 MB, $grown MB more in the scheduler"
+check "its memory grew by no more than what may wait: $grown MB, $bound_mb are allowed" test "$grown" -le "$bound_mb"
 rm "$work/hangs"
 wait $clients
 check "all that was taken is stored" test "$(grep -c '^201' "$work/codes")" = $((asked - $(refused | wc -l)))
 check "the others were refused: $(sort "$work/codes" | uniq -c | tr '\n' ' ')" test "$(grep -c '^429' "$work/codes")" = "$(refused | wc -l)"
+kill -CONT $slow
+kill $slow
+grown=$(($(rss_mb) - before))
+check "and when all is stored: $grown MB" test "$grown" -le "$bound_mb"
 check "and it takes more" test "$(submit again)" = 201
 finish
