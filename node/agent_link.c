@@ -21,7 +21,8 @@
 #define KEEPALIVE_IVL_S 2
 #define KEEPALIVE_CNT 3
 #define UNACKNOWLEDGED_MS 10000
-#define LOST_PAUSE (50 * GM_MS) /* where nobody listens; grows to ten times that */
+#define LOST_PAUSE (50 * GM_MS)    /* where nobody listens; grows to ten times that */
+#define SHAKEN_AFTER (500 * GM_MS) /* a handshake takes less; else others are looked at */
 #define RESEND_AFTER (2 * GM_SEC)
 #define OFFER_CHECK_EVERY (10 * GM_SEC)
 
@@ -59,6 +60,7 @@ bool gm_link_send(struct gm_agent *agent, Gm__Envelope *env)
 
 void gm_link_close(struct gm_agent *agent, int linger_ms)
 {
+    gm_scout_stop(agent);
     gm_zwatch_stop(&agent->watch);
     if (agent->sock != NULL) {
         gm_watch_stop(agent, agent->sock);
@@ -71,6 +73,7 @@ void gm_link_close(struct gm_agent *agent, int linger_ms)
 
 void gm_link_mute(struct gm_agent *agent)
 {
+    gm_scout_stop(agent);
     gm_zwatch_stop(&agent->watch);
     agent->link = GM_LINK_DOWN;
 }
@@ -221,7 +224,7 @@ static int set_keys(const struct gm_agent *agent, void *sock, struct gm_err *err
     return rc;
 }
 
-static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_err *err)
+int gm_link_socket(struct gm_agent *agent, void **out, struct gm_err *err)
 {
     void *sock = zmq_socket(agent->zmq, ZMQ_DEALER);
     if (sock == NULL) {
@@ -239,9 +242,27 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
     int64_t most = GM_ENVELOPE_MAX_BYTES;
     bad |= zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &most, sizeof(most));
     int rc = bad == 0 ? 0 : gm_err_zmq(err, zmq_errno(), "could not set up a socket");
-    if (rc == 0) {
-        rc = agent->params.key_file != NULL ? set_keys(agent, sock, err)
-                                            : set_name(agent, sock, err);
+    if (rc == 0 && agent->params.key_file != NULL) {
+        rc = set_keys(agent, sock, err);
+    }
+    if (rc < 0) {
+        zmq_close(sock);
+        return rc;
+    }
+    *out = sock;
+    return 0;
+}
+
+static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_err *err)
+{
+    void *sock = NULL;
+    int rc = gm_link_socket(agent, &sock, err);
+    if (rc < 0) {
+        return rc;
+    }
+    agent->shaken = false;
+    if (agent->params.key_file == NULL) {
+        rc = set_name(agent, sock, err);
     }
     if (rc == 0) {
         rc = gm_watch_start(agent, sock, err);
@@ -386,11 +407,39 @@ static void try_endpoint(struct gm_agent *agent)
     send_hello(agent);
 }
 
+/* While nothing comes, from where some should, others are looked at; true: one of them is taken. */
+static bool look_elsewhere(struct gm_agent *agent, bool look, bool go)
+{
+    size_t endpoint = 0;
+    if (!look) {
+        gm_scout_stop(agent);
+        return false;
+    }
+    gm_scout_start(agent);
+    if (!go || !gm_scout_found(agent, &endpoint)) {
+        return false;
+    }
+    gm_log(GM_LOG_WARN, "scheduler-silent", "endpoint=%s next=%s",
+           agent->params.endpoints[agent->endpoint], agent->params.endpoints[endpoint]);
+    if (agent->link == GM_LINK_UP) {
+        start_over(agent);
+    } else {
+        gm_link_retry(agent, 0); /* names and keys are tried in turn */
+    }
+    agent->endpoint = endpoint;
+    return true;
+}
+
 static void tick_up(struct gm_agent *agent, gm_time now)
 {
-    gm_time silence = 4 * (gm_time)agent->heartbeat_ms * GM_MS;
+    gm_time beat = (gm_time)agent->heartbeat_ms * GM_MS;
+    gm_time silent = gm_beat_silence(agent, now);
+    gm_time silence = 4 * beat;
     silence = silence < patience(agent) ? patience(agent) : silence;
-    if (gm_beat_silence(agent, now) > silence) {
+    if (look_elsewhere(agent, silent > beat + beat / 2, silent > 2 * beat)) {
+        return;
+    }
+    if (silent > silence) {
         gm_log(GM_LOG_WARN, "scheduler-silent", "endpoint=%s silent_ms=%" PRId64,
                agent->params.endpoints[agent->endpoint], (now - agent->heard) / GM_MS);
         start_over(agent);
@@ -419,6 +468,10 @@ void gm_link_tick(struct gm_agent *agent, gm_time now)
     case GM_LINK_HELLO:
         if (!agent->hello_sent) {
             send_hello(agent);
+        }
+        if (!agent->shaken &&
+            look_elsewhere(agent, agent->link_at - now < patience(agent) - SHAKEN_AFTER, true)) {
+            break;
         }
         if (now >= agent->link_at) {
             tell_unreachable(agent);

@@ -174,6 +174,15 @@ struct gm_agent_counts {
     uint64_t read_bytes, fetched_bytes, written_bytes;
 };
 
+#define GM_SCOUTS 8 /* endpoints that are looked at together */
+struct gm_scout {   /* all-zero: none; agent_scout.c */
+    void *sock;     /* owned */
+    void *monitor;  /* owned, of sock */
+    struct gm_zwatch *watch;
+    size_t endpoint;
+    bool found;
+};
+
 struct gm_agent {
     struct gm_agent_params params;
     uv_loop_t loop;
@@ -192,6 +201,9 @@ struct gm_agent {
     struct gm_zwatch *monitor_watch;
     uint64_t monitors; /* so far */
     bool key_told;     /* that keys are not agreed on was logged */
+    struct gm_scout scout[GM_SCOUTS];
+    bool scouts; /* they are on their way */
+    bool shaken; /* sock's handshake succeeded: a process is there */
     enum gm_link_state link;
     size_t endpoint; /* index of the next to try */
     bool hello_sent;
@@ -386,6 +398,14 @@ void gm_link_lost(struct gm_agent *agent);
  * is closed. */
 int gm_watch_start(struct gm_agent *agent, void *sock, struct gm_err *err) GM_MUST_CHECK;
 void gm_watch_stop(struct gm_agent *agent, void *sock);
+/* A DEALER with this node's options and keys, not connected; owned. */
+int gm_link_socket(struct gm_agent *agent, void **out, struct gm_err *err) GM_MUST_CHECK;
+/* --- agent_scout.c */
+/* Looks at all other endpoints for a scheduler that leads. No-op while it does. */
+void gm_scout_start(struct gm_agent *agent);
+/* One was found: its index in params.endpoints. */
+bool gm_scout_found(const struct gm_agent *agent, size_t *out_endpoint);
+void gm_scout_stop(struct gm_agent *agent);
 /* --- agent_beat.c */
 /* Welcome came: nothing is waited for, the first Renew is due. */
 void gm_beat_start(struct gm_agent *agent);

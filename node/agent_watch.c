@@ -45,6 +45,8 @@ static void on_event(void *zsock, int budget, void *arg)
         memcpy(&event, bytes, sizeof(event));
         if ((event & KEY_EVENTS) != 0) {
             tell(agent, event);
+        } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+            agent->shaken = true;
         } else if ((event & LOST_EVENTS) != 0) {
             gm_link_lost(agent);
         }
@@ -57,7 +59,8 @@ int gm_watch_start(struct gm_agent *agent, void *sock, struct gm_err *err)
         0;         /* libzmq's thread would wait for room with a lock that closing needs */
     char name[64]; /* another one each time: the one before may not be free yet */
     snprintf(name, sizeof(name), "inproc://link-%" PRIu64, ++agent->monitors);
-    if (zmq_socket_monitor(sock, name, KEY_EVENTS | LOST_EVENTS) != 0 ||
+    if (zmq_socket_monitor(sock, name, KEY_EVENTS | LOST_EVENTS | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) !=
+            0 ||
         (agent->monitor = zmq_socket(agent->zmq, ZMQ_PAIR)) == NULL ||
         zmq_setsockopt(agent->monitor, ZMQ_RCVHWM, &unbounded, sizeof(unbounded)) != 0 ||
         zmq_connect(agent->monitor, name) != 0) {

@@ -195,7 +195,10 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready)
     char dead[160];
     snprintf(dead, sizeof(dead), "%s-dead", farm->endpoint);
     const char *endpoints[] = {farm->second ? dead : farm->endpoint,
-                               farm->second ? farm->endpoint : NULL, NULL};
+                               farm->second  ? farm->endpoint
+                               : farm->spare ? dead
+                                             : NULL,
+                               NULL};
     struct gm_err err = {.code = GM_OK};
     struct gm_agent_params params = {
         .node_id = FARM_NODE_ID,

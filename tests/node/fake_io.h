@@ -78,6 +78,7 @@ struct farm {
     uint32_t hellos;           /* Hellos answered */
     bool adopts;               /* Welcome names all that Hello held */
     bool deaf;                 /* answer no Hello and no Renew */
+    bool spare;                /* the agent has a second endpoint, "-dead", where nobody listens */
     bool second;               /* nobody listens at the agent's first endpoint */
     enum gm_code refusal;      /* answers the next GrantRequests with this error... */
     uint32_t refusals;         /* ...so many of them */

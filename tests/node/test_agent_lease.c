@@ -22,6 +22,9 @@ static const struct farm SELDOM_SILENT = {
     .idle_ms = 300, .lease_ms = 600000, .heartbeat_ms = 50, .patience_ms = 2000};
 static const struct farm SECOND = {.second = true, .patience_ms = 2000};
 
+static const struct farm SPARE = {
+    .spare = true, .lease_ms = 600000, .heartbeat_ms = 50, .patience_ms = 600000};
+
 #define WITH(farm, test)                                                                           \
     cmocka_unit_test_prestate_setup_teardown(test, farm_setup, farm_teardown,                      \
                                              (void *)(uintptr_t) & (farm))
@@ -281,6 +284,24 @@ static void next_endpoint_is_tried_when_one_is_dead(void **state)
     farm_expect_healthy(*state); /* farm_start waited for its Hello */
 }
 
+/* As a standby that takes over from a machine that died: no connection breaks. */
+static void another_that_leads_is_found_while_one_is_silent(void **state)
+{
+    struct farm *farm = *state;
+    char endpoint[160];
+    const int none = 0;
+    until_renewed(farm, 2);
+    farm->deaf = true;
+    until_renewed(farm, 8); /* it looks there, in vain, and stays */
+    void *other = zmq_socket(farm->zmq, ZMQ_ROUTER);
+    (void)snprintf(endpoint, sizeof endpoint, "%s-dead", farm->endpoint);
+    assert_int_equal(zmq_setsockopt(other, ZMQ_LINGER, &none, sizeof none), 0);
+    assert_int_equal(zmq_bind(other, endpoint), 0);
+    zmq_pollitem_t item = {.socket = other, .events = ZMQ_POLLIN};
+    assert_int_equal(zmq_poll(&item, 1, 60000), 1); /* its Hello, long before its patience ends */
+    zmq_close(other);
+}
+
 int main(void)
 {
     fake_worker_main();
@@ -299,6 +320,7 @@ int main(void)
         WITH(SELDOM, a_node_that_is_drained_says_so_at_once),
         WITH(SELDOM, a_cancel_of_what_never_came_is_answered_at_once),
         WITH(SELDOM_SILENT, a_silent_scheduler_is_found_without_work),
+        WITH(SPARE, another_that_leads_is_found_while_one_is_silent),
         WITH(SECOND, next_endpoint_is_tried_when_one_is_dead),
     };
     return cmocka_run_group_tests_name("node/agent", tests, NULL, NULL);
