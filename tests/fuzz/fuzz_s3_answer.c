@@ -14,13 +14,16 @@ static void check(enum gm_s3_kind kind, const struct gm_s3_answer *answer)
         return;
     }
     GM_ASSERT(kind != GM_S3_ERROR);
-    GM_ASSERT(kind == GM_S3_LIST || (answer->object_count == 0 && answer->next == NULL));
+    GM_ASSERT(kind == GM_S3_LIST || kind == GM_S3_UPLOADS ||
+              (answer->object_count == 0 && answer->next == NULL));
     GM_ASSERT((kind == GM_S3_INITIATE) == (answer->upload_id != NULL));
     GM_ASSERT(kind != GM_S3_COPY || answer->etag != NULL);
     GM_ASSERT(answer->object_count <= GM_S3_LIST_MAX);
     GM_ASSERT(answer->next == NULL || answer->next[0] != '\0');
+    GM_ASSERT(answer->next_upload == NULL || (kind == GM_S3_UPLOADS && answer->next != NULL));
     for (size_t i = 0; i < answer->object_count; i++) {
         GM_ASSERT(answer->objects[i].key != NULL && answer->objects[i].size <= INT64_MAX);
+        GM_ASSERT((answer->objects[i].upload_id != NULL) == (kind == GM_S3_UPLOADS));
     }
     for (const char *c = answer->etag; c != NULL && *c != '\0'; c++) {
         GM_ASSERT(*c > ' ' && *c <= '~');
@@ -38,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     kind = (enum gm_s3_kind)((data[0] - '0') & 7);
-    if (kind > GM_S3_COPY) {
+    if (kind > GM_S3_UPLOADS) {
         return 0;
     }
     if (gm_s3_answer_read(kind, data + 1, size - 1, &answer, &err) == 0) {
