@@ -78,10 +78,10 @@ void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc)
         [GM_EV_PRIORITY] = "priority",   [GM_EV_BACKED_UP] = "backed up",
         [GM_EV_TAKEDOWN] = "takedown",   [GM_EV_TAKEN_DOWN] = "taken down",
         [GM_EV_ARRIVED] = "arrived",     [GM_EV_EARLY] = "early"};
-    GM_ASSERT((size_t)event->type < sizeof(names) / sizeof(names[0]) && names[event->type]);
     if (rc < 0) {
-        return; /* an answer to its author, and no more */
+        return; /* an answer to its author, and no more; its type may be none */
     }
+    GM_ASSERT((size_t)event->type < sizeof(names) / sizeof(names[0]) && names[event->type]);
     int parts[] = {(int)event->type,
                    event->type == GM_EV_MESSAGE ? (int)event->envelope->body_case : 0};
     mix(sim, parts, sizeof(parts));
