@@ -15,6 +15,7 @@
 #include "scheduler/core/count.h"
 #include "scheduler/core/early.h"
 #include "scheduler/core/job.h"
+#include "scheduler/core/keyed.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
 #include "scheduler/core/node.h"
@@ -86,6 +87,7 @@ void gm_core_destroy(struct gm_core **pcore)
     }
     gm_devices_destroy(core->devices);
     HASH_CLEAR(hh, core->leases);
+    gm_core_keyed_fini(core);
     HASH_CLEAR(hh, core->jobs);
     HASH_CLEAR(hh, core->nodes);
     HASH_CLEAR(hh, core->drained);
@@ -183,6 +185,10 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
     if (job) {
         return gm_err_set(err, GM_E_CONFLICT, 0, "job %s exists", s->job_id);
     }
+    job = s->key ? (struct gm_cjob *)(uintptr_t)gm_core_keyed_find(core, s->key) : NULL;
+    if (job) {
+        return gm_err_set(err, GM_E_CONFLICT, 0, "job %s has that key", job->id);
+    }
     const struct gm_cjob *rival = find_rival(core, s);
     if (rival) {
         return gm_err_set(
@@ -243,9 +249,13 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->keeps_title = s->keeps_title;
     job->plan_only = s->plan_only;
     job->created_unix_ms = s->created_unix_ms;
+    if (s->key) {
+        gm_core_keyed_add(core, job, s->key, s->request);
+    }
     rc = gm_core_row_job_check(job, err);
     if (rc < 0) {
         core->next_seq--;
+        gm_core_keyed_drop(core, job);
         gm_core_job_destroy(job);
         return rc;
     }

@@ -147,6 +147,7 @@ void gm_effects_fini(struct gm_effects *effects);
 void gm_effects_add_row(struct gm_effects *effects, const struct gm_key *key, uint8_t *data,
                         size_t size);
 
+#define GM_CORE_HASH 32           /* bytes */
 struct gm_submit {                /* borrowed; copied */
     const char *job_id;           /* made by the caller */
     const Gm__Pipeline *pipeline; /* checked */
@@ -170,6 +171,9 @@ struct gm_submit {                /* borrowed; copied */
     const char *external_id;  /* "" where none */
     const char *traceparent;  /* common/traceparent.h; NULL or "": none */
     const char *retry_of;     /* the job that it makes again; NULL or "": none */
+    /* GM_CORE_HASH bytes each: of the key that stands for this job alone (CONFLICT where another
+     * job has it), and of the request that came with it; NULL: it has none */
+    const uint8_t *key, *request;
     bool keeps_title; /* another title that stands at the destination stays (scheduler/title.h) */
     bool plan_only;   /* stop after `plan`: a dry run */
     int64_t created_unix_ms;

@@ -7,6 +7,7 @@
 #include "scheduler/core/backup.h"
 #include "scheduler/core/count.h"
 #include "scheduler/core/job.h"
+#include "scheduler/core/keyed.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/news.h"
 #include "scheduler/core/node.h"
@@ -398,6 +399,7 @@ void gm_core_job_prune(struct gm_core *core)
         if (over && !newest) {
             gm_core_row_job_delete(core, job);
             HASH_DEL(core->jobs, job);
+            gm_core_keyed_drop(core, job);
             core->job_states[job->state]--;
             core->finished--;
             gm_core_order_part(core, job);

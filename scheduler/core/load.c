@@ -15,6 +15,7 @@
 #include "scheduler/core/chains.h"
 #include "scheduler/core/early.h"
 #include "scheduler/core/job.h"
+#include "scheduler/core/keyed.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/local.h"
 #include "scheduler/core/node.h"
@@ -144,8 +145,9 @@ static struct gm_inst *find_inst(const struct gm_core *core, const struct gm_key
     return task && key->instance < task->inst_count ? &task->insts[key->instance] : NULL;
 }
 
-static void load_told(struct gm_cjob *job, const Gm__JobRow *row)
+static void load_told(struct gm_core *core, struct gm_cjob *job, const Gm__JobRow *row)
 {
+    gm_core_keyed_load(core, job, row);
     job->traceparent = gm_mem_strdup(row->traceparent);
     job->webhook = gm_mem_strdup(row->webhook);
     job->told = row->told;
@@ -176,7 +178,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->destination_mark = gm_mem_strdup(row->destination_mark);
     job->work_mark = gm_mem_strdup(row->work_mark);
     job->external_id = gm_mem_strdup(row->external_id);
-    load_told(job, row);
+    load_told(core, job, row);
     gm_core_backup_load(&job->backup, row->backup);
     job->removed = row->removed;
     job->retry_of = gm_mem_strdup(row->retry_of);

@@ -3,6 +3,7 @@
 
 #include "proto/envelope.h"
 #include "scheduler/core/backup.h"
+#include "scheduler/core/keyed.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 
@@ -67,6 +68,7 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.retry_of = job->retry_of;
     row.retried_as = job->retried_as;
     row.removed = job->removed;
+    gm_core_keyed_row(job, &row);
     row.backup = gm_core_backup_row(&job->backup, &parts->backup, &parts->backup_error);
     row.priority = job->priority;
     row.tenant = job->tenant ? job->tenant->name : (char *)protobuf_c_empty_string;

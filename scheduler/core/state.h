@@ -294,6 +294,7 @@ struct gm_cjob {
     bool removed;           /* its result is taken down, or is being */
     char *retry_of;         /* owned, and so is the next; "": none */
     char *retried_as;       /* the newest that makes this one again */
+    struct gm_keyed *keyed; /* owned by core->keyed; NULL: it came without a key. keyed.h */
     struct gm_ctask *tasks; /* owned */
     uint32_t task_count;
     struct gm_ctask *inspect, *plan, *split, *encode; /* borrowed; encode may be NULL */
@@ -497,6 +498,7 @@ struct gm_core {
     gm_time lease_time, stall_time, heartbeat_time, device_wait, preempt_time;
     struct gm_bodies *bodies; /* owned */
     struct gm_cjob *jobs;
+    struct gm_keyed *keyed; /* owned: of these */
     struct gm_cnode *nodes;
     struct gm_lease *leases;
     struct gm_timers lease_timers, node_timers;

@@ -157,6 +157,10 @@ struct gm_job_view {
 /* Of a job's request (common/traceparent.h); "": none, or no such job. Borrowed while it is known.
  */
 const char *gm_view_traceparent(const struct gm_core *core, const char *job_id);
+/* The job of that key, and the hash of its request; borrowed while it is known. NULL: there is
+ * none. */
+const char *gm_view_keyed(const struct gm_core *core, const uint8_t key[GM_CORE_HASH],
+                          uint8_t out_request[GM_CORE_HASH]);
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err) GM_MUST_CHECK;
 void gm_view_job_fini(struct gm_job_view *view);

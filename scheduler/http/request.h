@@ -31,6 +31,7 @@ struct gm_stream;      /* an event stream: sse.c */
 struct gm_file;        /* bytes of a file: file.c */
 struct gm_web_file;    /* of the page: web.h */
 struct gm_upload_call; /* a request of /v1/uploads: upload_call.h */
+struct gm_taking;      /* idempotency.h */
 
 struct gm_unstored {
     struct gm_unstored *next;
@@ -53,7 +54,8 @@ struct gm_request {
     size_t body_bytes; /* counted in the server's */
     bool too_large;
     bool crowded;     /* the bodies of the others leave it no room */
-    uint32_t retry_s; /* of 429 and 503: Retry-After */
+    uint32_t retry_s; /* of 429 and 503, and where: Retry-After */
+    bool comes_again; /* of other statuses, too */
     unsigned status;
     const char *content_type;
     const char *allow;      /* for 405 */
@@ -90,6 +92,7 @@ struct gm_http {
     size_t body_bytes;                 /* of theirs */
     uint64_t answers[GM_HTTP_CLASSES]; /* by the first digit of their status, from 1xx on */
     struct gm_unstored *unstored;      /* jobs of the core that are not on disk yet: submit.c */
+    struct gm_taking *taking;          /* idempotency.h */
     struct gm_stream *streams;
     size_t stream_count;
     struct gm_farm_stream *farm;         /* owned: sse_farm.c */
@@ -211,9 +214,14 @@ const char *gm_admit_challenge(enum gm_code code);
 
 /* submit.c, pipelines.c */
 void gm_handle_submit(struct gm_request *r);
-void gm_handle_retry(struct gm_request *r);
+/* Whether jobs are taken now; false: it is answered. */
+bool gm_submit_is_open(struct gm_request *r);
+/* Submits what the request has; or body and pipeline, which it takes, in their place. */
+void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline);
 /* The core has taken the job; a scheduler that starts anew may not know of it. */
 bool gm_submit_is_unstored(const struct gm_http *http, const char *job_id);
+/* handle_retry.c */
+void gm_handle_retry(struct gm_request *r);
 void gm_handle_pipelines(struct gm_request *r);
 void gm_handle_pipeline(struct gm_request *r);
 void gm_handle_pipeline_check(struct gm_request *r);

@@ -115,7 +115,8 @@ static enum MHD_Result queue_answer(struct gm_request *r)
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (r->status == MHD_HTTP_TOO_MANY_REQUESTS || r->status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+    if (r->status == MHD_HTTP_TOO_MANY_REQUESTS || r->status == MHD_HTTP_SERVICE_UNAVAILABLE ||
+        r->comes_again) {
         char seconds[16];
         (void)snprintf(seconds, sizeof seconds, "%" PRIu32, r->retry_s);
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);

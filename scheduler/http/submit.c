@@ -10,6 +10,7 @@
 #include "proto/envelope.h"
 #include "scheduler/access.h"
 #include "scheduler/hooks/target.h"
+#include "scheduler/http/idempotency.h"
 #include "scheduler/http/request.h"
 #include "scheduler/overload.h"
 #include "scheduler/pipeline/pipeline.h"
@@ -42,7 +43,11 @@ struct submit {
     int32_t priority;
     bool plan_only;
     bool replace;
-    bool again; /* body and pipeline are those of the request's job */
+    bool again;                         /* body and pipeline are those of the request's job */
+    char key[GM_IDEMPOTENCY_BYTES + 1]; /* "": the request came without */
+    struct gm_idempotency idempotency;  /* of that */
+    bool is_first;                      /* no other request had that key */
+    struct gm_taking taking;            /* of the server's list, once that is known */
     char job_id[GM_ID_SIZE];
     struct gm_unstored unstored; /* of the server's list from the step to the disk */
     int rc;
@@ -58,6 +63,7 @@ static int at(struct submit *s, int rc, const char *member)
 
 static void submit_destroy(struct submit *s)
 {
+    gm_taking_drop(&s->r->http->taking, &s->taking);
     json_decref(s->body);
     if (s->pipeline != NULL) {
         gm__pipeline__free_unpacked(s->pipeline, NULL);
@@ -360,7 +366,7 @@ static int read_upload(struct submit *s, const char *id, struct gm_err *err)
     return gm_upload_runs(u, &s->part_runs, &s->parts, &s->part_count, err);
 }
 
-static int prepare(struct submit *s, struct gm_err *err)
+static int read_body(struct submit *s, struct gm_err *err)
 {
     static const char *const known[] = {
         "pipeline", "source", "destination", "priority", "external_id", "plan_only", "tenant",
@@ -369,6 +375,22 @@ static int prepare(struct submit *s, struct gm_err *err)
     if (rc == 0) {
         rc = gm_json_check_keys(s->body, known, &s->at, err);
     }
+    return rc;
+}
+
+/* What is made of the request follows once it is known that it is the first one. */
+static int prepare_key(struct submit *s, struct gm_err *err)
+{
+    int rc = read_body(s, err);
+    rc = rc < 0 ? rc : at(s, read_tenant(s, err), "tenant");
+    return rc < 0
+               ? rc
+               : gm_idempotency_hash(s->tenant, s->key, s->r->path, s->body, &s->idempotency, err);
+}
+
+static int prepare(struct submit *s, struct gm_err *err)
+{
+    int rc = read_body(s, err);
     if (rc == 0) {
         rc = read_options(s, err);
     }
@@ -391,7 +413,7 @@ static void work(void *arg)
     struct submit *s = arg;
     const struct gm_stores_limit limit = {.until = gm_time_now() + STORES_TIME};
     gm_stores_limit(&limit);
-    s->rc = prepare(s, &s->err);
+    s->rc = s->key[0] != '\0' && !s->is_first ? prepare_key(s, &s->err) : prepare(s, &s->err);
     gm_stores_limit(NULL);
 }
 
@@ -444,6 +466,8 @@ static void on_stored(int rc, const struct gm_err *error, void *arg)
     submit_destroy(s);
 }
 
+static void done(void *arg);
+
 /* Counts once, as soon as it is known whose job it is. */
 static int take_turn(struct submit *s, const char *tenant, struct gm_err *err)
 {
@@ -458,12 +482,67 @@ static int take_turn(struct submit *s, const char *tenant, struct gm_err *err)
     return rc;
 }
 
+static void refuse(struct submit *s)
+{
+    if (!s->again) { /* else nothing of that was sent */
+        s->r->at = s->at;
+    }
+    gm_request_fail(s->r, &s->err);
+    submit_destroy(s);
+}
+
+static void show_known(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    if (gm_doc_job(gm_daemon_core(r->http->d), r->id, true, &doc, &err) < 0) {
+        gm_request_fail(r, &err);
+    } else {
+        gm_request_json(r, MHD_HTTP_OK, doc);
+    }
+}
+
+/* The job that its key stands for is the answer; without one, the request is taken from here on. */
+static void look_for_key(struct submit *s)
+{
+    struct gm_request *r = s->r;
+    const char *job = NULL;
+    s->rc = s->rc < 0 ? s->rc
+                      : gm_idempotency_find(r->http->taking, gm_daemon_core(r->http->d),
+                                            &s->idempotency, &job, &s->err);
+    if (s->rc == 0 && job != NULL) {
+        (void)snprintf(r->id, sizeof r->id, "%s", job);
+        submit_destroy(s);
+        gm_request_show_stored(r, show_known);
+        return;
+    }
+    if (s->rc == -GM_E_KEY_BUSY) {
+        r->comes_again = true;
+        r->retry_s = 1;
+    }
+    if (s->rc == 0) {
+        struct gm_err err = {0};
+        s->is_first = true;
+        gm_taking_add(&r->http->taking, &s->taking, &s->idempotency);
+        int rc = gm_daemon_work(r->http->d, work, done, s, &err);
+        if (rc == 0) {
+            return; /* s is the work's from here on */
+        }
+        s->err = err;
+    }
+    refuse(s);
+}
+
 static void done(void *arg)
 {
     struct submit *s = arg;
     const char *upload = NULL;
     if (s->rc == 0) {
         s->rc = take_turn(s, s->tenant, &s->err);
+    }
+    if (s->key[0] != '\0' && !s->is_first) {
+        look_for_key(s);
+        return;
     }
     if (s->rc == 0 && gm_parts_is_url(s->source.url, &upload)) {
         bool first = s->source.name == NULL;
@@ -500,6 +579,8 @@ static void done(void *arg)
                                 .external_id = s->external_id,
                                 .traceparent = s->traceparent,
                                 .retry_of = s->again ? s->r->id : NULL,
+                                .key = s->is_first ? s->idempotency.key : NULL,
+                                .request = s->idempotency.request,
                                 .webhook = s->webhook,
                                 .plan_only = s->plan_only,
                                 .keeps_title = !s->replace,
@@ -516,15 +597,10 @@ static void done(void *arg)
             s->r->retry_s = gm_daemon_job_wait_s(s->r->http->d);
         }
     }
-    if (!s->again) { /* else nothing of that was sent */
-        s->r->at = s->at;
-    }
-    gm_request_fail(s->r, &s->err);
-    submit_destroy(s);
+    refuse(s);
 }
 
-/* Whether jobs are taken now; false: it is answered. */
-static bool is_open(struct gm_request *r)
+bool gm_submit_is_open(struct gm_request *r)
 {
     struct gm_err err = {0};
     if (r->http->stopping) {
@@ -549,8 +625,7 @@ static bool is_open(struct gm_request *r)
     return true;
 }
 
-/* Takes body and pipeline, NULL where the request has them. */
-static void start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
+void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
 {
     struct gm_err err = {0};
     struct submit *s = calloc(1, sizeof *s);
@@ -571,7 +646,8 @@ static void start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
                                MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
                                                            "traceparent"),
                                s->traceparent);
-    int rc = r->caller.tenant[0] != '\0' ? take_turn(s, r->caller.tenant, &err) : 0;
+    int rc = gm_idempotency_read(r->connection, s->key, &err);
+    rc = rc == 0 && r->caller.tenant[0] != '\0' ? take_turn(s, r->caller.tenant, &err) : rc;
     rc = rc < 0 ? rc : gm_daemon_work(r->http->d, work, done, s, &err);
     if (rc < 0) {
         gm_request_fail(r, &err);
@@ -581,71 +657,7 @@ static void start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
 
 void gm_handle_submit(struct gm_request *r)
 {
-    if (is_open(r)) {
-        start(r, NULL, NULL);
-    }
-}
-
-/* ---- again */
-
-static int read_job(const struct gm_core *core, const char *job_id, json_t **out_body,
-                    Gm__Pipeline **out_pipeline, struct gm_err *err)
-{
-    struct gm_job_view v;
-    int rc = gm_view_job(core, job_id, &v, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (v.state != GM_JOB_FAILED && v.state != GM_JOB_CANCELLED) {
-        rc = gm_err_set(err, GM_E_CONFLICT, 0,
-                        "job %s is %s: what failed or was cancelled is made again", v.id,
-                        gm_job_state_name(v.state));
-        gm_view_job_fini(&v);
-        return rc;
-    }
-    const char *backup = gm_view_backup_url(core, job_id);
-    json_t *body = json_pack("{s:s, s:i, s:s, s:s, s:b, s:b}", "source", v.source_url, "priority",
-                             (int)v.priority, "tenant", v.tenant, "external_id", v.external_id,
-                             "plan_only", (int)v.plan_only, "replace", (int)!v.keeps_title);
-    if (body != NULL && v.destination_url[0] != '\0') {
-        rc = json_object_set_new(body, "destination", json_string(v.destination_url));
-    }
-    if (body != NULL && rc == 0 && backup != NULL && backup[0] != '\0') {
-        rc = json_object_set_new(body, "backup", json_string(backup));
-    }
-    if (body != NULL && rc == 0 && v.webhook[0] != '\0') {
-        rc = json_object_set_new(body, "webhook", json_string(v.webhook));
-    }
-    *out_pipeline = (Gm__Pipeline *)gm_message_dup(&v.pipeline->base);
-    gm_view_job_fini(&v);
-    if (body == NULL || rc != 0 || *out_pipeline == NULL) {
-        json_decref(body);
-        if (*out_pipeline != NULL) {
-            gm__pipeline__free_unpacked(*out_pipeline, NULL);
-        }
-        return gm_err_nomem(err);
-    }
-    *out_body = body;
-    return 0;
-}
-
-static void show_again(struct gm_request *r)
-{
-    struct gm_err err = {0};
-    json_t *body = NULL;
-    Gm__Pipeline *pipeline = NULL;
-    int rc = gm_request_no_members(r, &err);
-    rc = rc < 0 ? rc : read_job(gm_daemon_core(r->http->d), r->id, &body, &pipeline, &err);
-    if (rc < 0) {
-        gm_request_fail(r, &err);
-    } else {
-        start(r, body, pipeline);
-    }
-}
-
-void gm_handle_retry(struct gm_request *r)
-{
-    if (is_open(r)) {
-        gm_request_show_stored(r, show_again);
+    if (gm_submit_is_open(r)) {
+        gm_submit_start(r, NULL, NULL);
     }
 }

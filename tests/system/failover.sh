@@ -78,18 +78,23 @@ first_assigned() {
 }
 runs_chunks() { gopmill job show "$1" --json | jq -e '.tasks[] | select(.type == "encode" and .done >= 1)' >/dev/null; }
 
+post_keyed() { # scheduler round: the id of a job that only plans
+  curl -sf --unix-socket "$at/$1.http" -H "Idempotency-Key: \"round $2\"" -d "{\"pipeline\": \"vod-h264\", \"source\": \"file://$work/clip.mp4\", \"plan_only\": true}" http://x/v1/jobs | jq -er .id
+}
 # ---- kill -9 of the one that leads, in the middle of a job
 leader=a other=b
 for round in 1 2 3; do
   id=$(submit "kill$round") || fail "submit in round $round"
   until_true "chunks of round $round are done" runs_chunks "$id"
   before=$(term)
+  keyed=$(post_keyed "$leader" "$round") || fail "no job of a key in round $round"
   after=$(submit "after$round") || fail "submit before the kill of round $round" # of which next to nothing is given out before
   began=$(date +%s%3N)
   kill -KILL "$(cat "$at/$leader")"
   until_true "the other leads (round $round)" leads "$other"
   ready=$(($(date +%s%3N) - began))
   check "the term was raised (round $round)" [ "$(term)" -gt "$before" ]
+  check "the key makes no second job (round $round)" [ "$(post_keyed "$other" "$round")" = "$keyed" ]
   until_true "it gives out work (round $round)" first_assigned "$other"
   took=$((assigned - began))
   echo "round $round: from kill to ready $ready ms, to the first assignment $took ms"

@@ -184,7 +184,9 @@ class Story:
                 failures.append(str(e))
                 print("FAILED:", e, flush=True)
 
-        new = api.call("submitJob", 201, who="news", body=self.job("out", external_id="mine", priority=70, backup=self.place("copy")))
+        body, once = self.job("out", external_id="mine", priority=70, backup=self.place("copy")), {"Idempotency-Key": "mine"}
+        new = api.call("submitJob", 201, who="news", headers=once, body=body)
+        expect("one job a key", api.call("submitJob", 200, who="news", headers=once, body=body)["id"] == new["id"])
         api.there["job"] = new["id"]
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
@@ -254,7 +256,11 @@ class Story:
         api.call("explainJob", 200, job=job)
         api.call("cancelJob", 202, job=job)
         wait_for("it is cancelled", lambda: api.call("showJob", 200, job=job)["state"] == "cancelled")
-        again = api.call("retryJob", 201, job=job)
+        once = {"Idempotency-Key": '"of the retry"'}
+        again = api.call("retryJob", 201, headers=once, job=job)
+        expect("one retry a key", api.call("retryJob", 200, headers=once, job=job)["id"] == again["id"])
+        api.call("submitJob", 422, "api.key_reused", headers=once, body=self.job("x", tenant="news"))
+        api.call("retryJob", 422, "api.key_reused", headers={"Idempotency-Key": "mine"}, job=job)
         expect("it says of which", again["retry_of"] == job)
         api.call("showReport", 200, job=again["id"])
         expect("nobody else's", api.call("cancelJob", 404, who="sport", job=again["id"])["detail"] == "no job is called " + again["id"])

@@ -81,8 +81,16 @@ asker=$!
 is_restarting() { [ "$(state_of n2)" = restarting ]; }
 until_true "the node is restarting" is_restarting
 kill -KILL $asker
+keyed() { # the status, and the id of a job that only plans
+  curl -s -w '%{http_code} ' -o "$work/keyed.json" --unix-socket "$at/http" -H 'Idempotency-Key: over-a-kill' \
+    -d "{\"pipeline\": \"vod-h264\", \"source\": \"file://$clip\", \"plan_only\": true}" http://x/v1/jobs
+  jq -er .id "$work/keyed.json"
+}
+first=$(keyed)
 kill -KILL "$(pid scheduler)" && wait "$(pid scheduler)" 2>/dev/null
 scheduler
+second=$(keyed)
+check "a key makes one job over the kill: $first, $second" test "$first|200" = "201 ${second#* }|${second% *}"
 ends "command and scheduler killed"
 comes_back() { [ "$(state_of n2)" = connected ] && [ "$(wc -l <"$at/n2.status")" = 2 ]; }
 until_true "the node has started anew, and takes tasks" comes_back
