@@ -174,7 +174,7 @@ static void put_operand(const struct emit *e, const struct gm_command_row *row, 
         out->what = GM_COMPLETE_FILE;
     } else if (strcmp(operand, "SHELL") == 0 && at == 0) {
         emit_all(e, "bash|zsh|fish");
-    } else if (row->command == GM_CMD_PIPELINE_SHOW) {
+    } else if (row->command == GM_CMD_PIPELINE_SHOW || row->command == GM_CMD_PIPELINE_DELETE) {
         out->what = GM_COMPLETE_PIPELINE;
     }
 }

@@ -27,7 +27,7 @@ static const char OVERVIEW[] =
     "  gopmill watch JOB                   follow it\n"
     "  gopmill job list|show|cancel|explain|retry|priority|tasks|attempts|logs|report|trace\n"
     "  gopmill node list|show|drain|resume|restart|quarantine\n"
-    "  gopmill pipeline list|show|check\n"
+    "  gopmill pipeline list|show|check|store|delete\n"
     "  gopmill asset list|show|delete      titles that were published\n"
     "  gopmill uploads list|show|delete    files that are on their way into the farm\n"
     "  gopmill events list|redeliver|follow   what webhooks did not take; what happens\n"
@@ -136,6 +136,8 @@ static const char NODE[] =
 static const char PIPELINE[] = "gopmill pipeline list         pipelines by name\n"
                                "gopmill pipeline show NAME    one as YAML\n"
                                "gopmill pipeline check FILE   what is wrong with a file\n"
+                               "gopmill pipeline store FILE   give it to the farm, for all\n"
+                               "gopmill pipeline delete NAME  take one back that was stored\n"
                                "\nEach takes --help.\n";
 
 static const char STORAGE[] =
@@ -344,6 +346,18 @@ static const char PIPELINE_CHECK[] =
     "gopmill pipeline check FILE [options]\n"
     "Checks a pipeline file; says file, line and what is wrong.\n\n" SCHEDULER_HELP COMMON_HELP;
 
+static const char PIPELINE_STORE[] =
+    "gopmill pipeline store FILE [options]\n"
+    "Stores a pipeline, with the images that it names, in the farm, under the `name` in it; one "
+    "that\n"
+    "was stored under that name before is replaced, for jobs that come then. All tenants find it.\n"
+    "A token needs the role operate.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char PIPELINE_DELETE[] =
+    "gopmill pipeline delete NAME [options]\n"
+    "Deletes a pipeline that was stored; jobs that were submitted with it go on.\n"
+    "A token needs the role operate.\n\n" SCHEDULER_HELP COMMON_HELP;
+
 #define KEYS_HELP "  --keys DIR        folder of the keys (default /etc/gopmill/keys)\n" COMMON_HELP
 
 static const char KEYS[] =
@@ -490,6 +504,8 @@ static const char *const TEXTS[] = {
     [GM_CMD_PIPELINE_LIST] = PIPELINE_LIST,
     [GM_CMD_PIPELINE_SHOW] = PIPELINE_SHOW,
     [GM_CMD_PIPELINE_CHECK] = PIPELINE_CHECK,
+    [GM_CMD_PIPELINE_STORE] = PIPELINE_STORE,
+    [GM_CMD_PIPELINE_DELETE] = PIPELINE_DELETE,
     [GM_CMD_STORAGE] = STORAGE,
     [GM_CMD_STORAGE_SWEEP] = STORAGE_SWEEP,
     [GM_CMD_KEYS] = KEYS,

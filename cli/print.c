@@ -334,8 +334,9 @@ void gm_print_pipelines(FILE *file, const json_t *answer)
     {
         gm_print_text(file, gm_job_text(pipeline, "name"), 20);
         fputc(' ', file);
+        bool stored = json_is_true(json_object_get(pipeline, "stored"));
         gm_print_text(file, gm_job_text(pipeline, "description"), 0);
-        fputc('\n', file);
+        fputs(stored ? " (stored)\n" : "\n", file);
     }
 }
 

@@ -10,6 +10,8 @@
 #include "cli/url.h"
 #include "common/yaml.h"
 
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyz0123456789-"
+
 /* The commands that need nothing but their operand. */
 struct plain {
     enum gm_command command;
@@ -33,6 +35,12 @@ static void print_document(FILE *file, const json_t *answer)
 static void print_cancelled(FILE *file, const json_t *answer)
 {
     fprintf(file, "%s %s\n", gm_job_text(answer, "id"), gm_job_text(answer, "state"));
+}
+
+static void print_stored(FILE *file, const json_t *answer)
+{
+    fprintf(file, "%s is %s\n", gm_job_text(answer, "name"),
+            json_is_true(json_object_get(answer, "stored")) ? "stored" : "deleted");
 }
 
 static void print_drained(FILE *file, const json_t *answer)
@@ -85,6 +93,7 @@ static const struct plain PLAIN[] = {
     {GM_CMD_NODE_DRAIN, "POST", "/v1/nodes/", ":drain", print_drained, GM_PAGING_NONE, NULL},
     {GM_CMD_PIPELINE_LIST, "GET", "/v1/pipelines", NULL, gm_print_pipelines, GM_PAGING_NONE, NULL},
     {GM_CMD_PIPELINE_SHOW, "GET", "/v1/pipelines/", "", print_yaml, GM_PAGING_NONE, NULL},
+    {GM_CMD_PIPELINE_DELETE, "DELETE", "/v1/pipelines/", "", print_stored, GM_PAGING_NONE, NULL},
     {GM_CMD_ASSET_SHOW, "GET", "/v1/assets/", "", gm_print_asset, GM_PAGING_NONE, NULL},
     {GM_CMD_ASSET_DELETE, "DELETE", "/v1/assets/", "", print_removed, GM_PAGING_NONE, NULL},
     {GM_CMD_UPLOADS_LIST, "GET", "/v1/uploads", NULL, gm_print_uploads, GM_PAGING_NONE, NULL},
@@ -216,6 +225,32 @@ static int make_redeliver(const struct gm_args *args, struct gm_query *q, struct
     return q->body != NULL ? 0 : gm_err_set(err, GM_E_INVAL, 0, "`%.100s` is not UTF-8", what);
 }
 
+/* Under the name in it, which the scheduler checks. */
+static int make_store(const struct gm_args *args, struct gm_query *q, struct gm_err *err)
+{
+    struct gm_yaml *root = NULL;
+    const char *name = "";
+    q->method = "PUT";
+    q->print = print_stored;
+    int rc = gm_pipeline_load(args->operand, &q->body, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const char *yaml = gm_job_text(q->body, "yaml");
+    rc = gm_yaml_parse(args->operand, yaml, strlen(yaml), &root, err);
+    if (rc == 0) {
+        const struct gm_yaml *node = root->kind == GM_YAML_MAP ? gm_yaml_find(root, "name") : NULL;
+        rc = node == NULL ? gm_yaml_fail(root, err, "the pipeline has no `name`")
+                          : gm_yaml_string(node, &name, err);
+        if (rc == 0 && (name[0] == '\0' || name[strspn(name, NAME_BYTES)] != '\0')) {
+            rc = gm_yaml_fail(node, err, "a name is 1 to 64 of a-z, 0-9 and `-`");
+        }
+    }
+    rc = rc < 0 ? rc : set_path(q, "/v1/pipelines/", name, "", err);
+    gm_yaml_destroy(&root);
+    return rc;
+}
+
 int gm_query_make(const struct gm_args *args, struct gm_query *q, struct gm_err *err)
 {
     for (size_t i = 0; i < sizeof(PLAIN) / sizeof(PLAIN[0]); i++) {
@@ -240,6 +275,8 @@ int gm_query_make(const struct gm_args *args, struct gm_query *q, struct gm_err 
     }
     q->method = "POST";
     switch (args->command) {
+    case GM_CMD_PIPELINE_STORE:
+        return make_store(args, q, err);
     case GM_CMD_EVENTS_REDELIVER:
         return make_redeliver(args, q, err);
     case GM_CMD_JOB_PRIORITY:

@@ -103,6 +103,8 @@ const struct gm_command_row GM_COMMANDS[] = {
     {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, NULL, GM_OPT_COMMON, 0},
     {GM_CMD_PIPELINE_SHOW, "pipeline", "show", "NAME", NULL, GM_OPT_COMMON, 0},
     {GM_CMD_PIPELINE_CHECK, "pipeline", "check", "FILE", NULL, GM_OPT_COMMON, 0},
+    {GM_CMD_PIPELINE_STORE, "pipeline", "store", "FILE", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
+    {GM_CMD_PIPELINE_DELETE, "pipeline", "delete", "NAME", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_ASSET_LIST, "asset", "list", NULL, NULL, GM_OPT_COMMON | GM_OPT_LIMIT | GM_OPT_QUERY,
      GM_NEEDS_FARM},
     {GM_CMD_ASSET_SHOW, "asset", "show", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},

@@ -17,6 +17,7 @@
 #include "scheduler/daemon_parts.h"
 #include "scheduler/peers.h"
 #include "scheduler/remote_urls.h"
+#include "scheduler/stored_pipelines.h"
 #include "storage/s3/url.h"
 
 #define TICK_MS 50
@@ -375,6 +376,10 @@ static int load_row(const struct gm_key *key, const void *data, size_t size, voi
         gm_takedown_load(d, data, size);
         return gm_assets_load(&d->assets, key, data, size, err);
     }
+    if (gm_stored_pipelines_is(key)) {
+        gm_stored_pipelines_load(d->pipelines, key, data, size);
+        return 0;
+    }
     int rc = 0;
     return gm_hooks_load(d->hooks, key, data, size, &rc, err)
                ? rc
@@ -429,6 +434,9 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
     rc = gm_core_create(&params, &d->core, err);
     if (rc == 0) {
         rc = gm_hooks_create(d, &d->hooks, err);
+    }
+    if (rc == 0) {
+        rc = gm_stored_pipelines_create(&d->pipelines, err);
     }
     if (rc == 0) {
         rc = gm_state_load(d->state, load_row, d, err);
@@ -642,6 +650,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_upload_desk_destroy(&d->uploads);
     gm_urls_fini(d);
     gm_remote_urls_fini(d);
+    gm_stored_pipelines_destroy(&d->pipelines);
     gm_core_destroy(&d->core);
     gm_shelf_close(&d->shelf);
     gm_state_close(&d->state);
@@ -739,6 +748,11 @@ int gm_daemon_give_up_takedown(struct gm_daemon *d, const char *job_id, gm_daemo
                                void *arg, struct gm_err *err)
 {
     return gm_takedown_give_up(d, job_id, fn, arg, err);
+}
+
+struct gm_stored_pipelines *gm_daemon_pipelines(const struct gm_daemon *d)
+{
+    return d->pipelines;
 }
 
 struct gm_hooks *gm_daemon_hooks(struct gm_daemon *d)

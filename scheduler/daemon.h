@@ -16,6 +16,7 @@ struct gm_daemon; /* opaque */
 struct gm_upload_desk;
 struct gm_door;
 struct gm_hooks;
+struct gm_stored_pipelines;
 
 /* Opens everything and recovers the state: when it returns 0 the sockets are bound. settings:
  * borrowed for the daemon's life. Errors: CONFLICT (state folder in use), CONFIG, SYS, NOMEM, PROTO
@@ -95,6 +96,8 @@ int gm_daemon_give_up_takedown(struct gm_daemon *d, const char *job_id, gm_daemo
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
 /* Its uploads (scheduler/uploads_desk.h); NULL: none are taken. */
 struct gm_upload_desk *gm_daemon_uploads(const struct gm_daemon *d);
+/* Pipelines that were stored (scheduler/stored_pipelines.h). Thread: any. */
+struct gm_stored_pipelines *gm_daemon_pipelines(const struct gm_daemon *d);
 /* Its outbox (scheduler/hooks/hooks.h). */
 struct gm_hooks *gm_daemon_hooks(struct gm_daemon *d);
 /* A source that can't be granted is refused at the door: tries a grant. Thread: any. */

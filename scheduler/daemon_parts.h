@@ -83,9 +83,10 @@ struct gm_daemon {
     struct gm_stores *stores;       /* owned */
     struct gm_probe *probes;        /* stores that are being tried: remote_urls.c */
     size_t probe_count;
-    struct gm_untried *untried;     /* owned; stores that could not be tried */
-    struct gm_upload_desk *uploads; /* owned; NULL: none are taken */
-    struct gm_hooks *hooks;         /* owned */
+    struct gm_untried *untried;            /* owned; stores that could not be tried */
+    struct gm_upload_desk *uploads;        /* owned; NULL: none are taken */
+    struct gm_hooks *hooks;                /* owned */
+    struct gm_stored_pipelines *pipelines; /* owned */
     uint64_t term;
 
     void *zctx; /* owned */

@@ -88,7 +88,7 @@ void gm_handle_web(struct gm_request *r)
         gm_request_fail(r, &err);
     } else if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0) {
         GM_IGNORE(gm_err_set(&err, GM_E_INVAL, 0, "that path takes GET"), "answered");
-        r->allow = "GET, HEAD";
+        (void)snprintf(r->allow, sizeof r->allow, "GET, HEAD");
         gm_request_fail_status(r, MHD_HTTP_METHOD_NOT_ALLOWED, &err);
     } else if (is_catalogue) {
         answer_catalogue(r);

@@ -6,6 +6,7 @@
 #include "scheduler/http/request.h"
 #include "scheduler/metas.h"
 #include "scheduler/pipeline/pipeline.h"
+#include "scheduler/stored_pipelines.h"
 
 #define SHOWN_NAME_BYTES 128
 
@@ -180,8 +181,21 @@ static char *const *folders(const struct reading *j)
     return gm_daemon_settings(j->r->http->d)->pipelines;
 }
 
+static struct gm_stored_pipelines *stored(const struct reading *j)
+{
+    return gm_daemon_pipelines(j->r->http->d);
+}
+
+json_t *gm_doc_pipeline(const Gm__Pipeline *p, const char *yaml, bool is_stored)
+{
+    return json_pack("{s:s, s:o, s:o, s:b}", "name", p->name, "description",
+                     gm_json_string(p->description), "yaml", gm_json_string(yaml), "stored",
+                     (int)is_stored);
+}
+
 struct listing {
     const struct reading *j;
+    bool stored; /* those that follow are */
     json_t *list;
 };
 
@@ -192,12 +206,12 @@ static int list_one(const char *name, void *arg)
     struct gm_err err = {0};
     Gm__Pipeline *p = NULL;
     json_t *entry = NULL;
-    if (gm_pipeline_find(folders(l->j), name, &p, NULL, &err) < 0) {
-        entry = json_pack("{s:s, s:s, s:o}", "name", name, "description", "", "error",
-                          gm_json_error((int)err.code, err.text));
+    if (gm_stored_pipelines_find(stored(l->j), folders(l->j), name, &p, NULL, NULL, &err) < 0) {
+        entry = json_pack("{s:s, s:s, s:b, s:o}", "name", name, "description", "", "stored",
+                          (int)l->stored, "error", gm_json_error((int)err.code, err.text));
     } else {
-        entry =
-            json_pack("{s:s, s:o}", "name", name, "description", gm_json_string(p->description));
+        entry = json_pack("{s:s, s:o, s:b}", "name", name, "description",
+                          gm_json_string(p->description), "stored", (int)l->stored);
         gm__pipeline__free_unpacked(p, NULL);
     }
     return json_array_append_new(l->list, entry) == 0 ? 0 : -GM_E_NOMEM;
@@ -207,6 +221,10 @@ static int read_list(struct reading *j, struct gm_err *err)
 {
     struct listing l = {.j = j, .list = json_array()};
     int rc = l.list == NULL ? gm_err_nomem(err) : gm_pipeline_list(folders(j), list_one, &l, err);
+    if (rc == 0) {
+        l.stored = true;
+        rc = gm_stored_pipelines_list(stored(j), folders(j), list_one, &l, err);
+    }
     if (rc < 0) {
         json_decref(l.list);
         return rc == -GM_E_NOMEM ? gm_err_nomem(err) : rc;
@@ -219,12 +237,12 @@ static int read_one(struct reading *j, struct gm_err *err)
 {
     Gm__Pipeline *p = NULL;
     char *yaml = NULL;
-    int rc = gm_pipeline_find(folders(j), j->r->id, &p, &yaml, err);
+    bool is_stored = false;
+    int rc = gm_stored_pipelines_find(stored(j), folders(j), j->r->id, &p, &yaml, &is_stored, err);
     if (rc < 0) {
         return rc;
     }
-    j->answer = json_pack("{s:s, s:o, s:o}", "name", p->name, "description",
-                          gm_json_string(p->description), "yaml", gm_json_string(yaml));
+    j->answer = gm_doc_pipeline(p, yaml, is_stored);
     gm__pipeline__free_unpacked(p, NULL);
     free(yaml);
     return j->answer != NULL ? 0 : gm_err_nomem(err);

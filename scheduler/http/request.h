@@ -58,7 +58,7 @@ struct gm_request {
     bool comes_again; /* of other statuses, too */
     unsigned status;
     const char *content_type;
-    const char *allow;      /* for 405 */
+    char allow[32];         /* for 405; "": not said */
     char content_range[32]; /* for 416; "": none */
     const char *challenge;  /* for 401 and 403: WWW-Authenticate */
     struct gm_buf answer;
@@ -214,7 +214,7 @@ const char *gm_admit_challenge(enum gm_code code);
 
 /* submit.c, pipelines.c */
 void gm_handle_submit(struct gm_request *r);
-/* Whether jobs are taken now; false: it is answered. */
+/* Whether jobs are taken now, and what else takes room in the store; false: it is answered. */
 bool gm_submit_is_open(struct gm_request *r);
 /* Submits what the request has; or body and pipeline, which it takes, in their place. */
 void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline);
@@ -225,6 +225,11 @@ void gm_handle_retry(struct gm_request *r);
 void gm_handle_pipelines(struct gm_request *r);
 void gm_handle_pipeline(struct gm_request *r);
 void gm_handle_pipeline_check(struct gm_request *r);
+/* The document of GET /v1/pipelines/NAME; owned, NULL without memory. */
+json_t *gm_doc_pipeline(const Gm__Pipeline *p, const char *yaml, bool is_stored);
+/* handle_pipelines.c: those that the API stores */
+void gm_handle_pipeline_put(struct gm_request *r);
+void gm_handle_pipeline_delete(struct gm_request *r);
 
 /* uploads.c, upload_*.c */
 void gm_handle_uploads(struct gm_request *r);

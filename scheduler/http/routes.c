@@ -366,6 +366,8 @@ static const struct route ROUTES[] = {
     {"POST", "/v1/uploads/", ":complete", SUBMIT, gm_handle_upload_complete},
     {"GET", "/v1/pipelines", NULL, SUBMIT, gm_handle_pipelines},
     {"GET", "/v1/pipelines/", "", SUBMIT, gm_handle_pipeline},
+    {"PUT", "/v1/pipelines/", "", OPERATE, gm_handle_pipeline_put},
+    {"DELETE", "/v1/pipelines/", "", OPERATE, gm_handle_pipeline_delete},
     {"POST", "/v1/storage:sweep", NULL, OPERATE, gm_handle_sweep},
     {"POST", "/v1/pipelines:check", NULL, SUBMIT, gm_handle_pipeline_check},
 };
@@ -484,6 +486,8 @@ static void (*const BARE[])(struct gm_request *) = {gm_handle_submit,
                                                     gm_handle_upload_complete,
                                                     gm_handle_pipelines,
                                                     gm_handle_pipeline,
+                                                    gm_handle_pipeline_put,
+                                                    gm_handle_pipeline_delete,
                                                     gm_handle_sweep,
                                                     gm_handle_pipeline_check};
 
@@ -505,7 +509,6 @@ static bool takes_query(const struct route *route, struct gm_request *r)
 void gm_route(struct gm_request *r)
 {
     const char *method = method_of(r->method);
-    const char *other = NULL;
     enum gm_code missing = GM_E_NO_ROUTE;
     for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
         missing = is_of(&ROUTES[i], r) ? GM_E_NOTFOUND : missing;
@@ -513,21 +516,21 @@ void gm_route(struct gm_request *r)
             continue;
         }
         if (strcmp(ROUTES[i].method, method) == 0) {
+            r->allow[0] = '\0';
             if (may_see_job(&ROUTES[i], r) && takes_query(&ROUTES[i], r)) {
                 ROUTES[i].handle(r);
             }
             return;
         }
-        other = other == NULL                             ? ROUTES[i].method
-                : strcmp(ROUTES[i].method, "DELETE") == 0 ? "GET, DELETE"
-                                                          : "GET, POST";
+        size_t n = strlen(r->allow);
+        (void)snprintf(r->allow + n, sizeof r->allow - n, "%s%s", n > 0 ? ", " : "",
+                       ROUTES[i].method);
     }
-    if (other == NULL) {
+    if (r->allow[0] == '\0') {
         not_found(r, missing);
         return;
     }
     struct gm_err err;
-    GM_IGNORE(gm_err_set(&err, GM_E_INVAL, 0, "that path takes %s", other), "answered");
-    r->allow = other;
+    GM_IGNORE(gm_err_set(&err, GM_E_INVAL, 0, "that path takes %s", r->allow), "answered");
     gm_request_fail_status(r, MHD_HTTP_METHOD_NOT_ALLOWED, &err);
 }

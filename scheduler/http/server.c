@@ -121,7 +121,7 @@ static enum MHD_Result queue_answer(struct gm_request *r)
         (void)snprintf(seconds, sizeof seconds, "%" PRIu32, r->retry_s);
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
-    if (r->allow != NULL) {
+    if (r->allow[0] != '\0') {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
     }
     if (r->content_range[0] != '\0') {

@@ -13,8 +13,8 @@
 #include "scheduler/http/idempotency.h"
 #include "scheduler/http/request.h"
 #include "scheduler/overload.h"
-#include "scheduler/pipeline/pipeline.h"
 #include "scheduler/report.h"
+#include "scheduler/stored_pipelines.h"
 #include "scheduler/title.h"
 #include "scheduler/uploads_desk.h"
 
@@ -80,8 +80,9 @@ static int read_pipeline(struct submit *s, struct gm_err *err)
 {
     const json_t *p = json_object_get(s->body, "pipeline");
     if (json_is_string(p)) {
-        return gm_pipeline_find(gm_daemon_settings(s->r->http->d)->pipelines, json_string_value(p),
-                                &s->pipeline, NULL, err);
+        return gm_stored_pipelines_find(gm_daemon_pipelines(s->r->http->d),
+                                        gm_daemon_settings(s->r->http->d)->pipelines,
+                                        json_string_value(p), &s->pipeline, NULL, NULL, err);
     }
     if (json_is_object(p)) {
         return gm_inline_pipeline(p, &s->pipeline, &s->at, err);

@@ -275,6 +275,17 @@ int gm_pipeline_list(char *const *folders, int (*fn)(const char *name, void *arg
     return rc;
 }
 
+bool gm_pipeline_has_file(char *const *folders, const char *name)
+{
+    bool has = false;
+    for (char *const *f = folders; !has && f != NULL && *f != NULL; f++) {
+        char path[PATH_BYTES];
+        has = gm_fs_path(path, sizeof path, NULL, "%s/%s" SUFFIX, *f, name) == 0 &&
+              access(path, F_OK) == 0;
+    }
+    return has;
+}
+
 int gm_pipeline_find(char *const *folders, const char *name, Gm__Pipeline **out, char **out_yaml,
                      struct gm_err *err)
 {

@@ -74,6 +74,8 @@ bool gm_pipeline_is_name(const char *s); /* [a-z0-9-]{1,64} */
  * and those of gm_pipeline_load. */
 int gm_pipeline_find(char *const *folders, const char *name, Gm__Pipeline **out, char **out_yaml,
                      struct gm_err *err) GM_MUST_CHECK;
+/* Whether there is such a file, whatever is in it. */
+bool gm_pipeline_has_file(char *const *folders, const char *name);
 /* Calls fn for the name of each file there, sorted, each name once; a non-zero answer stops. */
 int gm_pipeline_list(char *const *folders, int (*fn)(const char *name, void *arg), void *arg,
                      struct gm_err *err) GM_MUST_CHECK;

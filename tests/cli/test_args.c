@@ -68,6 +68,8 @@ static void each_command_is_found(void **state)
         {"pipeline list", GM_CMD_PIPELINE_LIST, NULL},
         {"pipeline show vod-h264", GM_CMD_PIPELINE_SHOW, "vod-h264"},
         {"pipeline check p.yaml", GM_CMD_PIPELINE_CHECK, "p.yaml"},
+        {"pipeline store p.yaml --scheduler http://h:1", GM_CMD_PIPELINE_STORE, "p.yaml"},
+        {"pipeline delete p --scheduler http://h:1", GM_CMD_PIPELINE_DELETE, "p"},
         {"keys make n1 --role node", GM_CMD_KEYS_MAKE, "n1"},
         {"keys list --keys d", GM_CMD_KEYS_LIST, NULL},
         {"keys rotate n1 --hours 0", GM_CMD_KEYS_ROTATE, "n1"},

@@ -54,6 +54,7 @@ static void words_go_by_the_tables(void **state)
         {"node restart a ", "", GM_COMPLETE_NODE},
         {"uploads delete 0", "", GM_COMPLETE_UPLOAD},
         {"pipeline show v", "", GM_COMPLETE_PIPELINE},
+        {"pipeline delete v", "", GM_COMPLETE_PIPELINE},
         {"pipeline check ", "", GM_COMPLETE_FILE},
         {"transcode ", "", GM_COMPLETE_FILE},
         {"transcode in --out ", "", GM_COMPLETE_FOLDER},

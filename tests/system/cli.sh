@@ -33,6 +33,16 @@ check "nor cancelled" status 2 gopmill job cancel "$id"
 check "uploads say that there are none here" status 1 gopmill uploads list
 check "it says what to set" said uploads.not_configured
 
+sed 's/^name: small/name: ours/' "$work/small.yaml" >"$work/ours.yaml"
+check "pipeline store" finds '^ours is stored$' pipeline store "$work/ours.yaml"
+check "it is in the list" finds '^ours .*(stored)$' pipeline list
+check "and shown" sh -c "'$bin/gopmill' pipeline show ours | cmp -s - '$work/ours.yaml'"
+check "one of a folder stays" status 2 gopmill pipeline store "$top/config/pipelines/vod-h264.yaml"
+stored=$(gopmill submit "$work/clip.mp4" --out "$work/stored" --pipeline ours) || fail "submit with a stored pipeline"
+check "a job by its name is done" gopmill watch "$stored" --quiet >"$work/out"
+check "pipeline delete" finds '^ours is deleted$' pipeline delete ours
+check "it is deleted" status 2 gopmill pipeline delete ours
+
 gopmill node drain n1 >/dev/null
 id2=$(gopmill submit "$work/clip.mp4" --out "$work/p" --pipeline "$work/small.yaml") || fail "submit"
 check "job priority" finds 'priority 80, class high' job priority "$id2" 80

@@ -81,6 +81,10 @@ runs_chunks() { gopmill job show "$1" --json | jq -e '.tasks[] | select(.type ==
 post_keyed() { # scheduler round: the id of a job that only plans
   curl -sf --unix-socket "$at/$1.http" -H "Idempotency-Key: \"round $2\"" -d "{\"pipeline\": \"vod-h264\", \"source\": \"file://$work/clip.mp4\", \"plan_only\": true}" http://x/v1/jobs | jq -er .id
 }
+put_pipeline() { # scheduler
+  sed 's/^name: small/name: stored/' "$work/small.yaml" | curl -sf --unix-socket "$at/$1.http" -X PUT -H 'Content-Type: application/yaml' --data-binary @- -o /dev/null http://x/v1/pipelines/stored
+}
+check "a pipeline is stored" put_pipeline a
 # ---- kill -9 of the one that leads, in the middle of a job
 leader=a other=b
 for round in 1 2 3; do
@@ -94,6 +98,7 @@ for round in 1 2 3; do
   until_true "the other leads (round $round)" leads "$other"
   ready=$(($(date +%s%3N) - began))
   check "the term was raised (round $round)" [ "$(term)" -gt "$before" ]
+  check "the stored pipeline is there (round $round)" curl -sf -o /dev/null --unix-socket "$at/$other.http" http://x/v1/pipelines/stored
   check "the key makes no second job (round $round)" [ "$(post_keyed "$other" "$round")" = "$keyed" ]
   until_true "it gives out work (round $round)" first_assigned "$other"
   took=$((assigned - began))

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -97,12 +98,13 @@ def parameters_are_strict(api, name, op):
 
 def other_methods_are_refused(api, path, methods):
     op = api.document.operations[next(iter(methods.values()))]
-    connection, response = api.open("PUT", api.path(op, args_of(op), None), "op")
+    other = "PATCH" if "PUT" in methods else "PUT"
+    connection, response = api.open(other, api.path(op, args_of(op), None), "op")
     body = json.loads(response.read())
     connection.close()
-    api.document.validate(body, {"$ref": "#/components/schemas/Problem"}, "PUT " + path)
+    api.document.validate(body, {"$ref": "#/components/schemas/Problem"}, f"{other} {path}")
     allowed = set((response.getheader("Allow") or "").split(", "))
-    expect(f"PUT {path}: {response.status}, Allow: {allowed}", response.status == 405 and set(methods) <= allowed)
+    expect(f"{other} {path}: {response.status}, Allow: {allowed}", response.status == 405 and set(methods) == allowed)
 
 
 def what_is_not_there(api, name, op):
@@ -165,6 +167,24 @@ class Story:
         expect("tasks", api.call("checkPipeline", 200, body={"yaml": self.at["pipeline"]})["tasks"])
         api.call("checkPipeline", 422, "config.invalid", at="/yaml", body={"yaml": "name: x"})
         api.call("checkPipeline", 413, "limit.exceeded", claims=17 << 20)
+        yaml = self.at["pipeline"]
+        name = re.search(r"^name: *(\S+)", yaml, re.M).group(1)
+        as_yaml = {"Content-Type": "application/yaml"}
+        expect("it is stored", api.call("storePipeline", 201, body=yaml, headers=as_yaml, pipeline=name)["stored"])
+        api.call("storePipeline", 200, body={"yaml": yaml}, pipeline=name)
+        expect("it is shown", api.call("showPipeline", 200, who="sport", pipeline=name)["yaml"] == yaml)
+        expect("and listed", any(p["name"] == name and p["stored"] for p in api.call("listPipelines", 200)["pipelines"]))
+        api.call("storePipeline", 400, "config.invalid", at="", body="name: x", headers=as_yaml, pipeline="x")
+        api.call("storePipeline", 400, "config.invalid", at="/yaml", body={"yaml": yaml}, pipeline="other")
+        api.call("storePipeline", 409, "api.conflict", at="", body=yaml.replace(name, "vod-h264", 1), headers=as_yaml, pipeline="vod-h264")
+        api.call("storePipeline", 413, "limit.exceeded", claims=17 << 20, pipeline=name)
+        mark = yaml.replace("type: encode", "type: encode, watermark: {image: a.png}", 1)
+        api.call("storePipeline", 422, "pipeline.bad_image", at="/assets", body={"yaml": mark, "assets": {"a.png": "aaaa"}}, pipeline=name)
+        api.call("submitJob", 404, "input.missing", at="/source", body=self.job("x", source=self.place("none.mp4"), pipeline=name))
+        api.call("deletePipeline", 200, pipeline=name)
+        api.call("deletePipeline", 404, "api.not_found", pipeline=name)
+        api.call("deletePipeline", 404, "api.not_found", pipeline="vod-h264")
+        api.call("submitJob", 404, "api.not_found", at="/pipeline", body=self.job("x", pipeline=name))
 
     def whole_job(self):
         """Each event of the farm and the job, and nodes beside it, from submission to the end."""
@@ -427,6 +447,7 @@ def main():
                                          replace=True, id=NOBODY), "setPriority": {"priority": 1}, "restartNode": {"force": False}, "sweep": {"dry_run": True, "sweep": 1}, "redeliver": {"id": "x", "job": NOBODY},
                   "resumeNode": {"device": "x"}, "quarantineNode": {"reason": "x", "device": "x"},
                   "checkPipeline": {"yaml": setting["pipeline"], "name": "x", "assets": {"a.png": "aaaa"}},
+                  "storePipeline": {"yaml": setting["pipeline"], "name": "x", "assets": {"a.png": "aaaa"}},
                   "createUpload": {"name": "a", "size": 1, "part_sizes": [1], "tenant": "news"}, "grantParts": {"parts": [{"index": 0, "sha256": "0" * 64}]},
                   "tellParts": {"parts": [{"index": 0, "sha256": "0" * 64}]}}
     check("the server's routes and roles are the document's", lambda: routes_agree(document, sys.argv[2]))
@@ -442,7 +463,7 @@ def main():
         check(f"{name}: what is not there", lambda: what_is_not_there(api, name, op))
         check(f"{name}: bodies", lambda: bodies_are_strict(api, name, op))
     for path, item in document.doc["paths"].items():
-        methods = {m.upper(): item[m]["operationId"] for m in item if m in ("get", "post", "delete")}
+        methods = {m.upper(): item[m]["operationId"] for m in item if m in ("get", "post", "put", "delete")}
         check(f"{path}: other methods", lambda: other_methods_are_refused(api, path, methods))
     for step in [story.streams] + ([story.uploads_end, story.bucket] if api.uploads else []) + [story.takedown, story.restart]:
         check(step.__name__, step)
