@@ -114,6 +114,7 @@ struct gm_args {
     bool all;           /* node restart, events redeliver */
     bool force;         /* node restart, asset delete */
     bool once;          /* top: one frame, and the end */
+    const char *config; /* doctor: of a scheduler or node; NULL: those of the usual places */
     bool dead, waiting; /* events list */
     const char *after;  /* events follow: an event's id; NULL: from now on */
     bool json;

@@ -86,6 +86,12 @@ static void look_here(struct gm_findings *f, const struct gm_args *args)
         gm_doctor_devices(f, devices);
     }
     json_decref(devices);
+    if (args->config != NULL) {
+        gm_doctor_config(f, args->config, true);
+    } else {
+        gm_doctor_config(f, "/etc/gopmill/scheduler.yaml", false);
+        gm_doctor_config(f, "/etc/gopmill/node.yaml", false);
+    }
 }
 
 static void tell(struct gm_findings *f, const char *path, int rc, const struct gm_err *err)
@@ -132,11 +138,30 @@ static json_t *explain_oldest(struct gm_session *session, struct gm_findings *f)
     return explain;
 }
 
+/* By what it may ask for: a role may do what those below it may. */
+static void check_role(struct gm_findings *f, struct gm_session *session, bool operates)
+{
+    json_t *jobs = operates ? NULL : get(session, f, "/v1/jobs?limit=1&light=1");
+    if (operates || jobs != NULL) {
+        gm_findings_add(f, GM_VERDICT_OK, "token", "", "%s%s",
+                        session->token[0] != '\0' && session->unix_path == NULL
+                            ? "the token is of role "
+                            : "no token is sent, and it is taken as one of role ",
+                        operates ? "operate or admin"
+                                 : "submit: it may submit jobs, and see those of its tenant");
+    }
+    json_decref(jobs);
+}
+
 static void look_at_farm(struct gm_findings *f, struct gm_session *session)
 {
     int64_t before = gm_time_unix_ms();
     json_t *farm = get(session, f, "/v1/farm");
     int64_t after = gm_time_unix_ms();
+    bool denied = f->count > 0 && strcmp(f->rows[f->count - 1].about, "token") == 0;
+    if (farm != NULL || denied) {
+        check_role(f, session, farm != NULL);
+    }
     json_t *nodes = farm != NULL ? get(session, f, "/v1/nodes") : NULL;
     json_t *explain = gm_doctor_is_stuck(farm) ? explain_oldest(session, f) : NULL;
     const struct gm_doctor_farm facts = {.farm = farm,

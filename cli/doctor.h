@@ -37,6 +37,10 @@ json_t *gm_findings_json(const struct gm_findings *f);
 /* This machine: scratch folder (free space, whether it keeps what is synced), clock, limits,
  * render nodes' permissions, quota of its cgroup. state: the folder that is tried. Asks nobody. */
 void gm_doctor_machine(struct gm_findings *f, const char *state);
+/* What a scheduler's or a node's configuration file names on this machine: whether its ports are
+ * free, or a scheduler listens on them; whether its stores are there, with their marks (ADR-0037).
+ * Listens and connects for a moment. must: a file that is not there is told. */
+void gm_doctor_config(struct gm_findings *f, const char *path, bool must);
 /* What `gopmill-node devices --json` says: devices with their notes, and encoders. Pure. */
 void gm_doctor_devices(struct gm_findings *f, const json_t *devices);
 

@@ -450,7 +450,10 @@ static const char DOCTOR[] =
     "bad.\n"
     "\n"
     "  --state DIR       the folder that is tried for state and scratch files (default: "
-    "TMPDIR)\n" SCHEDULER_HELP COMMON_HELP;
+    "TMPDIR)\n"
+    "  --config FILE     a scheduler's or node's, whose ports and stores are looked at (default:\n"
+    "                    scheduler.yaml and node.yaml in /etc/gopmill)\n" SCHEDULER_HELP
+        COMMON_HELP;
 
 static const char COMPLETION[] =
     "gopmill completion bash|zsh|fish\n"

@@ -1,11 +1,15 @@
 /* One node in full: what it is, what each of its devices has left, what runs there. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cli/columns.h"
 #include "cli/job.h"
 #include "cli/print.h"
 #include "cli/print_text.h"
 #include "cli/progress.h"
+
+#define INDENT 4 /* of what is folded */
 
 static bool is_true(const json_t *object, const char *key)
 {
@@ -175,7 +179,7 @@ static void print_task(FILE *file, const json_t *lease)
     fputc('\n', file);
 }
 
-void gm_print_node(FILE *file, const json_t *node)
+static void print_whole(FILE *file, const json_t *node)
 {
     static const struct {
         const char *name, *key;
@@ -201,4 +205,24 @@ void gm_print_node(FILE *file, const json_t *node)
     {
         print_task(file, member);
     }
+}
+
+/* Sentences: folded where the terminal is narrower. */
+void gm_print_node(FILE *file, const json_t *node)
+{
+    unsigned width = gm_table_width(file);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = width > 0 ? open_memstream(&text, &size) : NULL;
+    if (memory == NULL) {
+        print_whole(file, node);
+        return;
+    }
+    print_whole(memory, node);
+    if (fclose(memory) == 0) {
+        gm_fold(file, text, INDENT, width);
+    } else {
+        print_whole(file, node);
+    }
+    free(text);
 }

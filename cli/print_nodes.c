@@ -1,6 +1,8 @@
 /* The nodes of a farm: a line a device that takes tasks, and below it what is to be known of it. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "cli/columns.h"
 #include "cli/job.h"
 #include "cli/print.h"
 #include "cli/print_text.h"
@@ -145,48 +147,92 @@ static const char *state_of(const json_t *node)
     return gone && strcmp(state, "draining") == 0 ? "gone, draining" : state;
 }
 
+/* What is written to it becomes lines below the table's last row. */
+struct below {
+    FILE *file;
+    char *text;
+    size_t size;
+};
+
+static bool below_begin(struct below *b, struct gm_table *table)
+{
+    *b = (struct below){.text = NULL};
+    b->file = open_memstream(&b->text, &b->size);
+    if (b->file == NULL) {
+        gm_table_below(table, NULL);
+    }
+    return b->file != NULL;
+}
+
+static void below_end(struct below *b, struct gm_table *table)
+{
+    bool whole = fclose(b->file) == 0;
+    if (!whole || b->size > 0) {
+        gm_table_below(table, whole ? b->text : NULL);
+        b->text = whole ? NULL : b->text;
+    }
+    free(b->text);
+}
+
+static void add_row(struct gm_table *table, const json_t *node, const json_t *device)
+{
+    const json_t *capacity = json_object_get(device, "capacity");
+    const json_t *used = json_object_get(device, "used");
+    char memory[24];
+    gm_table_add(table, gm_job_text(node, "id"));
+    gm_table_add(table, state_of(node));
+    gm_table_add(table, gm_job_text(device, "kind"));
+    gm_table_addf(table, "%.1f/%.1f", gm_job_real(used, "cpus"), gm_job_real(capacity, "cpus"));
+    gm_table_add(table,
+                 gm_print_bytes(gm_job_real(capacity, "memory_bytes"), memory, sizeof(memory)));
+    gm_table_addf(table, "%zu", tasks_on(node, gm_job_text(device, "id")));
+    gm_table_add(table, gm_job_text(node, "hostname"));
+}
+
+/* A row where it takes tasks, and what is to be known of it. */
+static void add_device(struct gm_table *table, const json_t *node, const json_t *device)
+{
+    bool is_cpu = strcmp(gm_job_text(device, "kind"), "cpu") == 0;
+    bool takes = is_cpu || gm_job_real(json_object_get(device, "capacity"), "slots") != 0.0;
+    struct below b;
+    if (takes) {
+        add_row(table, node, device);
+    }
+    if (!below_begin(&b, table)) {
+        return;
+    }
+    if (!is_cpu) {
+        print_device(b.file, device);
+    }
+    if (takes && !is_cpu) {
+        gm_print_chains(b.file, json_object_get(device, "chains"));
+    }
+    gm_print_quarantine(b.file, json_object_get(device, "quarantine"));
+    gm_print_measured(b.file, json_object_get(device, "measured"));
+    gm_print_notes(b.file, json_object_get(device, "notes"));
+    below_end(&b, table);
+}
+
 void gm_print_nodes(FILE *file, const json_t *answer)
 {
+    static const struct gm_column columns[] = {{"NODE", true, false},    {"STATE", true, false},
+                                               {"DEVICE", false, false}, {"CPUS USED", true, false},
+                                               {"MEMORY", false, false}, {"TASKS", true, false},
+                                               {"HOST", false, false},   {NULL, false, false}};
+    struct gm_table table = {.columns = columns};
     size_t i, k;
     const json_t *node, *device;
-    char memory[24];
-    fprintf(file, "%-24s%-12s%-9s%-11s%-11s%-7s%s\n", "NODE", "STATE", "DEVICE", "CPUS USED",
-            "MEMORY", "TASKS", "HOST");
     json_array_foreach(json_object_get(answer, "nodes"), i, node)
     {
+        struct below b;
         json_array_foreach(json_object_get(node, "devices"), k, device)
         {
-            const json_t *capacity = json_object_get(device, "capacity");
-            const json_t *used = json_object_get(device, "used");
-            char cpus[32];
-            bool is_cpu = strcmp(gm_job_text(device, "kind"), "cpu") == 0;
-            if (!is_cpu && gm_job_real(capacity, "slots") == 0.0) {
-                print_device(file, device);
-                gm_print_quarantine(file, json_object_get(device, "quarantine"));
-                gm_print_measured(file, json_object_get(device, "measured"));
-                gm_print_notes(file, json_object_get(device, "notes"));
-                continue;
-            }
-            gm_print_text(file, gm_job_text(node, "id"), 24);
-            gm_print_text(file, state_of(node), 12);
-            gm_print_text(file, gm_job_text(device, "kind"), 9);
-            snprintf(cpus, sizeof(cpus), "%.1f/%.1f", gm_job_real(used, "cpus"),
-                     gm_job_real(capacity, "cpus"));
-            gm_print_text(file, cpus, 11);
-            gm_print_text(
-                file, gm_print_bytes(gm_job_real(capacity, "memory_bytes"), memory, sizeof(memory)),
-                11);
-            fprintf(file, "%-7zu", tasks_on(node, gm_job_text(device, "id")));
-            gm_print_text(file, gm_job_text(node, "hostname"), 0);
-            fputc('\n', file);
-            if (!is_cpu) {
-                print_device(file, device);
-                gm_print_chains(file, json_object_get(device, "chains"));
-            }
-            gm_print_quarantine(file, json_object_get(device, "quarantine"));
-            gm_print_measured(file, json_object_get(device, "measured"));
-            gm_print_notes(file, json_object_get(device, "notes"));
+            add_device(&table, node, device);
         }
-        gm_print_notes(file, json_object_get(node, "notes"));
+        if (below_begin(&b, &table)) {
+            gm_print_notes(b.file, json_object_get(node, "notes"));
+            below_end(&b, &table);
+        }
     }
+    gm_table_print(&table, file, gm_table_width(file));
 }

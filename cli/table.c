@@ -52,6 +52,7 @@ const struct gm_option GM_OPTIONS[] = {
     TEXT("--file", FILE, file, "FILE"),
     TEXT("--expires", EXPIRES, expires, NULL),
     FLAG("--once", ONCE, once),
+    TEXT("--config", CONFIG, config, "FILE"),
     FLAG("--dead", DEAD, dead),
     FLAG("--waiting", WAITING, waiting),
     TEXT("--after", AFTER, after, NULL),
@@ -143,7 +144,7 @@ const struct gm_command_row GM_COMMANDS[] = {
     {GM_CMD_DEVICES, "devices", NULL, NULL, NULL,
      GM_OPT_JSON | GM_OPT_QUIET | GM_OPT_HELP | GM_OPT_STATE | GM_OPT_PROVE | GM_OPT_SYSFS_ROOT, 0},
     {GM_CMD_TOP, "top", NULL, NULL, NULL, GM_OPT_COMMON | GM_OPT_ONCE, GM_NEEDS_FARM},
-    {GM_CMD_DOCTOR, "doctor", NULL, NULL, NULL, GM_OPT_COMMON | GM_OPT_STATE, 0},
+    {GM_CMD_DOCTOR, "doctor", NULL, NULL, NULL, GM_OPT_COMMON | GM_OPT_STATE | GM_OPT_CONFIG, 0},
     {GM_CMD_COMPLETION, "completion", NULL, "SHELL", NULL, GM_OPT_HELP, GM_TAKES_SEVERAL},
     {GM_CMD_VERSION, "version", NULL, NULL, NULL, GM_OPT_JSON | GM_OPT_QUIET | GM_OPT_HELP, 0},
 };

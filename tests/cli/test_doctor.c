@@ -1,10 +1,15 @@
+#include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -136,12 +141,114 @@ static void a_folder_is_tried(void **state)
     gm_findings_fini(&f);
 }
 
+static void config_is(const char *text, enum gm_verdict worst, const char *said)
+{
+    struct gm_findings f = {.rows = NULL};
+    char path[] = "/tmp/gm-doctor-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    (void)close(fd);
+    gm_doctor_config(&f, path, true);
+    (void)unlink(path);
+    char *all = told(&f, worst);
+    if (strstr(all, said) == NULL) {
+        fail_msg("`%s` is not in\n%s", said, all);
+    }
+    free(all);
+}
+
+/* Whoever comes is sent `answer`; the port, on 127.0.0.1. */
+static int serve(const char *answer, size_t size, pid_t *out_pid)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t length = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &length), 0);
+    *out_pid = fork();
+    assert_true(*out_pid >= 0);
+    while (*out_pid == 0) {
+        char unread[256];
+        int one = accept(fd, NULL, NULL);
+        (void)send(one, answer, size, MSG_NOSIGNAL);
+        (void)shutdown(one, SHUT_WR);
+        while (recv(one, unread, sizeof unread, 0) > 0) {
+        }
+        (void)close(one);
+    }
+    (void)close(fd);
+    return ntohs(in.sin_port);
+}
+
+static void ports_are_free_or_ours(void **state)
+{
+    static const char api[] = "HTTP/1.1 200 OK\r\n\r\n{\"live\":true,\"gopmill\":\"1\"}";
+    static const char wire[] = "\xff\0\0\0\0\0\0\0\1\x7f";
+    char text[256];
+    pid_t pids[2];
+    int http = serve(api, sizeof api - 1, &pids[0]);
+    int zmq = serve(wire, sizeof wire - 1, &pids[1]);
+    (void)state;
+#define CONFIG "state: /none\nhttp: \"127.0.0.1:%d\"\nlisten: [\"tcp://127.0.0.1:%d\"]\n"
+    (void)snprintf(text, sizeof text, CONFIG, http, zmq);
+    config_is(text, GM_VERDICT_WARN, "ok   port      tcp://127.0.0.1:");
+    (void)snprintf(text, sizeof text, CONFIG, zmq, zmq);
+    config_is(text, GM_VERDICT_BAD, "something else than a scheduler");
+    (void)snprintf(text, sizeof text, CONFIG, http, http);
+    config_is(text, GM_VERDICT_BAD, "something else than a scheduler");
+    (void)snprintf(text, sizeof text, "scheduler: [\"tcp://127.0.0.1:%d\"]\n", zmq);
+    config_is(text, GM_VERDICT_OK, "a scheduler listens");
+    for (size_t i = 0; i < 2; i++) {
+        (void)kill(pids[i], SIGKILL);
+        (void)waitpid(pids[i], NULL, 0);
+    }
+    config_is(text, GM_VERDICT_BAD, "nobody listens");
+    (void)snprintf(text, sizeof text, CONFIG, http, zmq);
+    config_is(text, GM_VERDICT_WARN, "is free");
+    config_is("http: \"192.0.2.1:80\"\nlisten: []\n", GM_VERDICT_BAD, "can't be listened on");
+    config_is("http: \"here\"\nlisten: []\n", GM_VERDICT_BAD, "is no address");
+    config_is("http: [\n", GM_VERDICT_BAD, "config");
+}
+
+static void stores_have_their_marks(void **state)
+{
+    char folder[] = "/tmp/gm-doctor-XXXXXX", text[512], path[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(text, sizeof text,
+                   "http: \"127.0.0.1:0\"\nlisten: []\nwork_store: file://%s\n"
+                   "allow_destinations: [%s, \"s3://b/c\"]\n",
+                   folder, folder);
+    (void)snprintf(path, sizeof path, "%s/.gm-store", folder);
+    config_is(text, GM_VERDICT_OK, "gets its mark with a job");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("01hzzzzzzzzzzzzzzzzzzzzzzz\n", file);
+    (void)fclose(file);
+    config_is(text, GM_VERDICT_OK, "has the mark 01hzzzzzzzzzzzzzzzzzzzzzzz");
+    file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fclose(file);
+    config_is(text, GM_VERDICT_BAD, "holds no mark");
+    (void)unlink(path);
+    (void)snprintf(path, sizeof path, "%s/jobs", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    config_is(text, GM_VERDICT_WARN, "is not empty, and has no mark");
+    (void)rmdir(path);
+    (void)rmdir(folder);
+    config_is(text, GM_VERDICT_WARN, "is no folder");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_farm_is_judged),
-        cmocka_unit_test(devices_are_judged),
-        cmocka_unit_test(a_folder_is_tried),
+        cmocka_unit_test(a_farm_is_judged),        cmocka_unit_test(devices_are_judged),
+        cmocka_unit_test(a_folder_is_tried),       cmocka_unit_test(ports_are_free_or_ours),
+        cmocka_unit_test(stores_have_their_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,8 +117,8 @@ static void devices_have_lines_by_what_they_take(void **state)
         "'chains': [{'name': 'nvenc', 'fingerprint': 'L4, 1', 'codecs': ['h264', 'hevc10']}]}, "
         "{'id': '0000:af:00.0', 'kind': 'nvidia', 'capacity': {'slots': 0}, 'description': 'old', "
         "'proofs': [{'passed': true}, {'passed': false}]}]}]}");
-    has(text, "box                     connected   cpu      0.0/0.0    0 B        1      h\n");
-    has(text, "connected   nvidia   0.0/0.0    0 B        2      h\n  device: GPU 0000:3b:00.0 L4\n"
+    has(text, "box   connected  cpu     0.0/0.0    0 B     1      h\n");
+    has(text, "connected  nvidia  0.0/0.0    0 B     2      h\n  device: GPU 0000:3b:00.0 L4\n"
               "  chain: nvenc (h264, hevc10): L4, 1\n  note: a slot less\n");
     has(text, "  device: old (1 of 2 proofs passed)\n  note: no landlock\n");
     free(text);
@@ -127,8 +127,8 @@ static void devices_have_lines_by_what_they_take(void **state)
                                 "'devices': [{'id': 'cpu', 'kind': 'cpu'}]}, {'id': 'b', "
                                 "'state': 'draining', 'connected': true, 'devices': [{'id': "
                                 "'cpu', 'kind': 'cpu'}]}]}");
-    has(text, "a                       gone, draining cpu");
-    has(text, "b                       draining    cpu");
+    has(text, "a     gone, draining  cpu");
+    has(text, "b     draining        cpu");
     free(text);
 }
 

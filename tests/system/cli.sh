@@ -89,6 +89,10 @@ check "nobody there: nothing" test -z "$(gopmill completion words -- --scheduler
 gopmill doctor --state "$work" --json >"$work/doctor" 2>"$work/doctor.err"
 check "doctor says what is well" jq -e '[.findings[] | select(.verdict == "ok").text] | (any(test("^1 of 1 nodes"))) and (any(test("keeps what is written"))) and (any(test("takes jobs")))' "$work/doctor" >/dev/null
 check "each finding that is not has a remedy or says it" jq -e 'all(.findings[]; .verdict | IN("ok", "warn", "bad"))' "$work/doctor" >/dev/null
+gopmill doctor --state "$work" --config "$at/scheduler.yaml" >"$work/doctor"
+check "doctor finds the scheduler where its configuration has it" grep -q "^ok .*unix:$at/http: a scheduler listens" "$work/doctor"
+check "and the mark of its work store" grep -q "^ok .*$at/work has the mark $(cat "$at/work/.gm-store")" "$work/doctor"
+check "and says what role one has who needs no token" grep -q '^ok .*role operate or admin' "$work/doctor"
 gopmill node quarantine n1 --reason "fans are loud" >/dev/null
 gopmill doctor >"$work/doctor"
 check "doctor tells of quarantine" grep -q 'warn.*n1.*fans are loud' "$work/doctor"
