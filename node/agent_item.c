@@ -13,9 +13,9 @@
 #include "common/crash.h"
 #include "common/log.h"
 #include "node/agent_state.h"
+#include "proto/check_grant.h"
 #include "proto/envelope.h"
 
-#define FILE_MAX_BYTES (8ull << 30) /* what the scheduler grants at most */
 #define META_MAX_BYTES (24u << 20)  /* with its envelope below GM_ENVELOPE_MAX_BYTES */
 #define FILES_MAX 4096
 #define ITEMS_MAX 16 /* a worker waits when 4 are not stored: more is a breach */
@@ -125,14 +125,23 @@ void gm_item_failed(struct gm_item *item, const struct gm_err *why)
 /* --- reading */
 
 /* A worker that names what is not there or no plain file broke the rules; that says nothing about
- * the job, so it is tried elsewhere. */
-static int blame_worker(struct gm_err *err, int rc)
+ * the job, so it is tried elsewhere. A file of a whole programme may be too large without a fault
+ * of its worker. */
+static int blame_worker(const struct gm_task *task, struct gm_err *err, int rc)
 {
+    if (rc == -GM_E_LIMIT && strcmp(task->spec->type, "mp4") == 0) {
+        return gm_err_wrap(err, rc, "more than any store takes: ");
+    }
     if (rc == -GM_E_PROTO || rc == -GM_E_NOTFOUND || rc == -GM_E_LIMIT) {
         err->code = GM_E_BUG;
         rc = -GM_E_BUG;
     }
     return rc;
+}
+
+static void on_moved(void *arg)
+{
+    gm_job_moved(arg);
 }
 
 static void run_read(void *arg)
@@ -146,12 +155,12 @@ static void run_read(void *arg)
     }
     for (size_t i = 0; i < item->file_count && rc == 0; i++) {
         struct gm_item_file *file = &item->files[i];
-        gm_job_moved(&item->job);
-        rc = gm_outfile_open(folder, file->name, FILE_MAX_BYTES, &file->file, &item->err);
+        rc = gm_outfile_open(folder, file->name, GM_PROTO_OBJECT_MAX, on_moved, &item->job,
+                             &file->file, &item->err);
     }
     gm_job_moved(&item->job);
     item->source_changed = gm_open_source_changed(item->source_fd, item->source_opened);
-    GM_IGNORE(blame_worker(&item->err, rc), "the code is in item->err");
+    GM_IGNORE(blame_worker(item->task, &item->err, rc), "the code is in item->err");
 }
 
 /* True when the job's item is still wanted; else it is freed. */
@@ -375,11 +384,29 @@ bool gm_item_was_denied(struct gm_item *item, const struct gm_err *why)
     return true;
 }
 
+/* A body of hundreds of GB takes longer than the time of a URL: as long as parts of it come to be
+ * stored it is given fresh ones. */
+static void note_parts(struct gm_item *item)
+{
+    size_t there = 0;
+    for (size_t i = 0; i < item->file_count; i++) {
+        const struct gm_parts *parts = item->files[i].parts;
+        for (size_t k = 0; parts != NULL && k < parts->count; k++) {
+            there += parts->list[k].etag[0] != '\0' ? 1 : 0;
+        }
+    }
+    if (there > item->parts_there) {
+        item->late_grants = 0;
+    }
+    item->parts_there = there;
+}
+
 void gm_item_put_ended(struct gm_item *item)
 {
     if (!settle(item)) {
         return;
     }
+    note_parts(item);
     if (item->err.code == GM_OK) {
         for (size_t i = 0; i < item->file_count; i++) {
             item->task->agent->counts.written_bytes += item->files[i].file.size;

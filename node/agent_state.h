@@ -357,7 +357,8 @@ struct gm_item {
     gm_time request_sent; /* 0: to be sent */
     gm_time not_before;   /* the next try of what failed */
     uint32_t tries;
-    uint32_t late_grants; /* whose time was over */
+    uint32_t late_grants; /* whose time was over, since a part was stored */
+    size_t parts_there;   /* of its files, when the last of them was */
     uint32_t denials;     /* of URLs whose time is not over by our clock */
 };
 

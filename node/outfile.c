@@ -50,8 +50,8 @@ static int open_beneath(int folder, const char *name, uint64_t max_bytes, int *o
     return 0;
 }
 
-int gm_outfile_open(int folder, const char *name, uint64_t max_bytes, struct gm_outfile *out,
-                    struct gm_err *err)
+int gm_outfile_open(int folder, const char *name, uint64_t max_bytes, void (*moved)(void *arg),
+                    void *arg, struct gm_outfile *out, struct gm_err *err)
 {
     int fd = -1;
     struct stat st;
@@ -59,9 +59,11 @@ int gm_outfile_open(int folder, const char *name, uint64_t max_bytes, struct gm_
     if (rc < 0) {
         return rc;
     }
-    struct gm_outfile found = {.fd = fd};
-    rc = gm_sha256_fd(fd, found.sha256, &found.size, err);
-    if (rc == 0 && found.size != (uint64_t)st.st_size) {
+    struct gm_outfile found = {.fd = fd, .size = (uint64_t)st.st_size};
+    rc = gm_hash_part(fd, 0, found.size, found.sha256, NULL, NULL, moved, arg, err);
+    struct stat after;
+    bool shorter = rc == -GM_E_INVAL;
+    if (shorter || (rc == 0 && (fstat(fd, &after) < 0 || after.st_size != st.st_size))) {
         rc = gm_err_set(err, GM_E_PROTO, 0, "the worker's `%s` changed while it was read", name);
     }
     if (rc < 0) {

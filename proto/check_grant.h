@@ -16,10 +16,12 @@
  *
  * Errors: PROTO. Thread: any.
  */
-#define GM_PROTO_MAX_PARTS 1000u
+#define GM_PROTO_MAX_PARTS 1024u
 #define GM_PROTO_MAX_ALL_PARTS 4000u /* of a request: each is a URL that the scheduler signs */
 #define GM_PROTO_PART_MIN (UINT64_C(5) << 20) /* bytes; S3's own limit, but of the last part */
 #define GM_PROTO_PART_MAX (UINT64_C(5) << 30)
+/* Bytes of one object: what S3 takes, in as many parts of that size. */
+#define GM_PROTO_OBJECT_MAX (UINT64_C(5) << 40)
 #define GM_PROTO_MAX_UPLOAD_ID 1024u /* bytes */
 #define GM_PROTO_MAX_ETAG 127u
 #define GM_PROTO_MAX_HEADERS 8u

@@ -10,6 +10,7 @@
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/task_io.h"
+#include "proto/check_grant.h"
 #include "proto/envelope.h"
 #include "proto/video_codec.h"
 
@@ -98,6 +99,15 @@ static int add_mp4(struct planner *p, uint32_t height, struct gm_err *err)
     return rc < 0 ? rc : appended;
 }
 
+static double picture_bits(const Gm__Inspection *facts, const Gm__Rendition *r)
+{
+    double seconds = (double)facts->duration_us / 1e6;
+    double frames = facts->video != NULL ? (double)facts->video->frames : 0;
+    return r->maxrate_bps > 0
+               ? seconds * (double)r->maxrate_bps * 0.6
+               : frames * r->width_px * r->height_px * (r->encode->qp >= 0 ? 2.0 : 0.1);
+}
+
 /* Rough figures: for progress bars and dry runs, for the room on disk that a job is taken to want,
  * and for which chunks are tried for a quality target (media/encode/rate.h). */
 static void estimate(struct planner *p)
@@ -114,8 +124,7 @@ static void estimate(struct planner *p)
         double pixels = frames * r->width_px * r->height_px;
         const struct gm_video_codec *codec = gm_video_codec_find(r->encode->codec);
         cpu += pixels / 40e6 * (codec != NULL ? codec->work : 1);
-        bits += r->maxrate_bps > 0 ? seconds * (double)r->maxrate_bps * 0.6
-                                   : pixels * (r->encode->qp >= 0 ? 2.0 : 0.1);
+        bits += picture_bits(p->facts, r);
     }
     for (size_t i = 0; i < policy->n_audio; i++) {
         bits += seconds * policy->audio[i]->params->bitrate_bps;
@@ -125,6 +134,30 @@ static void estimate(struct planner *p)
     policy->estimated_duration_us = p->facts->duration_us;
     policy->estimated_bytes = (int64_t)(bits / 8 * (policy->n_mp4 > 0 ? 1.3 : 1.0));
     policy->estimated_cpu_ms = (int64_t)(cpu * 1000) + 1;
+}
+
+int gm_plan_check_mp4(const Gm__Inspection *facts, const Gm__Policy *policy, struct gm_err *err)
+{
+    double seconds = (double)facts->duration_us / 1e6;
+    double sound = 0;
+    for (size_t i = 0; i < policy->n_audio; i++) {
+        sound += seconds * policy->audio[i]->params->bitrate_bps;
+    }
+    for (size_t i = 0; i < policy->n_mp4; i++) {
+        const Gm__Mp4Output *out = policy->mp4[i];
+        double bits = sound;
+        if (policy->n_renditions > 0) {
+            bits += picture_bits(facts, policy->renditions[out->rendition]);
+        }
+        if (bits / 8 > (double)GM_PROTO_OBJECT_MAX) {
+            return gm_err_set(err, GM_E_LIMIT, (int64_t)(bits / 8),
+                              "%s would have some %.1f TiB, and stores take %.0f TiB in one file: "
+                              "a `package`, a lower rung or a lower rate is needed",
+                              out->name, bits / 8 / (1ull << 40),
+                              (double)GM_PROTO_OBJECT_MAX / (1ull << 40));
+        }
+    }
+    return 0;
 }
 
 /* The publication is named after the source's content and all that decides the outputs' bytes. */
@@ -304,6 +337,9 @@ int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
     }
     if (rc == 0) {
         estimate(&p);
+        rc = gm_plan_check_mp4(p.facts, p.policy, err);
+    }
+    if (rc == 0) {
         rc = name_publication(&p, err);
     }
     if (rc == 0) {

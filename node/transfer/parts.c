@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "node/transfer/parts.h"
+#include "proto/check_grant.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -9,7 +10,9 @@ uint64_t gm_parts_size(uint64_t size)
 {
     uint64_t least = (size + GM_SENT_PARTS_MAX - 1) / GM_SENT_PARTS_MAX;
 
-    return least <= GM_PARTS_SIZE ? GM_PARTS_SIZE : (least + MIB - 1) / MIB * MIB;
+    least = (least + MIB - 1) / MIB * MIB;
+    least = least < GM_PROTO_PART_MAX ? least : GM_PROTO_PART_MAX;
+    return least > GM_PARTS_SIZE ? least : GM_PARTS_SIZE;
 }
 
 int gm_parts_create(int fd, uint64_t size, uint64_t part_size, bool md5,

@@ -29,7 +29,8 @@ struct gm_parts {
 };
 
 /* How large the parts of such a body are: GM_PARTS_SIZE, or what makes it at most
- * GM_SENT_PARTS_MAX. */
+ * GM_SENT_PARTS_MAX; of what is larger than that many of GM_PROTO_PART_MAX, those. A body of
+ * GM_PROTO_OBJECT_MAX is GM_PROTO_MAX_PARTS. */
 uint64_t gm_parts_size(uint64_t size);
 /* Reads and hashes the first `size` bytes of fd; on the pool. out_sha256: of all of them. moved: as
  * gm_hash_part calls it. Errors: as gm_hash_part. */

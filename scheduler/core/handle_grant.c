@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/hash.h"
+#include "proto/check_grant.h"
 #include "proto/envelope.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/node.h"
@@ -111,7 +112,7 @@ static int check_item(const struct gm_lease *lease, const Gm__GrantItem *item, s
         return gm_err_set(err, GM_E_GRANT_REFUSED, 0, "not a usable object name: %.100s",
                           item->name);
     }
-    if (item->size > GM_CORE_MAX_GRANT_SIZE || item->sha256.len != GM_SHA256_SIZE) {
+    if (item->size > GM_PROTO_OBJECT_MAX || item->sha256.len != GM_SHA256_SIZE) {
         return gm_err_set(err, GM_E_GRANT_REFUSED, 0, "%.100s: size or hash is out of range",
                           item->name);
     }

@@ -36,8 +36,7 @@
 #define GM_CORE_MAX_CHAINS 8u    /* of a device; lost to a job */
 #define GM_CORE_MAX_BUILDS 4u    /* of software that a job may fail on; then failures are final */
 #define GM_CORE_MAX_GRANTS 4096u /* of a request; objects of an item or result */
-#define GM_CORE_MAX_GRANT_SIZE (UINT64_C(8) << 30)
-#define GM_CORE_MAX_AVOID 16u       /* nodes remembered as having failed a unit */
+#define GM_CORE_MAX_AVOID 16u    /* nodes remembered as having failed a unit */
 #define GM_CORE_KEEP_FINISHED 1000u /* finished jobs whose rows stay */
 #define GM_CORE_PUBLISH_TRIES 12u   /* in about half an hour: a file server may start anew */
 /* What does not pass; and the report of a job that came to nothing, which waits to be cleaned up.

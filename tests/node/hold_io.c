@@ -103,9 +103,11 @@ int __real_gm_grant_open(const char *url, const struct gm_grant_key *secret, int
                          int *out_fd, uint64_t *out_size, struct gm_err *err);
 int __wrap_gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
                          int *out_fd, uint64_t *out_size, struct gm_err *err);
-int __real_gm_outfile_open(int folder, const char *name, uint64_t max_bytes, struct gm_outfile *out,
+int __real_gm_outfile_open(int folder, const char *name, uint64_t max_bytes,
+                           void (*moved)(void *arg), void *arg, struct gm_outfile *out,
                            struct gm_err *err);
-int __wrap_gm_outfile_open(int folder, const char *name, uint64_t max_bytes, struct gm_outfile *out,
+int __wrap_gm_outfile_open(int folder, const char *name, uint64_t max_bytes,
+                           void (*moved)(void *arg), void *arg, struct gm_outfile *out,
                            struct gm_err *err);
 
 int __wrap_close(int fd)
@@ -139,9 +141,10 @@ int __wrap_gm_grant_open(const char *url, const struct gm_grant_key *secret, int
     return __real_gm_grant_open(url, secret, now_unix_ms, out_fd, out_size, err);
 }
 
-int __wrap_gm_outfile_open(int folder, const char *name, uint64_t max_bytes, struct gm_outfile *out,
+int __wrap_gm_outfile_open(int folder, const char *name, uint64_t max_bytes,
+                           void (*moved)(void *arg), void *arg, struct gm_outfile *out,
                            struct gm_err *err)
 {
     pass(HOLD_READ);
-    return __real_gm_outfile_open(folder, name, max_bytes, out, err);
+    return __real_gm_outfile_open(folder, name, max_bytes, moved, arg, out, err);
 }

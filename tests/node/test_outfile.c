@@ -48,7 +48,7 @@ static void expect(struct fixture *f, const char *name, int code)
     struct gm_outfile out = {.fd = -7, .size = 99};
     uint8_t *data = NULL;
     size_t size = 0;
-    int rc = gm_outfile_open(f->fd, name, 100, &out, &err);
+    int rc = gm_outfile_open(f->fd, name, 100, NULL, NULL, &out, &err);
     if (rc != code) {
         fail_msg("%s: %d instead of %d", name, rc, code);
     }
@@ -67,7 +67,7 @@ static void plain_file_is_opened_and_hashed(void **state)
     uint8_t *data = NULL;
     size_t size = 0;
     gm_sha256("abc", 3, hash);
-    assert_int_equal(gm_outfile_open(f->fd, "plain", 3, &out, &err), 0);
+    assert_int_equal(gm_outfile_open(f->fd, "plain", 3, NULL, NULL, &out, &err), 0);
     assert_int_equal(out.size, 3);
     assert_memory_equal(out.sha256, hash, sizeof(hash));
     assert_int_equal(write(out.fd, "x", 1), -1);
@@ -85,7 +85,7 @@ static void size_limit_is_kept(void **state)
     struct gm_outfile out;
     uint8_t *data = NULL;
     size_t size = 0;
-    assert_int_equal(gm_outfile_open(f->fd, "plain", 2, &out, &err), -GM_E_LIMIT);
+    assert_int_equal(gm_outfile_open(f->fd, "plain", 2, NULL, NULL, &out, &err), -GM_E_LIMIT);
     assert_int_equal(gm_outfile_read(f->fd, "plain", 2, &data, &size, &err), -GM_E_LIMIT);
 }
 

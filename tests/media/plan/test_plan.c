@@ -273,10 +273,34 @@ static void settings_and_content_name_the_publication(void **state)
     assert_string_not_equal(names[0], names[2]);
 }
 
+/* Of 100 hours at 400 Mbit/s 9.8 TiB are reckoned; sound alone is small. */
+static void files_that_no_store_takes_are_no_plan(void **state)
+{
+    Gm__Inspection inspection = GM__INSPECTION__INIT;
+    Gm__Policy policy = GM__POLICY__INIT;
+    Gm__Rendition rung = GM__RENDITION__INIT, *rungs[] = {&rung};
+    Gm__Mp4Output file = GM__MP4_OUTPUT__INIT, *files[] = {&file};
+    struct gm_err err;
+    (void)state;
+    inspection.duration_us = INT64_C(100) * 3600 * 1000000;
+    rung.maxrate_bps = 400000000;
+    file.name = (char *)(uintptr_t) "film_2160p.mp4";
+    policy.renditions = rungs;
+    policy.n_renditions = 1;
+    assert_int_equal(gm_plan_check_mp4(&inspection, &policy, &err), 0); /* segments */
+    policy.mp4 = files;
+    policy.n_mp4 = 1;
+    assert_int_equal(gm_plan_check_mp4(&inspection, &policy, &err), -GM_E_LIMIT);
+    assert_non_null(strstr(err.text, "film_2160p.mp4 would have some 9.8 TiB"));
+    rung.maxrate_bps = 200000000;
+    assert_int_equal(gm_plan_check_mp4(&inspection, &policy, &err), 0);
+}
+
 int main(void)
 {
     gm_av_init();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_that_no_store_takes_are_no_plan),
         cmocka_unit_test(the_grid_follows_rate_time_base_and_keyframes),
         cmocka_unit_test(filters_turn_once_then_scale),
         cmocka_unit_test(a_policy_is_whole_and_the_same_each_time),

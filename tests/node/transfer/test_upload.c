@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/time.h"
+#include "proto/check_grant.h"
 #include "storage/transfer/script_server.h"
 
 #define BODY "0123456789"
@@ -383,6 +384,8 @@ static void parts_are_as_large_as_they_must_be(void **state)
     assert_int_equal(gm_parts_size(GM_PARTS_SIZE * GM_SENT_PARTS_MAX), GM_PARTS_SIZE);
     assert_int_equal(gm_parts_size(GM_PARTS_SIZE * GM_SENT_PARTS_MAX + 1),
                      GM_PARTS_SIZE + (1 << 20));
+    assert_int_equal(gm_parts_size(GM_PROTO_OBJECT_MAX), GM_PROTO_PART_MAX);
+    assert_int_equal((GM_PROTO_OBJECT_MAX - 1) / GM_PROTO_PART_MAX + 1, GM_PROTO_MAX_PARTS);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
