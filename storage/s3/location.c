@@ -81,10 +81,27 @@ static const struct {
     {".txt", "text/plain; charset=utf-8"},
 };
 
+/* It lies in audio/<track>/, as all files of tracks of sound do. */
+static bool is_of_sound(const char *key)
+{
+    static const char folder[] = "audio/";
+    size_t slashes = 0, at = strlen(key), size = sizeof folder - 1;
+
+    while (at > 0 && (slashes += key[at - 1] == '/' ? 1 : 0) < 2) {
+        at--;
+    }
+    return slashes == 2 && at >= size && memcmp(key + at - size, folder, size) == 0 &&
+           (at == size || key[at - size - 1] == '/');
+}
+
 const char *gm_s3_content_type(const char *key)
 {
     const char *dot = strrchr(key, '.');
 
+    if (dot != NULL && (strcasecmp(dot, ".m4s") == 0 || strcasecmp(dot, ".mp4") == 0) &&
+        is_of_sound(key)) {
+        return "audio/mp4";
+    }
     for (size_t i = 0; dot != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcasecmp(dot, types[i].end) == 0) {
             return types[i].type;

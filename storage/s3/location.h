@@ -21,8 +21,9 @@ int gm_s3_location_read(const char *url, struct gm_s3_location *out,
                         struct gm_err *err) GM_MUST_CHECK;
 
 /* What a browser or player is to know of an object with that key of a destination: its type by the
- * name's end, NULL where that says nothing; and how long it holds: for good below "v/", where
- * nothing but playlists changes, else for as long as nothing newer is published. */
+ * name's end, and of sound by its folder, audio/<track>/; NULL where that says nothing; and how
+ * long it holds: for good below "v/", where nothing but playlists changes, else for as long as
+ * nothing newer is published. */
 const char *gm_s3_content_type(const char *key);
 const char *gm_s3_cache_control(const char *key);
 

@@ -52,6 +52,12 @@ static void names_say_what_players_are_told(void **state)
     (void)state;
     assert_string_equal(gm_s3_content_type("master.m3u8"), "application/vnd.apple.mpegurl");
     assert_string_equal(gm_s3_content_type("v/x/video/1.M4S"), "video/iso.segment");
+    assert_string_equal(gm_s3_content_type("t/v/x/audio/a0/seg-00001-a.m4s"), "audio/mp4");
+    assert_string_equal(gm_s3_content_type("audio/a0/init-a.mp4"), "audio/mp4");
+    assert_string_equal(gm_s3_content_type("t/v/x/audio/a0/media.m3u8"),
+                        "application/vnd.apple.mpegurl");
+    assert_string_equal(gm_s3_content_type("audio/film/v/x/mp4/film.mp4"), "video/mp4");
+    assert_string_equal(gm_s3_content_type("v/x/myaudio/a0/init-a.mp4"), "video/mp4");
     assert_null(gm_s3_content_type("v/x.y/none"));
     assert_null(gm_s3_content_type(""));
     assert_string_equal(gm_s3_cache_control("v/x/1.m4s"), "public, max-age=31536000, immutable");
