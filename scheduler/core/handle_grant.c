@@ -10,6 +10,7 @@
 #include "scheduler/core/lease.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
+#include "scheduler/core/writes.h"
 
 #define KEY_SIZE 1025
 
@@ -72,14 +73,17 @@ int gm_core_objects_check(const struct gm_cjob *job, Gm__Object *const *objects,
     return 0;
 }
 
-void gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count)
+uint64_t gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count)
 {
+    uint64_t fresh = 0;
     for (size_t i = 0; i < count; i++) {
         struct gm_granted *g = gm_core_granted_find(job, objects[i]->store, objects[i]->key);
+        fresh += g && !g->committed ? 1 : 0;
         if (g) {
             g->committed = true;
         }
     }
+    return fresh;
 }
 
 static int make_key(const struct gm_cjob *job, const Gm__GrantItem *item, char key[KEY_SIZE],
@@ -94,7 +98,9 @@ static int make_key(const struct gm_cjob *job, const Gm__GrantItem *item, char k
     return 0;
 }
 
-static int check_item(const struct gm_lease *lease, const Gm__GrantItem *item, struct gm_err *err)
+/* *fresh counts what nobody was granted before. */
+static int check_item(const struct gm_lease *lease, const Gm__GrantItem *item, uint64_t *fresh,
+                      struct gm_err *err)
 {
     const struct gm_cjob *job = lease->job;
     const struct gm_core_task_type *type = lease->inst->task->type;
@@ -116,7 +122,10 @@ static int check_item(const struct gm_lease *lease, const Gm__GrantItem *item, s
         return gm_err_set(err, GM_E_GRANT_REFUSED, 0, "%.100s: size or hash is out of range",
                           item->name);
     }
-    int rc = make_key(job, item, key, err);
+    int rc = gm_core_writes_check(lease, item, err);
+    if (rc == 0) {
+        rc = make_key(job, item, key, err);
+    }
     if (rc < 0) {
         return rc;
     }
@@ -125,6 +134,7 @@ static int check_item(const struct gm_lease *lease, const Gm__GrantItem *item, s
         return gm_err_set(err, GM_E_GRANT_REFUSED, 0, "%.100s is committed with another content",
                           item->name);
     }
+    *fresh += g ? 0 : 1;
     return 0;
 }
 
@@ -142,18 +152,26 @@ static int check_request(const struct gm_lease *lease, const Gm__GrantRequest *m
                           "%zu objects in a request, the limit is %u", m->n_items,
                           GM_CORE_MAX_GRANTS);
     }
+    uint64_t fresh = lease->open;
     for (size_t i = 0; i < m->n_items; i++) {
-        int rc = check_item(lease, m->items[i], err);
+        int rc = check_item(lease, m->items[i], &fresh, err);
         if (rc < 0) {
             return rc;
         }
     }
+    if (fresh > lease->open && fresh > gm_core_writes_most(lease)) {
+        return gm_err_set(err, GM_E_GRANT_REFUSED, (int64_t)fresh,
+                          "`%s` would have %llu objects granted and not committed, at most %llu",
+                          lease->inst->task->name, (unsigned long long)fresh,
+                          (unsigned long long)gm_core_writes_most(lease));
+    }
     return 0;
 }
 
-static void grant_one(struct gm_core *core, struct gm_cjob *job, const Gm__GrantItem *item,
+static void grant_one(struct gm_core *core, struct gm_lease *lease, const Gm__GrantItem *item,
                       Gm__Grant *out)
 {
+    struct gm_cjob *job = lease->job;
     char key[KEY_SIZE];
     struct gm_err err;
     Gm__Object object = GM__OBJECT__INIT;
@@ -165,6 +183,7 @@ static void grant_one(struct gm_core *core, struct gm_cjob *job, const Gm__Grant
     object.size = item->size;
     object.sha256 = item->sha256;
     const struct gm_granted *g = gm_core_granted_find(job, object.store, key);
+    lease->open += g ? 0 : 1;
     if (!g || !same_body(g->object, item->size, &item->sha256)) {
         gm_core_granted_set(job, &object);
         gm_core_row_object(core, job, &object);
@@ -188,7 +207,7 @@ void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm_
         grants = gm_mem_zalloc(m->n_items * sizeof(*grants));
         answer.grants = gm_mem_zalloc(m->n_items * sizeof(Gm__Grant *));
         for (size_t i = 0; i < m->n_items; i++) {
-            grant_one(core, lease->job, m->items[i], &grants[i]);
+            grant_one(core, lease, m->items[i], &grants[i]);
             answer.grants[i] = &grants[i];
         }
         answer.n_grants = m->n_items;

@@ -97,7 +97,8 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     struct gm_cjob *job = lease->job;
     struct gm_inst *inst = lease->inst;
     struct gm_err err = {.code = GM_OK};
-    gm_core_objects_commit(job, item->objects, item->n_objects);
+    uint64_t fresh = gm_core_objects_commit(job, item->objects, item->n_objects);
+    lease->open -= fresh < lease->open ? fresh : lease->open;
     gm_core_row_item(core, inst, item);
     if (!lease->attempt->progressed) {
         lease->attempt->progressed = true;
@@ -236,7 +237,7 @@ static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__D
     if (rc < 0) {
         return rc;
     }
-    gm_core_objects_commit(job, m->objects, m->n_objects);
+    (void)gm_core_objects_commit(job, m->objects, m->n_objects);
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_COMMIT);
     gm_core_unit_clear(&inst->unit);
     gm_core_watch_passed(core, lease, -1);

@@ -14,6 +14,7 @@
 #include "scheduler/core/publishing.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/times.h"
+#include "scheduler/core/writes.h"
 
 static void inst_fini(struct gm_inst *inst)
 {
@@ -88,6 +89,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
         free(job->lost[i].name);
     }
     gm_core_builds_fini(&job->builds);
+    gm_core_writes_fini(&job->writes);
     free(job->id);
     free(job);
 }

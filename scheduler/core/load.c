@@ -291,7 +291,7 @@ static int load_task(struct gm_core *core, const struct gm_loading *loading, enu
         return rc;
     }
     inst->done_term = row->term;
-    gm_core_objects_commit(job, row->objects, row->n_objects);
+    (void)gm_core_objects_commit(job, row->objects, row->n_objects);
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESTORE);
     return 0;
 }
@@ -332,7 +332,7 @@ static int load_item(struct gm_core *core, const struct gm_loading *loading, boo
     if (!is_new) {
         return orphan(err, loading);
     }
-    gm_core_objects_commit(job, item->objects, item->n_objects);
+    (void)gm_core_objects_commit(job, item->objects, item->n_objects);
     if (of_split) {
         return gm_core_chunks_announce(core, job, item, err);
     }

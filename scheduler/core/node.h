@@ -44,7 +44,8 @@ void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm_
 /* Every object was granted to the job with this size and hash. Errors: PROTO. */
 int gm_core_objects_check(const struct gm_cjob *job, Gm__Object *const *objects, size_t count,
                           struct gm_err *err) GM_MUST_CHECK;
-void gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count);
+/* How many of them were not committed before. */
+uint64_t gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count);
 struct gm_granted *gm_core_granted_find(const struct gm_cjob *job, Gm__ObjectStore store,
                                         const char *key); /* NULL: none */
 void gm_core_granted_set(struct gm_cjob *job, const Gm__Object *object);

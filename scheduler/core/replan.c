@@ -13,6 +13,7 @@
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/watch.h"
+#include "scheduler/core/writes.h"
 
 static void forget_units(struct gm_core *core, struct gm_inst *inst)
 {
@@ -94,7 +95,7 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
         g->committed = false;
     }
     const struct gm_inst *inspect = &job->inspect->insts[0];
-    gm_core_objects_commit(job, inspect->objects, inspect->object_count);
+    (void)gm_core_objects_commit(job, inspect->objects, inspect->object_count);
     free(job->publication);
     job->publication = gm_mem_strdup("");
     if (job->chain) {
@@ -106,6 +107,7 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
     job->wake_at = 0;
     job->frames_known = job->frames_committed = 0;
     job->renditions = job->work_count = 0;
+    gm_core_writes_fini(&job->writes);
     job->encode_memory_bytes = job->device_memory_bytes = job->estimated_frames =
         job->estimated_bytes = 0;
     job->sample_count = 0;

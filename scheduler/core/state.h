@@ -33,10 +33,11 @@
 #define GM_CORE_MAX_NODES 10000u
 #define GM_CORE_MAX_CACHE (UINT64_C(1) << 50) /* bytes that a node may say it keeps */
 #define GM_CORE_MAX_DEVICES 64u
-#define GM_CORE_MAX_CHAINS 8u    /* of a device; lost to a job */
-#define GM_CORE_MAX_BUILDS 4u    /* of software that a job may fail on; then failures are final */
-#define GM_CORE_MAX_GRANTS 4096u /* of a request; objects of an item or result */
-#define GM_CORE_MAX_AVOID 16u    /* nodes remembered as having failed a unit */
+#define GM_CORE_MAX_CHAINS 8u     /* of a device; lost to a job */
+#define GM_CORE_MAX_BUILDS 4u     /* of software that a job may fail on; then failures are final */
+#define GM_CORE_MAX_GRANTS 4096u  /* of a request; objects of an item or result */
+#define GM_CORE_MAX_OUTPUTS 4096u /* tracks and MP4 files of a plan */
+#define GM_CORE_MAX_AVOID 16u     /* nodes remembered as having failed a unit */
 #define GM_CORE_KEEP_FINISHED 1000u /* finished jobs whose rows stay */
 #define GM_CORE_PUBLISH_TRIES 12u   /* in about half an hour: a file server may start anew */
 /* What does not pass; and the report of a job that came to nothing, which waits to be cleaned up.
@@ -190,6 +191,14 @@ struct gm_granted {
     bool committed;     /* a committed item or result names it */
     UT_hash_handle hh;
 };
+/* What a plan names; all zero: there is none yet. writes.c */
+struct gm_writes {
+    char **names; /* owned, and so are they; renditions, then sound, text, MP4 files */
+    size_t count;
+    size_t renditions, audio, text, mp4;
+    uint32_t chunk_segments;
+    bool named; /* one of them has a name */
+};
 struct gm_frame_sample {
     gm_time at;
     uint64_t frames;
@@ -322,6 +331,7 @@ struct gm_cjob {
     uint64_t encode_memory_bytes;
     uint64_t device_memory_bytes; /* of a run, where a device encodes; 0: not known */
     uint32_t renditions;          /* of the plan */
+    struct gm_writes writes;
     uint32_t rungs; /* renditions that plan will make, by inspect's facts; 0: not known */
     uint64_t source_pixels;
     bool source_is_deep;                  /* more than 8 bits a sample */
@@ -461,6 +471,7 @@ struct gm_lease {
     bool at_hand;             /* on the node that gm_core_local_node named */
     enum gm_job_class class_; /* its job's when it began; its share (0: not known yet); its price */
     uint64_t share, charged;
+    uint64_t open;        /* objects granted to it that nothing has committed */
     bool yields;          /* it ends when its next chunk is committed */
     gm_time expected;     /* it takes, by gm_core_expect */
     uint32_t first_chunk; /* runs */

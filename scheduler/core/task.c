@@ -11,6 +11,7 @@
 #include "proto/streams.h"
 #include "proto/video_codec.h"
 #include "scheduler/core/count.h"
+#include "scheduler/core/writes.h"
 
 bool gm_core_task_is_done(const struct gm_ctask *task)
 {
@@ -289,7 +290,7 @@ static uint64_t device_memory(const struct gm_cjob *job, const Gm__Policy *m)
     return sum;
 }
 
-static int note_policy(struct gm_cjob *job, const Gm__Policy *m)
+static int note_policy(struct gm_cjob *job, const Gm__Policy *m, struct gm_err *err)
 {
     uint64_t encoders = 0;
     for (size_t i = 0; i < m->n_renditions && encoders < UINT64_C(1) << 50; i++) {
@@ -302,7 +303,7 @@ static int note_policy(struct gm_cjob *job, const Gm__Policy *m)
     job->device_memory_bytes = device_memory(job, m);
     job->estimated_frames = m->estimated_frames > 0 ? (uint64_t)m->estimated_frames : 0;
     job->estimated_bytes = m->estimated_bytes > 0 ? (uint64_t)m->estimated_bytes : 0;
-    return 0;
+    return gm_core_writes_set(&job->writes, m, err);
 }
 
 static int note_result(const struct gm_inst *inst, const ProtobufCBinaryData *meta,
@@ -321,7 +322,7 @@ static int note_result(const struct gm_inst *inst, const ProtobufCBinaryData *me
                           inst->task->name);
     }
     rc = role == GM_ROLE_INSPECT ? note_inspection(inst->task->job, (const Gm__Inspection *)m)
-                                 : note_policy(inst->task->job, (const Gm__Policy *)m);
+                                 : note_policy(inst->task->job, (const Gm__Policy *)m, err);
     protobuf_c_message_free_unpacked(m, NULL);
     return rc;
 }

@@ -17,10 +17,10 @@
 
 #define EARLY_MAX 64
 #define PUBLICATION "0123456789abcdef"
-#define SEGMENT "v/" PUBLICATION "/video/seg-1.m4s"
+#define SEGMENT "v/" PUBLICATION "/video/360p/seg-00001-a.m4s"
 /* What is planned for the fake GPU. */
 #define GPU_PUBLICATION "ffff456789abcdef"
-#define GPU_SEGMENT "v/" GPU_PUBLICATION "/video/seg-1.m4s"
+#define GPU_SEGMENT "v/" GPU_PUBLICATION "/video/360p/seg-00001-a.m4s"
 
 struct node {
     void *context;
@@ -374,6 +374,7 @@ static inline void do_plan(struct node *n)
     policy.chunk_segments = 2;
     policy.renditions = renditions;
     policy.n_renditions = 1;
+    policy.chunk_segments = 1;
     policy.estimated_frames = 150;
     policy.estimated_duration_us = 6000000;
     rendition.extradata = (ProtobufCBinaryData){n->ballast != NULL ? BALLAST : 0, n->ballast};
@@ -414,8 +415,9 @@ static inline void do_encode(struct node *n)
         node_fail(n, GM_E_WORKER_DIED);
         return;
     }
-    node_store(n, GM__OBJECT_STORE__STORE_OUT, n->segment != NULL ? n->segment : "video/seg-1.m4s",
-               "a segment", &object, sha256);
+    node_store(n, GM__OBJECT_STORE__STORE_OUT,
+               n->segment != NULL ? n->segment : "video/360p/seg-00001-a.m4s", "a segment", &object,
+               sha256);
     if (n->segment == NULL) {
         assert_string_equal(object.key, node_is_on_gpu(n) ? GPU_SEGMENT : SEGMENT);
     }

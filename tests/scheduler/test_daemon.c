@@ -57,7 +57,7 @@ static void what_a_lost_attempt_left_goes_when_the_job_is_done(void **state)
     static const struct {
         const char *master;
         bool stays;
-    } rows[] = {{"master", false}, {"v/" PUBLICATION "/video/seg-other.m4s", true}};
+    } rows[] = {{"master", false}, {"v/" PUBLICATION "/video/360p/seg-00001-other.m4s", true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct farm f;
         struct node n;
@@ -65,16 +65,16 @@ static void what_a_lost_attempt_left_goes_when_the_job_is_done(void **state)
         void *folder = NULL;
         assert_int_equal(make_folder(&folder), 0);
         begin(&f, &n, folder);
-        n.lost = "video/seg-other.m4s";
+        n.lost = "video/360p/seg-00001-other.m4s";
         n.master = rows[i].master;
         farm_submit(&f, PIPELINE, "", id);
         node_work(&n, 4);
-        assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-other.m4s"));
+        assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/360p/seg-00001-other.m4s"));
         node_work(&n, 2);
         wait_for(&f, id, "job.done");
         farm_stop(&f);
         expect_file(&f, "out/a/" SEGMENT, "a segment");
-        assert_int_equal(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-other.m4s"),
+        assert_int_equal(farm_has(&f, "out/a/v/" PUBLICATION "/video/360p/seg-00001-other.m4s"),
                          rows[i].stays);
         assert_true(work_store_is_empty(&f));
         node_close(&n);
@@ -93,14 +93,14 @@ static void what_a_lost_attempt_left_stays_where_another_job_published_it(void *
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 5);
     wait_for(&f, id, "job.done");
-    n.lost = "video/seg-1.m4s";
-    n.segment = "video/seg-2.m4s";
+    n.lost = "video/360p/seg-00001-a.m4s";
+    n.segment = "video/360p/seg-00001-b.m4s";
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 6);
     wait_for(&f, id, "job.done");
     farm_stop(&f);
     expect_file(&f, "out/a/" SEGMENT, "another");
-    assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+    assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/360p/seg-00001-b.m4s"));
     node_close(&n);
 }
 
@@ -237,11 +237,12 @@ static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
     Gm__Envelope *assign = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
     n.assign = assign->assign;
     do_encode(&n);
-    node_store(&n, GM__OBJECT_STORE__STORE_OUT, "video/seg-2.m4s", "loose", &object, sha256);
+    node_store(&n, GM__OBJECT_STORE__STORE_OUT, "video/360p/seg-00001-b.m4s", "loose", &object,
+               sha256);
     free(object.key);
     node_work(&n, 1);
     wait_for(&f, id, "job.done");
-    assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+    assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/360p/seg-00001-b.m4s"));
     farm_submit(&f, PIPELINE, "", second);
     gm__envelope__free_unpacked(node_wait(&n, GM__ENVELOPE__BODY_ASSIGN), NULL);
     expect_held(&f);
@@ -257,7 +258,7 @@ static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
     node_send(&n, &env);
     assert_int_equal(waitpid(f.pid, &status, 0), f.pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_false(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+    assert_false(farm_has(&f, "out/a/v/" PUBLICATION "/video/360p/seg-00001-b.m4s"));
     expect_file(&f, "out/a/" SEGMENT, "a segment");
     assert_true(work_store_is_empty(&f));
     gm__envelope__free_unpacked(assign, NULL);

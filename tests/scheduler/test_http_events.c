@@ -53,7 +53,7 @@ static void all_jobs_and_nodes_are_told_of(void **state)
                    id);
     expect(fd, text, &all);
     node_hello(&n);
-    n.lost = "video/seg-other.m4s";
+    n.lost = "video/360p/seg-00001-other.m4s";
     node_work(&n, 6);
     expect(fd, "event: task.retry\n", &all);
     (void)snprintf(text, sizeof text, "event: job.done\ndata: {\"id\":\"%s\",\"state\":\"done\"",

@@ -62,7 +62,7 @@ static void look_at_files(const struct farm *f, const char *id)
     free(all);
     (void)snprintf(line, sizeof line, "If-None-Match: %s\r\n", tag);
     expect(f, id, seg, line, 304, tag, "");
-    expect(f, id, "v/" PUBLICATION "/video/seg-other.m4s", "", 404, NULL, NULL);
+    expect(f, id, "v/" PUBLICATION "/video/360p/seg-00001-other.m4s", "", 404, NULL, NULL);
     expect(f, id, "other.txt", "", 404, NULL, NULL);
     expect(f, id, "../a/master.m3u8", "", 404, NULL, NULL);
     expect(f, id, "", "", 404, NULL, NULL);
@@ -102,7 +102,7 @@ static void what_a_job_published_is_served_and_nothing_else(void **state)
     node_work(&n, 1);
     wait_for(&f, id, "job.done");
     write_file(*state, "out/a/other.txt", "no", 2);
-    write_file(*state, "out/a/v/" PUBLICATION "/video/seg-other.m4s", "no", 2);
+    write_file(*state, "out/a/v/" PUBLICATION "/video/360p/seg-00001-other.m4s", "no", 2);
     look_at_files(&f, id);
     write_file(*state, "out/a/" SEGMENT, "another one", 11); /* by another job */
     expect(&f, id, SEGMENT, "", 200, "Cache-Control: no-store", "another one");

@@ -161,7 +161,7 @@ static void a_job_is_looked_at_from_its_queue_to_its_end(void **state)
     Gm__Envelope *assign = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
     look_at_work(&f, id);
     n.early[n.early_count++] = assign;
-    n.lost = "video/seg-other.m4s";
+    n.lost = "video/360p/seg-00001-other.m4s";
     node_work(&n, 3);
     wait_for(&f, id, "job.done");
     look_back(&f, id);

@@ -93,12 +93,29 @@ static struct piece next_piece(struct sim_task *task)
     return p;
 }
 
+/* As scheduler/core/writes.c wants it of a plan whose tracks have no names. */
+static const char *folder_of(const struct sim_task *task)
+{
+    const char *type = task->assign->spec->type;
+    static const char *const rows[][2] = {{"split", "chunks"},
+                                          {"encode", "video"},
+                                          {"subtitles", "text"},
+                                          {"thumbnails", "images"},
+                                          {"package", "text"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(type, rows[i][0]) == 0) {
+            return rows[i][1];
+        }
+    }
+    return type;
+}
+
 static void object_name(const struct sim_task *task, const struct piece *p, char name[64])
 {
     const Gm__TaskSpec *spec = task->assign->spec;
     bool stray = task->job->strays && spec->attempt % 3 == 2;
-    (void)snprintf(name, 64, "%s/%u/%u-%u%s%s", spec->task, spec->instance, p->stream, p->index,
-                   p->done ? "-done" : "", stray ? "-other" : "");
+    (void)snprintf(name, 64, "%s/%u/%u-%u%s%s", folder_of(task), spec->instance, p->stream,
+                   p->index, p->done ? "-done" : "", stray ? "-other" : "");
 }
 
 static void object_hash(const char *name, uint8_t hash[32])

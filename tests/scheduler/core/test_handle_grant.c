@@ -1,4 +1,6 @@
 /* Write grants: what may be written where, and what becomes of what was. */
+#include <stdio.h>
+
 #include "tests/scheduler/core/stage.h"
 
 static void a_granted_object_with_another_hash_is_refused(void **arg)
@@ -192,6 +194,7 @@ static void grants_follow_the_rules(void **arg)
         {"video", GM__OBJECT_STORE__STORE_OUT, "/x", 1, GM_E_GRANT_REFUSED},
         {"video", GM__OBJECT_STORE__STORE_OUT, "", 1, GM_E_GRANT_REFUSED},
         {"video", GM__OBJECT_STORE__STORE_WORK, "tiles/x", 0, GM_OK},
+        {"video", GM__OBJECT_STORE__STORE_OUT, "audio/x", 0, GM_E_GRANT_REFUSED},
     };
     (void)arg;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -203,6 +206,27 @@ static void grants_follow_the_rules(void **arg)
         }
         sim_destroy(s.sim);
     }
+}
+
+/* Rows of a node that asks on and commits nothing are bounded, in one request and over many. */
+static void no_more_is_granted_than_a_task_has_in_hand(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    char name[32];
+    size_t granted = 0;
+    for (size_t i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof(name), "video/%zu", i);
+        const Gm__GrantAnswer *a =
+            say_grant(&s, GM__OBJECT_STORE__STORE_OUT, name, 1, 1, s.task->assign->epoch);
+        assert_true(!a->error || a->error->code == GM_E_GRANT_REFUSED);
+        granted += a->error ? 0 : 1;
+    }
+    assert_int_equal(granted, 32 * (2 + 2));
+    /* what it has it may ask for again */
+    assert_null(
+        say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/0", 1, 1, s.task->assign->epoch)->error);
+    sim_destroy(s.sim);
 }
 
 /* A run whose chunks are all committed has nothing more to write, though its Done is to come. */
@@ -217,10 +241,11 @@ static void nothing_is_granted_once_the_job_has_all(void **arg)
         item.index = s.task->inputs[i]->item->index;
         assert_true(is_ack(say_produced(&s, &item, epoch), false));
     }
-    assert_null(say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "x", 1, 1, epoch)->error);
+    assert_null(say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/x", 1, 1, epoch)->error);
     sim_until(s.sim, is_publishing, 100);
-    assert_int_equal(say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "y", 1, 1, epoch)->error->code,
-                     GM_E_STALE);
+    assert_int_equal(
+        say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/y", 1, 1, epoch)->error->code,
+        GM_E_STALE);
     sim_destroy(s.sim);
 }
 
@@ -267,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_granted_object_with_another_hash_is_refused),
         cmocka_unit_test(the_first_grant_stores_who_has_it),
+        cmocka_unit_test(no_more_is_granted_than_a_task_has_in_hand),
         cmocka_unit_test(grants_follow_the_rules),
         cmocka_unit_test(what_no_item_names_is_loose_and_forgotten_with_the_clean_up),
         cmocka_unit_test(an_output_is_shared_with_who_may_need_it),

@@ -245,7 +245,10 @@ static void get_objects(struct world *w, const struct work *work, Gm__ObjectStor
     char names[RUNGS][64];
     for (size_t i = 0; i < count; i++) {
         gm__grant_item__init(&items[i]);
-        (void)snprintf(names[i], sizeof(names[i]), "%s/%zu/seg-%05u-0123456789ab.m4s", work->type,
+        (void)snprintf(names[i], sizeof(names[i]), "%s/%zu/seg-%05u-0123456789ab.m4s",
+                       strcmp(work->type, "encode") == 0  ? "video"
+                       : strcmp(work->type, "split") == 0 ? "chunks"
+                                                          : work->type,
                        i, index);
         items[i].store = store;
         items[i].name = names[i];
