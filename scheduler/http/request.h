@@ -71,6 +71,7 @@ struct gm_request {
     void (*show)(struct gm_request *r); /* answers when what was known is on disk: routes.c */
     bool settled;                       /* it is */
     size_t count;                       /* of what it did: handle_outbox.c */
+    int64_t asked_unix_ms;              /* what was stored before is on disk: handle_logs.c */
 };
 
 struct gm_http {
