@@ -131,7 +131,7 @@ int gm_pg_connect(struct gm_pg *pg, const char *url, gm_time until, struct gm_er
     return 0;
 }
 
-static const int BINARY[GM_PG_PARAMS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+static const int BINARY[GM_PG_PARAMS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 static int may_send(const struct gm_pg *pg, const struct gm_pg_params *p, const char *what,
                     struct gm_err *err)

@@ -17,7 +17,7 @@ struct gm_pg {
 };
 
 /* The parameters of a statement, in binary. */
-#define GM_PG_PARAMS 17
+#define GM_PG_PARAMS 18
 struct gm_pg_params {
     int count;
     Oid types[GM_PG_PARAMS];

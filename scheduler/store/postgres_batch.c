@@ -5,9 +5,11 @@
 #include <string.h>
 
 /* All of a batch or nothing of it: it is one statement, and where the fence has no row nothing is
- * done. $3: jobs to forget; $4 to $7: keys to delete; $8 to $12: rows to put; then events. */
+ * done. $3: jobs to forget; $4 to $7: keys to delete; $8 to $12: rows to put; then events; $18: the
+ * highest number of these. */
 const char GM_PG_COMMIT[] =
-    "WITH fence AS (UPDATE gopmill_meta SET batch = $2 + 1, beat = clock_timestamp()"
+    "WITH fence AS (UPDATE gopmill_meta SET batch = $2 + 1, beat = clock_timestamp(),"
+    " last_event = greatest(last_event, $18)"
     " WHERE term = $1 AND batch = $2 RETURNING 1),"
     " forgot AS (DELETE FROM gopmill_row USING fence WHERE job = ANY($3)),"
     " hushed AS (DELETE FROM gopmill_event USING fence WHERE job = ANY($3)),"
@@ -150,6 +152,12 @@ static const void *event_json(const void *list, size_t i, size_t *out_size)
     return event_at(list, i)->json;
 }
 
+/* They grow. */
+static int64_t last_of(const struct gm_state_batch *batch)
+{
+    return batch->event_count > 0 ? batch->events[batch->event_count - 1].seq : 0;
+}
+
 static void add_events(struct gm_pg_params *p, const struct gm_state_batch *batch)
 {
     gm_pg_add_int8s(p, batch->events, batch->event_count, event_seq);
@@ -157,6 +165,7 @@ static void add_events(struct gm_pg_params *p, const struct gm_state_batch *batc
     gm_pg_add_byteas(p, batch->events, batch->event_count, event_type);
     gm_pg_add_byteas(p, batch->events, batch->event_count, event_json);
     gm_pg_add_int8s(p, batch->events, batch->event_count, event_time);
+    gm_pg_add_int8(p, last_of(batch));
 }
 
 int gm_pg_add_batch(struct gm_pg_params *p, const struct gm_state_batch *batch,

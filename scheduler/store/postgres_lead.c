@@ -38,7 +38,12 @@ static const char MAKE[] =
     " name bytea NOT NULL, body bytea NOT NULL, PRIMARY KEY(job, kind, at, name));"
     "CREATE TABLE IF NOT EXISTS gopmill_event(seq int8 PRIMARY KEY, job int8 NOT NULL,"
     " type bytea NOT NULL, json bytea NOT NULL, unix_ms int8 NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS gopmill_event_by_job ON gopmill_event(job, seq)";
+    "CREATE INDEX IF NOT EXISTS gopmill_event_by_job ON gopmill_event(job, seq);"
+    "ALTER TABLE gopmill_meta ADD COLUMN IF NOT EXISTS last_event int8 NOT NULL DEFAULT 0";
+/* The last that is made: a release before has no such column, and asks for none. */
+static const char MADE[] =
+    "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('gopmill_meta')"
+    " AND attname = 'last_event'";
 
 gm_time gm_postgres_boot_time(void)
 {
@@ -70,8 +75,8 @@ int gm_postgres_not_leader(struct gm_postgres *s, struct gm_err *err)
 static int make_tables(struct gm_postgres *s, struct gm_err *err)
 {
     PGresult *result = NULL;
-    int rc = gm_pg_query(&s->db, "SELECT count(to_regclass('gopmill_event'))", &NO_PARAMS,
-                         in(ASK_TIME), "look for the tables", &result, err);
+    int rc =
+        gm_pg_query(&s->db, MADE, &NO_PARAMS, in(ASK_TIME), "look for the tables", &result, err);
     if (rc < 0) {
         return rc;
     }
@@ -198,8 +203,9 @@ static int raise_term(struct gm_postgres *s, struct gm_err *err)
 {
     static const char sql[] =
         "WITH raised AS (UPDATE gopmill_meta SET term = term + 1,"
-        " beat = clock_timestamp() + interval '" LOAD_TEXT "' RETURNING term, batch)"
-        " SELECT term, batch, (SELECT coalesce(max(seq), 0) FROM gopmill_event) FROM raised";
+        " beat = clock_timestamp() + interval '" LOAD_TEXT "' RETURNING term, batch, last_event)"
+        " SELECT term, batch, greatest(last_event, (SELECT max(seq) FROM gopmill_event))"
+        " FROM raised";
     PGresult *result = NULL;
     int rc = gm_pg_query(&s->db, sql, &NO_PARAMS, in(ASK_TIME), "raise the term", &result, err);
     if (rc < 0) {

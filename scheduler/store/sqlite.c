@@ -172,13 +172,15 @@ static int check_schema(struct gm_sqlite *s, struct gm_err *err)
 static int raise_term(struct gm_sqlite *s, struct gm_err *err)
 {
     int64_t term = 0;
+    static const char last[] = "SELECT max((SELECT coalesce(max(seq), 0) FROM event),"
+                               " coalesce((SELECT value FROM meta WHERE name = 'last_event'), 0))";
     int rc = gm_db_exec(s->db, "UPDATE meta SET value = value + 1 WHERE name = 'term'",
                         "raise the term", err);
     if (rc == 0) {
         rc = gm_db_number(s->db, "SELECT value FROM meta WHERE name = 'term'", 0, &term, err);
     }
     if (rc == 0) {
-        rc = gm_db_number(s->db, "SELECT max(seq) FROM event", 0, &s->last_event, err);
+        rc = gm_db_number(s->db, last, 0, &s->last_event, err);
     }
     if (rc == 0 && term <= 0) {
         rc = gm_err_set(err, GM_E_SYS, 0, "state database: it holds no term");
@@ -312,6 +314,24 @@ static int load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct gm
     return gm_tables_load(of(state)->db, fn, arg, err);
 }
 
+/* The events of a job go with its row, and the one with the highest number may be among them: the
+ * number is kept then. Where no job goes the events themselves say it. */
+static int keep_last_event(struct gm_sqlite *s, const struct gm_state_batch *batch,
+                           struct gm_err *err)
+{
+    char sql[96];
+    bool goes = false;
+    int64_t last = batch->event_count > 0 ? batch->events[batch->event_count - 1].seq : 0;
+    s->last_event = last > s->last_event ? last : s->last_event;
+    for (size_t i = 0; !goes && i < batch->row_count; i++) {
+        const struct gm_row *row = &batch->rows[i];
+        goes = row->key.kind == GM_ROW_JOB && row->data == NULL && !s->last.skip[i];
+    }
+    (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('last_event', %lld)",
+                   (long long)s->last_event);
+    return goes ? gm_db_exec(s->db, sql, "keep the number of the last event", err) : 0;
+}
+
 static int commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
 {
     struct gm_sqlite *s = of(state);
@@ -333,6 +353,7 @@ static int commit(struct gm_state *state, const struct gm_state_batch *batch, st
     for (size_t i = 0; rc == 0 && i < batch->event_count; i++) {
         rc = gm_tables_event(s->tables, &batch->events[i], err);
     }
+    rc = rc == 0 ? keep_last_event(s, batch, err) : rc;
     GM_CRASH("commit.written");
     if (rc == 0) {
         rc = gm_db_exec(s->db, "COMMIT", "commit", err);

@@ -37,7 +37,8 @@ uint64_t gm_state_term(const struct gm_state *state);
  * is kept in its place only when leases of before have ended, by gm_state_tidy. */
 int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
                    struct gm_err *err) GM_MUST_CHECK;
-/* Highest event number stored, or taken; 0: none. */
+/* Highest event number that was ever stored, or is taken; 0: none. It does not fall back where the
+ * event went with its job. */
 int64_t gm_state_last_event(const struct gm_state *state);
 /* A row names an event of that number, which may have gone with its job: no other one gets it. */
 void gm_state_take_event(struct gm_state *state, int64_t seq);

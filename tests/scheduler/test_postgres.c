@@ -186,6 +186,11 @@ static void events_come_in_order(void **state)
     sum = 0;
     ASSERT_OK(gm_state_events(s, 1, 0, 10, count_event, &sum, &err));
     assert_int_equal(sum, 0);
+    const struct gm_row other = row(GM_ROW_JOB, 2, 0, NULL, NULL);
+    ASSERT_OK(commit(s, &other, 1, NULL, &err));
+    gm_state_close(&s);
+    s = open_leading();
+    assert_true(gm_state_last_event(s) == first + 3); /* though no event is left */
     gm_state_close(&s);
 }
 
@@ -240,6 +245,25 @@ static void sql(const char *before, const char *statement, const char *then)
     int n = snprintf(command, sizeof command, "%s%s \"%s\"%s", before, psql, statement, then);
     assert_true(n > 0 && (size_t)n < sizeof command);
     assert_int_equal(system(command), 0); /* NOLINT: the test's own script names the program */
+}
+
+static void tables_of_the_release_before_get_what_is_new(void **state)
+{
+    struct gm_err err = {0};
+    struct gm_state *s = open_leading();
+    int64_t last = gm_state_last_event(s);
+    const struct gm_state_event e = {
+        .seq = last + 1, .job = 1, .type = "job.state", .json = "{}", .unix_ms = 5};
+    (void)state;
+    gm_state_close(&s);
+    sql("", "ALTER TABLE gopmill_meta DROP COLUMN last_event", "");
+    s = open_leading();
+    ASSERT_OK(commit(s, NULL, 0, &e, &err));
+    forget_all(s);
+    gm_state_close(&s);
+    s = open_leading();
+    assert_true(gm_state_last_event(s) == last + 1);
+    gm_state_close(&s);
 }
 
 #define NO_LEASE "UPDATE gopmill_meta SET lease_ms = 0"
@@ -458,6 +482,7 @@ int main(void)
         cmocka_unit_test(rows_come_back),
         cmocka_unit_test(a_job_goes_with_all_it_has),
         cmocka_unit_test(events_come_in_order),
+        cmocka_unit_test(tables_of_the_release_before_get_what_is_new),
         cmocka_unit_test(who_hangs_is_followed_and_can_do_nothing),
         cmocka_unit_test(a_term_knows_how_long_leases_of_the_one_before_last),
         cmocka_unit_test(a_longer_lease_is_forgotten_when_it_has_ended),
