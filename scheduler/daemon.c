@@ -324,6 +324,7 @@ static void on_tick(uv_timer_t *timer)
     gm_takedown_tick(d);
     gm_sweep_tick(d);
     gm_early_tick(d);
+    gm_early_after_tick(d);
     gm_hooks_tick(d->hooks);
     gm_pub_tick(d->pub, gm_time_now(), gm_time_unix_ms());
     gm_http_tick(d->http);
@@ -569,6 +570,7 @@ int gm_daemon_create_with(const struct gm_settings *settings, const struct gm_do
     }
     if (rc == 0) {
         gm_retire_start(d);
+        gm_early_after_start(d);
         rc = gm_assets_start(d, err);
     }
     if (rc == 0 && (rc = uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS)) != 0) {
@@ -636,6 +638,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_assets_fini(&d->assets);
     gm_sweep_fini(&d->sweep);
     gm_earlies_fini(&d->earlies);
+    gm_early_after_fini(&d->after);
     gm_wire_close(d);
     if (d->handles > 0) {
         uv_close((uv_handle_t *)&d->tick, on_closed);

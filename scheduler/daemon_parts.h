@@ -16,6 +16,7 @@
 #include "scheduler/core/mem.h"
 #include "scheduler/daemon.h"
 #include "scheduler/early.h"
+#include "scheduler/early_after.h"
 #include "scheduler/hold.h"
 #include "scheduler/hooks/hooks.h"
 #include "scheduler/hooks/pub.h"
@@ -125,6 +126,7 @@ struct gm_daemon {
     struct gm_takedowns takedowns;
     struct gm_sweep sweep;
     struct gm_earlies earlies;
+    struct gm_early_after after;
     size_t works;      /* on the pool */
     struct gm_gap gap; /* of jobs that ended */
     struct gm_lag lag;

@@ -33,6 +33,7 @@
 #include "common/crash.h"
 #include "common/log.h"
 #include "scheduler/daemon_parts.h"
+#include "scheduler/early_final.h"
 #include "scheduler/early_store.h"
 #include "scheduler/outputs.h"
 #include "scheduler/replaced.h"
@@ -64,6 +65,7 @@ struct store_job {
     bool early;                   /* playlists may stand that grew while it worked */
     struct gm_report_files files; /* owned: publish */
     struct gm_outputs outputs;    /* owned: publish; none where the job is not done */
+    struct gm_early_final final;  /* owned: publish; of playlists that grew */
     struct key_list out;          /* cleanup */
     struct gm_hold_batch batch;   /* cleanup: whose outputs go next */
     struct key_list work;         /* cleanup */
@@ -103,6 +105,7 @@ static void job_destroy(struct store_job *job)
     }
     gm_report_files_fini(&job->files);
     gm_outputs_fini(&job->outputs);
+    gm_early_final_fini(&job->final);
     list_fini(&job->out);
     list_fini(&job->work);
     list_fini(&job->texts);
@@ -225,10 +228,27 @@ static int leaves_report(struct store_job *job, struct gm_store *store, bool *ou
     return rc == 0 && !led ? gm_standing_report(store, job->job_id, out, &job->err) : rc;
 }
 
+/* The playlists that stay where others grew, to be looked at once more (scheduler/early_after.h).
+ */
+static int keep_final(struct store_job *job, struct gm_store *store)
+{
+    const struct gm_report_files *files = &job->files;
+    gm_early_final_fini(&job->final);
+    int rc = gm_early_final_read(store, &job->outputs, job->publication, &job->final, &job->err);
+    rc = rc == 0 ? gm_early_final_add(&job->final, "master.m3u8", &files->master_m3u8, &job->err)
+                 : rc;
+    return rc == 0
+               ? gm_early_final_add(&job->final, "manifest.mpd", &files->manifest_mpd, &job->err)
+               : rc;
+}
+
 static int publish(struct store_job *job, struct gm_store *store)
 {
     bool stands = false;
-    int rc = job->good ? take_place(job, store) : leaves_report(job, store, &stands);
+    int rc = job->good && job->early ? keep_final(job, store) : 0;
+    if (rc == 0) {
+        rc = job->good ? take_place(job, store) : leaves_report(job, store, &stands);
+    }
     if (rc == 0 && !stands) {
         GM_CRASH("publish.begun");
         rc = put(store, "report.json", &job->files.report, &job->err);
@@ -394,6 +414,9 @@ static void publish_done(void *arg)
     if (job->rc == 0 && job->replaced) { /* before the end of the job, which may be ours */
         gm_retire_note(job->d, job->out_url, 1);
         gm_retire_tick(job->d);
+    }
+    if (job->rc == 0) {
+        gm_early_after_published(job->d, job->job_id, job->out_url, job->publication, &job->final);
     }
     tell(job->d, GM_EV_PUBLISHED, job, job->job_id, job->rc, &job->err);
     job_destroy(job);

@@ -8,6 +8,7 @@
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
+#include "scheduler/core/view.h"
 #include "scheduler/core/view_early.h"
 
 static bool is_early(const struct gm_cjob *job)
@@ -103,6 +104,20 @@ bool gm_view_early(const struct gm_core *core, const char *job_id, struct gm_ear
         *out = (struct gm_early_view){.open = is_open(job), .publication = job->publication};
     }
     return job != NULL;
+}
+
+const char *gm_view_next_early_end(const struct gm_core *core, const char *after)
+{
+    const char *id = gm_view_next_job(core, after, true);
+    const struct gm_cjob *job = NULL;
+    if (id) {
+        HASH_FIND_STR(core->jobs, id, job);
+    }
+    while (job && (!job->pipeline->early || job->plan_only || job->cleanup_pending ||
+                   (job->state != GM_JOB_FAILED && job->state != GM_JOB_CANCELLED))) {
+        job = job->hh.prev;
+    }
+    return job ? job->id : NULL;
 }
 
 int gm_view_early_items(const struct gm_core *core, const char *job_id, const char *type,

@@ -13,6 +13,10 @@ struct gm_early_view {
 /* False: there is no such job, or it ended, or does not publish early. */
 bool gm_view_early(const struct gm_core *core, const char *job_id, struct gm_early_view *out);
 
+/* The next early job behind `after` (NULL: the first), newest first, that came to nothing and was
+ * cleaned up; NULL: there is none. Borrowed until the next step. */
+const char *gm_view_next_early_end(const struct gm_core *core, const char *after);
+
 struct gm_early_feed {
     size_t committed; /* items without a gap from the first */
     bool done;        /* there will be no more */

@@ -103,6 +103,11 @@ cp "$(dirname "$first")/manifest.mpd" "$out/then.mpd"
 check "what was named decodes" timeout 60 ffmpeg -nostdin -v error -xerror -t 5 -i "$out/then.mpd" -f null -
 rm "$out/then.mpd"
 
+# A version that a server writes late does not stay.
+cp "$(dirname "$first")/video.360p.media.m3u8" "$out"/v/*/video/360p/media.m3u8
+until_true "what stays is written again" grep -q ENDLIST "$out"/v/*/video/360p/media.m3u8
+is_whole "after a late write"
+
 # Once more to the same place: what plays as a whole there stays.
 cp "$out/master.m3u8" "$work/master.before"
 submit early "$work/early.yaml"
@@ -140,6 +145,12 @@ until_true "it ends" ended
 check "cancelled, not $(state)" test "$(state)" = cancelled
 until_true "only the report is left" only_report "$out" || find "$out" -type f | head -n 5
 check "the report says so" jq -e '.job.state == "cancelled"' "$out/report.json" >/dev/null
+
+# What a release left that knows nothing of it goes at the next start.
+echo "#gopmill: job $growing still works" >"$out/master.m3u8"
+kill -9 "$(pid scheduler)" && wait "$(pid scheduler)" 2>/dev/null
+scheduler
+until_true "what was left is gone" only_report "$out"
 
 # Over another title: it plays until there is something of the new one.
 make_clip "$work/other.mp4" 8 320x180 24

@@ -86,6 +86,7 @@ static void items_come_in_order_until_package_begins(void **arg)
         gm_view_early_items(sim->core, "job", "encode", 0, 0, 100, count_item, &next, &feed, &err),
         -GM_E_NOTFOUND);
     assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
+    assert_null(gm_view_next_early_end(sim->core, NULL));
     sim_destroy(sim);
 }
 
@@ -164,6 +165,8 @@ static void what_is_written_is_the_jobs_to_delete(void **arg)
     sim_until(sim, sim_all_final, 60);
     sim_run(sim, 5);
     assert_false(owns(sim, key));
+    assert_string_equal(gm_view_next_early_end(sim->core, NULL), "job");
+    assert_null(gm_view_next_early_end(sim->core, "job"));
     sim_destroy(sim);
 }
 
