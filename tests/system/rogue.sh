@@ -71,8 +71,8 @@ attacks -:garbage -:idle:700 -:greet:700 -:churn -:giant -:oversized
 attacks -:hoard:4 -:flood -:rubbish -:hello -:steal:n1 "-:replay:$work/open.bytes"
 door=$(events) attacks -:garbage -:idle:700 -:greet:700 -:churn -:giant -:oversized -:hoard:4
 door=$(events) attacks -:shout -:subscribe -:listen:100
-cut() { grep -q "event=subscriber_cut .*$1" "$at/scheduler.log"; }
-[ -n "$only" ] || check "who said too much was cut" cut "it subscribed too often"
+was_cut() { grep -q "event=subscriber_cut .*$1" "$at/scheduler.log"; }
+[ -n "$only" ] || check "who said too much was cut" was_cut "it subscribed too often"
 attacks -:heavy -:busy:rogue
 attacks -:endless:rogue
 attacks -:deaf:rogue
