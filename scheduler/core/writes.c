@@ -211,7 +211,9 @@ uint64_t gm_core_writes_most(const struct gm_lease *lease)
         return ITEMS_MOST;
     }
     if (type->fan == GM_FAN_RUNS) { /* of a chunk: segments, tiles and a poster */
-        return ITEMS_MOST * ((uint64_t)w->renditions * most_segments(w) + 2);
+        /* what a copy of the run commits does not count here: so the whole run's may be open */
+        uint64_t chunks = lease->chunk_count > ITEMS_MOST ? lease->chunk_count : ITEMS_MOST;
+        return chunks * ((uint64_t)w->renditions * most_segments(w) + 2);
     }
     if (type->role == GM_ROLE_TRACK) {
         return ITEMS_MOST * ITEM_TRACK_MOST;

@@ -154,6 +154,8 @@ static void what_is_open_is_bounded_by_the_plan(void **state)
     plan(&w, true);
     lease(&w, "encode", 0, 0, 1);
     assert_int_equal(gm_core_writes_most(&w.lease), 32 * (2 * 5 + 2));
+    lease(&w, "encode", 0, 0, 40);
+    assert_int_equal(gm_core_writes_most(&w.lease), 40 * (2 * 5 + 2));
     lease(&w, "mp4", 0, 0, 0);
     assert_int_equal(gm_core_writes_most(&w.lease), 1);
     lease(&w, "split", 0, 0, 0);
