@@ -16,7 +16,7 @@
 #include "proto/check_grant.h"
 #include "proto/envelope.h"
 
-#define META_MAX_BYTES (24u << 20)  /* with its envelope below GM_ENVELOPE_MAX_BYTES */
+#define META_MAX_BYTES (24u << 20) /* with its envelope below GM_ENVELOPE_MAX_BYTES */
 #define FILES_MAX 4096
 #define ITEMS_MAX 16 /* a worker waits when 4 are not stored: more is a breach */
 #define TRIES_MAX 5

@@ -62,8 +62,8 @@ int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, const G
 /* thumbnails, tile_* and poster_* of the policy. */
 int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *params,
                    Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
-/* No MP4 file is larger than stores take in one object, by the figures of the estimate: hours of work
- * would end with what can't be stored. Error: LIMIT. */
+/* No MP4 file is larger than stores take in one object, by the figures of the estimate: hours of
+ * work would end with what can't be stored. Error: LIMIT. */
 int gm_plan_check_mp4(const Gm__Inspection *facts, const Gm__Policy *policy,
                       struct gm_err *err) GM_MUST_CHECK;
 /* Decodes every image that came with the pipeline, so that a damaged one ends the job before
