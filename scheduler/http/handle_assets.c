@@ -62,7 +62,7 @@ static void answer_text(struct gm_request *r, unsigned status)
     gm_request_answered(r);
 }
 
-static const struct gm_catalogue *catalogue_of(struct gm_request *r, struct gm_err *err)
+const struct gm_catalogue *gm_request_catalogue(struct gm_request *r, struct gm_err *err)
 {
     const struct gm_catalogue *c = gm_daemon_catalogue(r->http->d);
     if (c == NULL) {
@@ -98,7 +98,7 @@ void gm_handle_assets(struct gm_request *r)
     int rc = gm_request_check_query(r, known, &err);
     rc = rc < 0 ? rc : gm_request_number(r, "limit", 1, LIST_MAX, &limit, &err);
     rc = rc < 0 || from == NULL ? rc : gm_asset_cursor_read(from, &cursor, &err);
-    const struct gm_catalogue *c = rc < 0 ? NULL : catalogue_of(r, &err);
+    const struct gm_catalogue *c = rc < 0 ? NULL : gm_request_catalogue(r, &err);
     if (c == NULL) {
         gm_request_fail(r, &err);
         return;
@@ -116,7 +116,7 @@ static const struct gm_asset *find(struct gm_request *r, const char *const *know
 {
     struct gm_err err = {0};
     int rc = gm_request_check_query(r, known, &err);
-    const struct gm_catalogue *c = rc < 0 ? NULL : catalogue_of(r, &err);
+    const struct gm_catalogue *c = rc < 0 ? NULL : gm_request_catalogue(r, &err);
     const struct gm_asset *asset = c != NULL ? gm_catalogue_find(c, r->id) : NULL;
     if (c != NULL && (asset == NULL || !gm_caller_may_see(&r->caller, asset->row->tenant))) {
         asset = NULL;

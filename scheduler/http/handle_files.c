@@ -149,7 +149,9 @@ static void open_file(struct gm_request *r, const char *destination, uint64_t si
     int rc = 0;
     if (o != NULL) {
         *o = (struct open_file){.r = r, .size = size, .destination = strdup(destination)};
-        tag_of(sha256, o->etag);
+        if (sha256 != NULL) {
+            tag_of(sha256, o->etag);
+        }
     }
     if (o == NULL || o->destination == NULL) {
         rc = gm_err_nomem(&err);
@@ -194,6 +196,16 @@ static void redirect(struct gm_request *r, const char *destination)
     }
 }
 
+void gm_request_show_object(struct gm_request *r, const char *destination, uint64_t size,
+                            const uint8_t *sha256)
+{
+    if (gm_s3_is_url(destination) && !names_others(r->rest)) {
+        redirect(r, destination);
+    } else {
+        open_file(r, destination, size, sha256);
+    }
+}
+
 /* ---- */
 
 static bool is_removed(const struct gm_core *core, const char *job_id)
@@ -226,10 +238,8 @@ static void show_file(struct gm_request *r)
         show_text(r);
     } else if (!gm_view_output(core, r->id, r->rest, &size, &sha256)) {
         fail_missing(r);
-    } else if (gm_s3_is_url(destination) && !names_others(r->rest)) {
-        redirect(r, destination);
     } else {
-        open_file(r, destination, size, sha256);
+        gm_request_show_object(r, destination, size, sha256);
     }
 }
 

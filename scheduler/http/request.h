@@ -172,6 +172,13 @@ void gm_file_destroy(struct gm_file *file);
 
 /* handle_files.c */
 void gm_handle_files(struct gm_request *r);
+/* Sends the object r->rest below a destination, or where it is. size, sha256: as they were stored;
+ * another size: it was written anew. sha256 NULL: neither is known. Thread: loop. */
+void gm_request_show_object(struct gm_request *r, const char *destination, uint64_t size,
+                            const uint8_t *sha256);
+
+/* handle_title_files.c */
+void gm_handle_title_files(struct gm_request *r);
 
 /* handle_farm.c */
 void gm_handle_farm(struct gm_request *r);
@@ -186,6 +193,8 @@ void gm_handle_attempts(struct gm_request *r);
 void gm_handle_assets(struct gm_request *r);
 void gm_handle_asset(struct gm_request *r);
 void gm_handle_asset_delete(struct gm_request *r);
+/* Borrowed until the loop goes on. NULL: it is being read, err says BUSY. Thread: loop. */
+const struct gm_catalogue *gm_request_catalogue(struct gm_request *r, struct gm_err *err);
 
 /* handle_logs.c */
 void gm_handle_logs(struct gm_request *r);

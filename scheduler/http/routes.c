@@ -332,6 +332,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/assets", NULL, SUBMIT, gm_handle_assets},
     {"GET", "/v1/assets/", "", SUBMIT, gm_handle_asset},
     {"DELETE", "/v1/assets/", "", SUBMIT, gm_handle_asset_delete},
+    {"GET", "/v1/assets/", "/files/", SUBMIT, gm_handle_title_files},
     {"GET", "/metrics", NULL, OPERATE, gm_handle_metrics},
     {"GET", "/v1/events", NULL, OPERATE, gm_handle_farm_events},
     {"GET", "/v1/events/dead", NULL, OPERATE, gm_handle_dead},

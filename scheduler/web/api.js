@@ -89,6 +89,11 @@ export function fileUrl(job, path) {
   return `/v1/jobs/${job}/files/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
+// The same of a title, whose job may be forgotten.
+export function titleFileUrl(job, path) {
+  return fileUrl(job, path).replace('/v1/jobs/', '/v1/assets/');
+}
+
 const OPEN_BYTES = 64 << 20; // it is in the tab's memory as a whole
 
 // The click on a link to a file: the browser would ask for it without the token. It is saved: a window that opens

@@ -1,7 +1,7 @@
 // Finished titles: what was published, with posters.
 import { h, render } from './dom.js';
 import * as f from './format.js';
-import { call, fileUrl, get, objectUrl, openFile, query } from './api.js';
+import { call, get, objectUrl, openFile, query, titleFileUrl } from './api.js';
 import { confirmation } from './dialogs.js';
 import { watchJobs } from './live.js';
 import { act, empty, failure, icon, loading, time, toast } from './ui.js';
@@ -24,12 +24,12 @@ export function mountAssets(root) {
 
   async function poster(job) {
     const asset = rows.find((a) => a.job === job);
-    if (!asset?.poster || asset.known === false || posters.has(job)) {
+    if (!asset?.poster || asset.removing || posters.has(job)) {
       return;
     }
     posters.set(job, null);
     try {
-      const address = await objectUrl(fileUrl(job, asset.poster));
+      const address = await objectUrl(titleFileUrl(job, asset.poster));
       if (posters.has(job)) {
         posters.set(job, address);
         draw();
@@ -162,7 +162,7 @@ export function mountAssets(root) {
       h('h2', null, a.known === false ? f.name(a.title) : h('a', { href: `#/jobs/${a.job}` }, f.name(a.title))),
       h('p', { class: 'muted' }, [best ? `${f.plural(a.renditions.length, 'rendition')} up to ${best.height}p` : 'sound', f.bytes(a.bytes)].join(' · '), ' · ', time(a.finished)),
       a.removing ? h('p', { class: 'muted' }, a.removing.error ? ['It is being taken down: ', a.removing.error.text] : 'It is being taken down') : null,
-      h('div', { class: 'buttons' }, a.removing || a.known === false ? null : (a.manifests ?? []).map((m) => h('a', { key: m, class: 'button', href: fileUrl(a.job, m), target: '_blank', rel: 'noreferrer', onclick: open }, m.endsWith('.mpd') ? 'DASH' : m.endsWith('.m3u8') ? 'HLS' : 'file')),
+      h('div', { class: 'buttons' }, a.removing ? null : (a.manifests ?? []).map((m) => h('a', { key: m, class: 'button', href: titleFileUrl(a.job, m), target: '_blank', rel: 'noreferrer', onclick: open }, m.endsWith('.mpd') ? 'DASH' : m.endsWith('.m3u8') ? 'HLS' : 'file')),
       a.removing ? null : h('button', { type: 'button', class: 'danger', key: 'down', 'aria-label': `Take down ${f.name(a.title)}`, onclick: () => takeDown(a) }, 'Take down')));
   }
 

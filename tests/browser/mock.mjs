@@ -164,6 +164,8 @@ const server = createServer((request, response) => {
   if (path === '/v1/events/dead' || path === '/v1/events/waiting') return answer(deliveries(path.endsWith('dead')));
   if (path === '/v1/jobs') return answer(list(url.searchParams));
   if (path === '/v1/assets') return answer({ assets: jobs.filter((j) => j.state === 'done').slice(0, 40).map((j) => ({ job: j.id, title: j.source, destination: j.destination, publication: j.publication, finished: j.finished, duration_s: j.progress.frames_total / 25, renditions: [{ name: '1080p', width: 1920, height: 1080, codec: 'h264', bitrate: 5e6 }, { name: '720p', width: 1280, height: 720, codec: 'h264', bitrate: 3e6 }], manifests: ['master.m3u8', 'manifest.mpd'], poster: folder ? `v/${JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')).job.publication}/images/poster.jpg` : null, sprites: null, bytes: 7.3e8 })), next: null });
+  const t = path.match(/^\/v1\/assets\/[0-9a-z]+\/files\/(.*)$/);
+  if (t) return file(response, join(folder ?? '/nowhere', normalize(decodeURIComponent(t[1]))));
   if (m) return ofJob(request, response, m[1], m[2]);
   return problem(response, 404, 'api.no_route', `there is nothing at ${path}`);
 }).listen(Number(port), '127.0.0.1', () => console.log(`READY http://127.0.0.1:${server.address().port}`));

@@ -3,6 +3,8 @@
 
 #include "common/buf.h"
 
+static const char *of = "jobs"; /* or assets: whose files are asked for */
+
 /* The whole answer, head and body; owned. more: header lines, or "". */
 static char *fetch(const struct farm *f, const char *method, const char *id, const char *path,
                    const char *more)
@@ -13,8 +15,8 @@ static char *fetch(const struct farm *f, const char *method, const char *id, con
     ssize_t got;
     int fd = farm_connect(f);
     int n = snprintf(request, sizeof request,
-                     "%s /v1/jobs/%s/files/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n",
-                     method, id, path, more);
+                     "%s /v1/%s/%s/files/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n",
+                     method, of, id, path, more);
     farm_send(fd, request, (size_t)n);
     while ((got = read(fd, part, sizeof part)) > 0) {
         gm_buf_add(&all, part, (size_t)got);
@@ -70,6 +72,22 @@ static void look_at_files(const struct farm *f, const char *id)
     expect(f, "nosuch", "master.m3u8", "", 404, NULL, NULL);
 }
 
+/* By the catalogue, which knows the title's place and publication, and no hash. */
+static void look_at_title(const struct farm *f, const char *id)
+{
+    of = "assets";
+    expect(f, id, SEGMENT, "", 200, "Cache-Control: no-store", "a segment");
+    expect(f, id, SEGMENT, "Range: bytes=2-4\r\n", 206, "Content-Range: bytes 2-4/9", "seg");
+    expect(f, id, "master.m3u8", "", 200, "Content-Type: application/vnd.apple.mpegurl", "master");
+    expect(f, id, "report.json", "", 404, NULL, NULL);
+    expect(f, id, "other.txt", "", 404, NULL, NULL);
+    expect(f, id, "v/" PUBLICATION "/../../other.txt", "", 404, NULL, NULL);
+    expect(f, id, "v/" PUBLICATION "/video/nothing.m4s", "", 404, NULL, NULL);
+    expect(f, id, "master.m3u8?x=1", "", 400, NULL, NULL);
+    expect(f, "nosuch", "master.m3u8", "", 404, NULL, NULL);
+    of = "jobs";
+}
+
 /* More at once than are read at once; some leave before their turn. */
 static void expect_many(const struct farm *f, const char *id)
 {
@@ -104,6 +122,7 @@ static void what_a_job_published_is_served_and_nothing_else(void **state)
     write_file(*state, "out/a/other.txt", "no", 2);
     write_file(*state, "out/a/v/" PUBLICATION "/video/360p/seg-00001-other.m4s", "no", 2);
     look_at_files(&f, id);
+    look_at_title(&f, id);
     write_file(*state, "out/a/" SEGMENT, "another one", 11); /* by another job */
     expect(&f, id, SEGMENT, "", 200, "Cache-Control: no-store", "another one");
     write_file(*state, "out/a/master.m3u8", "another's", 9);

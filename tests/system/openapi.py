@@ -256,6 +256,14 @@ class Story:
         api.call("getFile", 304, headers={"If-None-Match": tag}, job=job, path="master.m3u8")
         api.call("getFile", 416, headers={"Range": "bytes=99999999-"}, job=job, path="master.m3u8")
         api.call("getFile", 404, "api.not_found", job=job, path="nothing")
+        op, connection, response = api.request("getTitleFile", job=job, path="master.m3u8")
+        title = response.read()
+        api.check(op, response, title, "getTitleFile")
+        connection.close()
+        expect("the title has the same", title == body)
+        api.call("getTitleFile", 206, headers={"Range": "bytes=0-6"}, job=job, path="master.m3u8")
+        api.call("getTitleFile", 416, headers={"Range": "bytes=99999999-"}, job=job, path="master.m3u8")
+        api.call("getTitleFile", 404, "api.not_found", job=job, path="nothing")
         op, connection, response = api.request("getFile", method="HEAD", job=job, path="master.m3u8")
         expect("HEAD has no body", response.status == 200 and response.read() == b"")
         connection.close()
@@ -421,6 +429,7 @@ class Story:
 
 UNTRIED = {("ready", "503"): "who is ready says so; scheduler/test_http and failover.sh have the others",
            ("sweep", "202"): "takes a store that is slow for 20 s: scheduler/test_http",
+           ("getTitleFile", "302"): "as getFile's",
            ("retryJob", "429"): "as submitJob's"}
 UNTRIED_UPLOADS = {"createUpload", "listUploads", "showUpload", "deleteUpload", "grantParts", "tellParts", "completeUpload"}
 
