@@ -407,6 +407,7 @@ void gm_item_put_ended(struct gm_item *item)
         return;
     }
     note_parts(item);
+    gm_busy_end(&item->task->storing, gm_time_now());
     if (item->err.code == GM_OK) {
         for (size_t i = 0; i < item->file_count; i++) {
             item->task->agent->counts.written_bytes += item->files[i].file.size;

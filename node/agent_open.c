@@ -234,6 +234,7 @@ static void on_fetched(int fd, const struct gm_err *err, void *arg)
 {
     struct gm_open *open = arg;
     open->fetch = NULL;
+    gm_busy_end(&open->task->fetching, gm_time_now());
     open->fd = fd;
     open->err = *err;
     open->agent->counts.fetched_bytes += fd >= 0 ? open->size : 0;
@@ -246,6 +247,8 @@ static void fetch(struct gm_open *open)
 {
     if (gm_fetch_start(open->task, open->object, on_fetched, open, &open->fetch, &open->err) < 0) {
         end_open(open);
+    } else {
+        gm_busy_begin(&open->task->fetching, gm_time_now());
     }
 }
 

@@ -152,6 +152,7 @@ void gm_put_start(struct gm_item *item)
     item->not_before = 0;
     item->busy = true;
     memset(&item->err, 0, sizeof(item->err));
+    gm_busy_begin(&item->task->storing, gm_time_now());
     for (size_t i = 0; i < item->file_count; i++) {
         sent += gm_send_is_for(&item->files[i]) ? 1 : 0;
         files += item->files[i].stored ? 0 : 1;

@@ -6,6 +6,7 @@
 #include "common/loop.h"
 #include "common/time.h"
 #include "node/agent.h"
+#include "node/busy.h"
 #include "node/devices/chains.h"
 #include "node/devices/decoding.h"
 #include "node/inputs.h"
@@ -292,6 +293,7 @@ struct gm_task {
     uint64_t progress, frames_done, frames_total, told_done;
     gm_time told;
     uint64_t bytes_in, bytes_out;
+    struct gm_busy fetching, storing;
     int source_fd;                /* owned; -1: no worker of it opened the source */
     uint64_t source_changed;      /* when it was opened: ns since 1970 */
     struct gm_item *first, *last; /* announced, in order; the end of the task is the last */

@@ -422,14 +422,22 @@ void gm_task_drop(struct gm_task *task, const char *reason)
     gm_task_unref(task);
 }
 
+static void tell_usage(const struct gm_task *task, Gm__Usage *usage)
+{
+    gm_time now = gm_time_now();
+    usage->bytes_in = task->bytes_in;
+    usage->bytes_out = task->bytes_out;
+    usage->fetch_ms = gm_busy_get_ms(&task->fetching, now);
+    usage->store_ms = gm_busy_get_ms(&task->storing, now);
+}
+
 static int post_item(struct gm_task *task, struct gm_item *item, struct gm_item_message *message,
                      struct gm_err *err)
 {
     Gm__Envelope env = GM__ENVELOPE__INIT;
     Gm__Produced produced = GM__PRODUCED__INIT;
     Gm__Done done = GM__DONE__INIT;
-    item->usage.bytes_in = task->bytes_in;
-    item->usage.bytes_out = task->bytes_out;
+    tell_usage(task, &item->usage);
     if (item->kind == GM_ITEM_PIECE) {
         produced.task_id = task->id;
         produced.term = task->term;
@@ -458,8 +466,7 @@ static int post_failed(struct gm_task *task, struct gm_item *item, struct gm_err
 {
     Gm__Error error;
     gm_err_to_msg(&item->err, &error);
-    item->usage.bytes_in = task->bytes_in;
-    item->usage.bytes_out = task->bytes_out;
+    tell_usage(task, &item->usage);
     Gm__Failed failed = GM__FAILED__INIT;
     failed.task_id = task->id;
     failed.term = task->term;

@@ -136,11 +136,12 @@ int gm_doc_tasks(const struct gm_core *core, const char *job_id, json_t **out, s
 
 static json_t *usage_json(const Gm__Usage *u)
 {
-    return json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "cpu_s", (double)u->cpu_us / 1e6,
-                     "wall_s", (double)u->wall_us / 1e6, "max_rss_bytes",
+    return json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "cpu_s",
+                     (double)u->cpu_us / 1e6, "wall_s", (double)u->wall_us / 1e6, "max_rss_bytes",
                      (json_int_t)u->max_rss_bytes, "bytes_in", (json_int_t)u->bytes_in, "bytes_out",
                      (json_int_t)u->bytes_out, "frames", (json_int_t)u->frames, "frames_decoded",
-                     (json_int_t)u->frames_decoded);
+                     (json_int_t)u->frames_decoded, "fetch_s", (double)u->fetch_ms / 1e3, "store_s",
+                     (double)u->store_ms / 1e3);
 }
 
 static json_t *attempt_json(const struct gm_attempt_view *a)

@@ -257,6 +257,8 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
         a->usage.frames = usage->frames;
         a->usage.frames_decoded = usage->frames_decoded;
         a->usage.frames_spare = usage->frames_spare;
+        a->usage.fetch_ms = usage->fetch_ms;
+        a->usage.store_ms = usage->store_ms;
     }
     if (outcome == GM_ATTEMPT_DONE && a->chunks > 0) { /* its items are stored: ADR-0050 */
         gm_core_row_attempt_lazy(core, lease->job, a);

@@ -410,6 +410,8 @@ static int load_attempt(struct gm_core *core, const struct gm_loading *loading, 
         a->usage.frames = row->usage->frames;
         a->usage.frames_decoded = row->usage->frames_decoded;
         a->usage.frames_spare = row->usage->frames_spare;
+        a->usage.fetch_ms = row->usage->fetch_ms;
+        a->usage.store_ms = row->usage->store_ms;
     }
     a->charged = row->charged;
     a->charged_chunk = row->charged_chunk;
