@@ -39,18 +39,31 @@ static json_t *given_up(const struct gm_job_view *job)
     return list;
 }
 
+/* When the job was expected to end by each chain that it could have had, when it was chosen. */
+static json_t *expected(const struct gm_job_view *job)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < job->chain_end_count; i++) {
+        const struct gm_chain_end *e = &job->chain_ends[i];
+        json_t *end = e->end_ms > 0 ? json_integer((e->end_ms + 999) / 1000) : json_null();
+        list = gm_json_add(
+            list, json_pack("{s:o, s:o}", "chain", gm_json_string(e->chain), "end_s", end));
+    }
+    return list;
+}
+
 json_t *gm_report_encoding(const struct gm_core *core, const struct gm_job_view *job)
 {
     const Gm__EncodeParams *p = gm_report_encode_params(job);
     if (p == NULL) {
         return json_null();
     }
-    return json_pack("{s:{s:o, s:s}, s:{s:o, s:o}, s:o, s:o, s:{s:o}}", "requested", "devices",
+    return json_pack("{s:{s:o, s:s}, s:{s:o, s:o}, s:o, s:o, s:o, s:{s:o}}", "requested", "devices",
                      wanted(p), "fallback", p->fallback[0] != '\0' ? p->fallback : "software",
                      "resolved", "chain", gm_json_text_or_null(job->chain), "fingerprint",
                      gm_json_text_or_null(job->chain_fingerprint), "reason",
-                     gm_json_text_or_null(job->chain_reason), "given_up", given_up(job), "actual",
-                     "devices", gm_report_devices(core, job->id));
+                     gm_json_text_or_null(job->chain_reason), "expected", expected(job), "given_up",
+                     given_up(job), "actual", "devices", gm_report_devices(core, job->id));
 }
 
 static void count_run(json_t *list, const struct gm_attempt_view *a)

@@ -1,7 +1,7 @@
 /* Chains: what a job's pictures are encoded with.
  *
- * The first one in the pipeline's order that a device of the farm offers, and that can do what the
- * job asks, is taken when `plan` is assigned, because the plan holds what that encoder writes
+ * One of the pipeline's order that a device of the farm offers, and that can do what the job asks
+ * (choice.c), is taken when `plan` is assigned, because the plan holds what that encoder writes
  * before a stream. From then on analyze and encode go only to devices that offer the same chain, of
  * the same fingerprint: the parts of a rendition come from one kind of encoder, or it is made anew
  * as a whole.
@@ -30,9 +30,6 @@
 #include "scheduler/core/task.h"
 
 #define CPU "cpu"
-#define PLAN_SESSIONS 1 /* it opens its encoders one after the other (media/plan/plan_video.c) */
-
-static const char *const usual_order[] = {"nvenc", "vaapi", "qsv", CPU};
 
 Gm__Chain *gm_core_chain_dup(const Gm__Chain *chain)
 {
@@ -65,16 +62,9 @@ void gm_core_chains_fill(struct gm_cdevice *device, const Gm__Device *m)
     }
 }
 
-/* The encode task's parameters; NULL: nothing is encoded. */
-static const Gm__EncodeParams *params_of(const struct gm_cjob *job)
+bool gm_core_falls_back(const struct gm_cjob *job)
 {
-    const Gm__PipelineTask *def = job->encode ? job->pipeline->tasks[job->encode->position] : NULL;
-    return def && def->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE ? def->encode : NULL;
-}
-
-static bool falls_back_to_software(const struct gm_cjob *job)
-{
-    const Gm__EncodeParams *p = params_of(job);
+    const Gm__EncodeParams *p = gm_core_encode_params(job);
     return p && (p->fallback[0] == '\0' || strcmp(p->fallback, "software") == 0);
 }
 
@@ -175,12 +165,7 @@ bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wi
     return most != NULL;
 }
 
-static bool is_offered(const struct gm_core *core, const struct gm_chain_wish *wish)
-{
-    return gm_devices_tally(core, wish).devices > 0;
-}
-
-static bool is_lost(const struct gm_cjob *job, const char *name)
+bool gm_core_chain_is_lost(const struct gm_cjob *job, const char *name)
 {
     for (size_t i = 0; i < job->lost_count; i++) {
         if (strcmp(job->lost[i].name, name) == 0) {
@@ -188,51 +173,6 @@ static bool is_lost(const struct gm_cjob *job, const char *name)
         }
     }
     return false;
-}
-
-/* What analyze finds out is what libraries of software do with a crf. */
-static bool needs_software(const struct gm_cjob *job)
-{
-    for (uint32_t t = 0; t < job->task_count; t++) {
-        if (job->tasks[t].type->role == GM_ROLE_ANALYZE) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A device that can plan for that chain, and make the runs then. */
-static struct gm_chain_wish to_plan(const struct gm_core *core, const struct gm_cjob *job,
-                                    const char *name)
-{
-    struct gm_chain_wish wish = {.name = name};
-    if (is_cpu(name)) { /* it encodes all: a wish for it can be parked */
-        wish.fingerprint = gm_core_build_to_plan(core, &job->plan->insts[0]);
-    } else {
-        wish.params = params_of(job);
-        wish.sessions = PLAN_SESSIONS;
-        wish.least = job->rungs > PLAN_SESSIONS ? job->rungs : PLAN_SESSIONS;
-    }
-    return wish;
-}
-
-/* Which chain to plan for; false: none is there. The processor is always worth waiting for. */
-static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct gm_chain_wish *out)
-{
-    const Gm__EncodeParams *p = params_of(job);
-    bool listed = p && p->n_devices > 0;
-    size_t count = listed ? p->n_devices : sizeof usual_order / sizeof usual_order[0];
-    bool hardware = p && !needs_software(job);
-    for (size_t i = 0; i < count; i++) {
-        const char *name = listed ? p->devices[i] : usual_order[i];
-        struct gm_chain_wish wish = to_plan(core, job, name);
-        if (is_cpu(name) || (hardware && !is_lost(job, name) && is_offered(core, &wish))) {
-            *out = wish;
-            return true;
-        }
-    }
-    *out = to_plan(core, job, CPU);
-    return !p || falls_back_to_software(job);
 }
 
 /* The encoders of a run, one a rendition, work side by side (media/encode/encode.c). */
@@ -244,71 +184,13 @@ static struct gm_chain_wish wish_of(const struct gm_cjob *job)
         .name = c->name, .fingerprint = c->fingerprint, .sessions = sessions, .least = sessions};
 }
 
-/* Why nobody was asked for that chain, into out; "": somebody could be, or the job gave it up.
- * False: there is no such device, not even one that takes no tasks. */
-static bool why_not(const struct gm_core *core, const struct gm_cjob *job, const char *name,
-                    char out[160])
-{
-    struct gm_chain_wish any = {.name = name};
-    struct gm_chain_wish fit = to_plan(core, job, name);
-    bool there = false, open = false, fits = false;
-    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        for (size_t i = 0; n->connected && i < n->device_count; i++) {
-            const struct gm_cdevice *d = &n->devices[i];
-            bool takes = gm_core_node_is_open(n) && d->usable.slots > 0;
-            there = there || find_chain(d, &any);
-            open = open || (takes && find_chain(d, &any));
-            fits = fits || (takes && find_chain(d, &fit));
-        }
-    }
-    const char *why = needs_software(job) ? "the job has `analyze`, which software alone can do"
-                      : !there            ? "no node offers it"
-                      : !open             ? "its devices take no tasks now"
-                      : !fits ? "none of its devices encodes all that the pipeline asks for"
-                              : "";
-    (void)snprintf(out, 160, "%s", is_lost(job, name) ? "" : why);
-    if (out[0] == '\0' && fits && !is_lost(job, name)) {
-        (void)gm_core_chain_is_short(core, &fit, out);
-    }
-    return there;
-}
-
-/* Of a pipeline that lists no devices only what there is on the farm is told. */
-void gm_core_chain_passed(const struct gm_core *core, const struct gm_cjob *job, const char *before,
-                          char *out, size_t size)
-{
-    const Gm__EncodeParams *p = params_of(job);
-    bool listed = p && p->n_devices > 0;
-    size_t count = listed ? p->n_devices : sizeof usual_order / sizeof usual_order[0];
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; p && i < count && used < size; i++) {
-        const char *name = listed ? p->devices[i] : usual_order[i];
-        char why[160];
-        if (before && strcmp(name, before) == 0) {
-            break;
-        }
-        bool there = why_not(core, job, name, why);
-        if (why[0] != '\0' && (listed || there)) {
-            used += (size_t)snprintf(out + used, size - used, "%s%.20s: %s", used > 0 ? "; " : "",
-                                     name, why);
-        }
-    }
-}
-
-void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain)
-{
-    gm_core_chain_passed(core, job, chain->name, job->chain_reason, sizeof job->chain_reason);
-    gm_core_job_touch(core, job);
-}
-
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out)
 {
     const struct gm_cjob *job = inst->task->job;
     switch (inst->task->type->role) {
     case GM_ROLE_PLAN:
-        return pick(core, job, out);
+        return gm_core_choice_wish(core, job, out);
     case GM_ROLE_ANALYZE:
     case GM_ROLE_ENCODE:
         if (job->chain) {
@@ -360,8 +242,8 @@ bool gm_core_chain_can_go(const struct gm_core *core, const struct gm_lease *lea
     if (lease->chain && is_cpu(lease->chain->name)) {
         return !is_of_job(code) && gm_core_build_can_go(core, lease);
     }
-    return lease->chain && falls_back_to_software(lease->job) && !is_of_job(code) &&
-           !is_lost(lease->job, lease->chain->name);
+    return lease->chain && gm_core_falls_back(lease->job) && !is_of_job(code) &&
+           !gm_core_chain_is_lost(lease->job, lease->chain->name);
 }
 
 bool gm_core_chain_tries_on(struct gm_core *core, const struct gm_lease *lease, enum gm_code code)
@@ -379,7 +261,7 @@ bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain)
     switch (inst->task->type->role) {
     case GM_ROLE_PLAN:
         return chain && (is_cpu(chain->name) ? !gm_core_build_failed(job, chain->fingerprint)
-                                             : !is_lost(job, chain->name));
+                                             : !gm_core_chain_is_lost(job, chain->name));
     case GM_ROLE_ANALYZE:
     case GM_ROLE_ENCODE:
         return chain && job->chain && strcmp(chain->name, job->chain->name) == 0 &&
@@ -412,11 +294,12 @@ static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
         return false;
     }
     if (!job->chain) {
-        return job->plan->insts[0].unit.state == GM_TASK_READY && !pick(core, job, out);
+        return job->plan->insts[0].unit.state == GM_TASK_READY &&
+               !gm_core_choice_wish(core, job, out);
     }
     *out = wish_of(job);
     return is_cpu(out->name) ? gm_core_build_is_gone(core, out) && !gm_core_build_works(job)
-                             : !is_offered(core, out);
+                             : gm_devices_tally(core, out).devices == 0;
 }
 
 static bool is_of_device(const struct gm_attempt *attempt)
@@ -440,10 +323,11 @@ static const struct gm_err *last_device_error(const struct gm_cjob *job, const c
 void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain)
 {
     job->chain = gm_core_chain_dup(chain);
+    gm_core_backlog_set(core, job, chain->name);
     for (size_t i = job->attempt_count; is_cpu(chain->name) && i > 0; i--) {
         const struct gm_attempt *a = job->attempts[i - 1];
         if (a->inst->task == job->plan && is_of_device(a) && a->chain[0] != '\0' &&
-            !is_cpu(a->chain) && !is_lost(job, a->chain)) {
+            !is_cpu(a->chain) && !gm_core_chain_is_lost(job, a->chain)) {
             lose(core, job, a->chain, &a->error);
         }
     }
@@ -481,7 +365,7 @@ static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_c
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0,
                          "none of the pipeline's `devices` can be had: %.170s", all);
     }
-    if (software || (job->chain && falls_back_to_software(job))) {
+    if (software || (job->chain && gm_core_falls_back(job))) {
         if (software) {
             gm_core_build_count(job);
         }
@@ -496,7 +380,7 @@ void gm_core_chain_tick(struct gm_core *core)
 {
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         struct gm_chain_wish wish;
-        const Gm__EncodeParams *p = params_of(job);
+        const Gm__EncodeParams *p = gm_core_encode_params(job);
         const bool software = job->chain && is_cpu(job->chain->name);
         if (!p || (!software && strcmp(p->fallback, "wait") == 0)) {
             continue;

@@ -23,6 +23,27 @@ bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wi
 /* False: nothing that the job may use is there. */
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out);
+/* The job gave it up. */
+bool gm_core_chain_is_lost(const struct gm_cjob *job, const char *name);
+/* The encode task's parameters; NULL: nothing is encoded. */
+const Gm__EncodeParams *gm_core_encode_params(const struct gm_cjob *job);
+/* Without its devices the job is encoded in software. */
+bool gm_core_falls_back(const struct gm_cjob *job);
+
+/* choice.c */
+/* It is the turn of the job's `plan`, and there is a slot: chooses its chain, where it has none or
+ * can't have that any more. */
+void gm_core_choose(struct gm_core *core, struct gm_cjob *job);
+/* What `plan` is to be done with: as chosen, or else the first chain that can be had. False: none
+ * is there. */
+bool gm_core_choice_wish(const struct gm_core *core, const struct gm_cjob *job,
+                         struct gm_chain_wish *out);
+/* Of ends in the order of preference: the one to take, the first unless another is clearly sooner:
+ * half as much again and 30 s are less. What nobody knows (0) is not compared. count: > 0. */
+size_t gm_core_choice_best(const struct gm_chain_end *ends, size_t count);
+/* " It was expected to end by nvenc after 340 s, by cpu after 120 s: `cpu` was taken."; "": there
+ * was no choice. */
+void gm_core_choice_say(const struct gm_choice *choice, char *out, size_t size);
 /* Why it is none of the pipeline's chains before that one (NULL: none at all), "" where there is
  * nothing to say: "nvenc: no node offers it; vaapi: its devices take no tasks now". */
 void gm_core_chain_passed(const struct gm_core *core, const struct gm_cjob *job, const char *before,

@@ -377,6 +377,7 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
     }
     rc = check_sums(core, err);
     rc = rc < 0 ? rc : gm_core_count_check(core, err);
+    rc = rc < 0 ? rc : gm_core_backlog_check(core, err);
     rc = rc < 0 ? rc : gm_core_keep_check(core, err);
     return rc < 0 ? rc : gm_core_order_check(core, err);
 }

@@ -21,7 +21,7 @@ int gm_core_count_check(const struct gm_core *core, struct gm_err *err) GM_MUST_
 
 /* demand.c: before and after a tick's walk over the jobs, and for each unfinished one of it. */
 void gm_core_demand_begin(struct gm_core *core);
-void gm_core_demand_job(struct gm_core *core, const struct gm_cjob *job);
+void gm_core_demand_job(struct gm_core *core, struct gm_cjob *job);
 void gm_core_demand_end(struct gm_core *core);
 
 #endif

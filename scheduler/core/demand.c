@@ -9,8 +9,6 @@
  * frames that are left, others by their instances. Before that nobody knows with what, nor how
  * much: such a job is `unknown`, as is one of a kind that was never done.
  */
-#include <string.h>
-
 #include "scheduler/core/chains.h"
 #include "scheduler/core/count.h"
 #include "scheduler/core/task.h"
@@ -40,18 +38,10 @@ void gm_core_demand_end(struct gm_core *core)
     }
 }
 
-static enum gm_count_kind kind_of(const char *chain)
-{
-    return strcmp(chain, "cpu") == 0                                   ? GM_COUNT_CPU
-           : strcmp(chain, "nvenc") == 0 || strcmp(chain, "cuda") == 0 ? GM_COUNT_NVIDIA
-           : strcmp(chain, "vaapi") == 0 || strcmp(chain, "qsv") == 0  ? GM_COUNT_DRM
-                                                                       : GM_COUNT_OTHER;
-}
-
 /* False: a part of it is not known. */
 static bool add(struct gm_demand_sums *sums, const char *chain, gm_time time)
 {
-    sums->seconds[kind_of(chain)] += (double)time / 1e9;
+    sums->seconds[gm_core_chain_kind(chain)] += (double)time / 1e9;
     return time > 0;
 }
 
@@ -98,7 +88,7 @@ static bool add_task(const struct gm_core *core, struct gm_demand_sums *sums,
     return known;
 }
 
-void gm_core_demand_job(struct gm_core *core, const struct gm_cjob *job)
+void gm_core_demand_job(struct gm_core *core, struct gm_cjob *job)
 {
     struct gm_demand *d = &core->counts.demand;
     if (!d->open || d->left == 0 || job->seq <= d->after) {
@@ -109,6 +99,7 @@ void gm_core_demand_job(struct gm_core *core, const struct gm_cjob *job)
     if (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) {
         return;
     }
+    gm_core_backlog_renew(core, job);
     bool known = job->chain && gm_core_task_is_done(job->plan);
     for (uint32_t t = 0; known && t < job->task_count; t++) {
         known = add_task(core, &d->round, &job->tasks[t]) && known;

@@ -362,6 +362,17 @@ static void explain_chunks(const struct gm_core *core, const struct gm_inst *ins
     }
 }
 
+/* Of plan: what its chain was chosen for. */
+static void explain_choice(const struct gm_inst *inst, struct gm_explain_row *row)
+{
+    const struct gm_cjob *job = inst->task->job;
+    size_t used = strlen(row->why);
+    if (inst->task->type->role == GM_ROLE_PLAN && job->chain &&
+        strcmp(job->chain->name, job->choice.chain) == 0) {
+        gm_core_choice_say(&job->choice, row->why + used, sizeof(row->why) - used);
+    }
+}
+
 static void explain_inst(const struct gm_core *core, const struct gm_inst *inst, gm_time now,
                          struct gm_explain_row *row)
 {
@@ -388,6 +399,7 @@ static void explain_inst(const struct gm_core *core, const struct gm_inst *inst,
         break;
     case GM_TASK_DONE:
         say(row, "It is done.");
+        explain_choice(inst, row);
         break;
     default:
         a = last_failure(inst, -1);

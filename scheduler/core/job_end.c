@@ -38,6 +38,7 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
             core, job->started_unix_ms != 0 ? job->started_unix_ms : job->created_unix_ms);
         core->unfinished--;
         gm_core_order_finish(job);
+        gm_core_backlog_set(core, job, NULL);
         core->finished++;
         gm_core_count_ended(core, job);
         gm_core_watch_forget_job(core, job);

@@ -5,6 +5,8 @@
  * of runs the renditions' codecs, depths and preset too. A sample counts twice, for its chip and
  * for all chips of its chain.
  *
+ * Encodes are learned once more by what is known of them before the plan (guess.c).
+ *
  * A unit of work is a frame of a run, those of its preroll too; a millisecond of the programme of
  * other tasks; of inspect and plan the task. The time is the scheduler's own, from Assign to Done,
  * and the frames are split's. A track whose inputs still came would count its waiting: of it
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/chains.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/times.h"
@@ -22,6 +25,7 @@
 #define WRITE_PERIOD (30 * GM_SEC)
 #define ROW_PREFIX "history/"
 #define ANY_CHIP "*"
+#define PIXEL_SHIFT 16
 
 /* As much of text as fits, but for what names no kind: it comes from nodes and users. */
 static void add_word(char key[GM_HISTORY_KEY], const char *text, size_t most, char end)
@@ -80,6 +84,40 @@ static void make_key(char key[GM_HISTORY_KEY], const char *chain, const struct g
     }
 }
 
+/* Of encodes as they can be told apart before the plan: what the pipeline asks for. Their unit is
+ * 2^16 pixels, of the source and of all renditions. */
+static void make_pixel_key(char key[GM_HISTORY_KEY], const char *chain,
+                           const Gm__EncodeParams *params)
+{
+    char depth[32];
+    key[0] = '\0';
+    add_word(key, chain, 16, '/');
+    add_word(key, ANY_CHIP, 40, '/');
+    add_word(key, "pixels", 16, '/');
+    add_word(key, params->codec, 16, '\0');
+    (void)snprintf(depth, sizeof(depth), ".%d", params->bit_depth > 8 ? 10 : 8);
+    add_word(key, depth, 4, '/');
+    add_word(key, params->preset, 16, '\0');
+}
+
+static uint64_t pixels_of(const struct gm_cjob *job)
+{
+    return job->rung_pixels > 0 ? job->source_pixels + job->rung_pixels : 0;
+}
+
+double gm_core_learned_s(const struct gm_core *core, const struct gm_cjob *job, const char *chain)
+{
+    char key[GM_HISTORY_KEY];
+    uint64_t cost = 0, error = 0;
+    const Gm__EncodeParams *params = gm_core_encode_params(job);
+    if (!params) {
+        return 0;
+    }
+    make_pixel_key(key, chain, params);
+    (void)gm_history_cost(gm_history_find(&core->history, key), 0, &cost, &error);
+    return (double)cost * (double)pixels_of(job) / (1 << PIXEL_SHIFT) / 1e9;
+}
+
 uint64_t gm_core_work(const struct gm_inst *inst, uint32_t first_chunk, uint32_t chunk_count)
 {
     uint64_t work = 0;
@@ -131,6 +169,22 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static void learn_pixels(struct gm_core *core, const struct gm_lease *lease, uint64_t spent)
+{
+    char key[GM_HISTORY_KEY];
+    const Gm__EncodeParams *params = gm_core_encode_params(lease->job);
+    double units = (double)lease->work * (double)pixels_of(lease->job) / (double)(1 << PIXEL_SHIFT);
+    if (lease->inst->task->type->role != GM_ROLE_ENCODE || !params || units <= 0) {
+        return;
+    }
+    double cost = (double)spent / units;
+    const struct gm_history_sample sample = {.cost_ns = cost < 1      ? 1
+                                                        : cost < 1e15 ? (uint64_t)cost
+                                                                      : UINT64_C(1000000000000000)};
+    make_pixel_key(key, lease->chain->name, params);
+    forget(core, gm_history_learn(&core->history, key, gm_history_node(lease->node->id), &sample));
+}
+
 void gm_core_learn(struct gm_core *core, const struct gm_lease *lease, const Gm__Usage *usage)
 {
     uint64_t elapsed = (uint64_t)(core->now - lease->assigned_at);
@@ -155,6 +209,7 @@ void gm_core_learn(struct gm_core *core, const struct gm_lease *lease, const Gm_
     forget(core, gm_history_learn(&core->history, key, node, &sample));
     make_key(key, lease->chain->name, NULL, lease->inst);
     forget(core, gm_history_learn(&core->history, key, node, &sample));
+    learn_pixels(core, lease, spent);
 }
 
 void gm_core_row_history(struct gm_core *core, const struct gm_history_entry *entry)

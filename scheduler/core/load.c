@@ -145,12 +145,24 @@ static struct gm_inst *find_inst(const struct gm_core *core, const struct gm_key
     return task && key->instance < task->inst_count ? &task->insts[key->instance] : NULL;
 }
 
-static void load_told(struct gm_core *core, struct gm_cjob *job, const Gm__JobRow *row)
+static void load_choice(struct gm_cjob *job, const Gm__JobRow *row)
+{
+    struct gm_choice *choice = &job->choice;
+    (void)snprintf(choice->chain, sizeof choice->chain, "%s", row->choice);
+    for (size_t i = 0; i < row->n_choice_ends && i < GM_CORE_MAX_CHAINS; i++) {
+        struct gm_chain_end *end = &choice->ends[choice->count++];
+        (void)snprintf(end->chain, sizeof end->chain, "%s", row->choice_ends[i]->chain);
+        end->end_ms = row->choice_ends[i]->end_ms;
+    }
+}
+
+static void load_others(struct gm_core *core, struct gm_cjob *job, const Gm__JobRow *row)
 {
     gm_core_keyed_load(core, job, row);
     job->traceparent = gm_mem_strdup(row->traceparent);
     job->webhook = gm_mem_strdup(row->webhook);
     job->told = row->told;
+    load_choice(job, row);
 }
 
 static int load_job(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)
@@ -178,7 +190,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->destination_mark = gm_mem_strdup(row->destination_mark);
     job->work_mark = gm_mem_strdup(row->work_mark);
     job->external_id = gm_mem_strdup(row->external_id);
-    load_told(core, job, row);
+    load_others(core, job, row);
     gm_core_backup_load(&job->backup, row->backup);
     job->removed = row->removed;
     job->retry_of = gm_mem_strdup(row->retry_of);
@@ -493,6 +505,8 @@ static int load_row(struct gm_core *core, const struct gm_loading *row, enum pas
 static void resume_job(struct gm_core *core, struct gm_cjob *job)
 {
     if (job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING) {
+        const char *chosen = job->choice.chain[0] != '\0' ? job->choice.chain : NULL;
+        gm_core_backlog_set(core, job, job->chain ? job->chain->name : chosen);
         gm_core_job_advance(core, job);
         gm_core_early_grown(core, job);
         gm_core_unheard_wait(core, job);

@@ -128,6 +128,7 @@ void gm_core_order_class(struct gm_core *core, struct gm_cjob *job)
         take(core, job);
     }
     job->turn.class_ = c;
+    gm_core_backlog_class(core, job);
     job->turn.time = job_lane(job)->now; /* that of its old lane means nothing here */
     if (in) {
         put(core, job, 0);

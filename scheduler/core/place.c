@@ -127,6 +127,9 @@ static bool place_inst(struct gm_core *core, struct gm_inst *inst)
     while ((unit = first_ready(inst)) != NULL) {
         uint64_t unused;
         struct gm_chain_wish wish;
+        if (inst->task->type->role == GM_ROLE_PLAN) {
+            gm_core_choose(core, inst->task->job);
+        }
         if (!gm_core_chain_wish(core, inst, &wish)) {
             return false;
         }

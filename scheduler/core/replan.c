@@ -102,6 +102,8 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
         gm__chain__free_unpacked(job->chain, NULL);
         job->chain = NULL;
     }
+    gm_core_backlog_set(core, job, NULL);
+    job->choice = (struct gm_choice){.count = 0};
     job->leading = 0;
     job->planned = job->expanded;
     job->wake_at = 0;

@@ -42,6 +42,8 @@ struct job_parts {
     Gm__BackupRow backup;
     Gm__LostChain lost[GM_CORE_MAX_CHAINS];
     Gm__LostChain *list[GM_CORE_MAX_CHAINS];
+    Gm__ChainEndRow ends[GM_CORE_MAX_CHAINS];
+    Gm__ChainEndRow *end_list[GM_CORE_MAX_CHAINS];
 };
 
 /* parts: what the row points at. */
@@ -103,6 +105,15 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
         parts->lost[i].why = &parts->why[i];
         parts->list[i] = &parts->lost[i];
     }
+    row.choice = (char *)(uintptr_t)job->choice.chain;
+    for (size_t i = 0; i < job->choice.count; i++) {
+        gm__chain_end_row__init(&parts->ends[i]);
+        parts->ends[i].chain = (char *)(uintptr_t)job->choice.ends[i].chain;
+        parts->ends[i].end_ms = job->choice.ends[i].end_ms;
+        parts->end_list[i] = &parts->ends[i];
+    }
+    row.choice_ends = parts->end_list;
+    row.n_choice_ends = job->choice.count;
     row.lost = parts->list;
     row.n_lost = job->lost_count;
     if (job->builds) {

@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_CORE_STATE_H
 #define GM_SCHEDULER_CORE_STATE_H
 
+#include "scheduler/core/backlog.h"
 #include "scheduler/core/bodies.h"
 #include "scheduler/core/counts.h"
 #include "scheduler/core/devices.h"
@@ -207,6 +208,13 @@ struct gm_lost_chain {
     char *name; /* owned */
     struct gm_err why;
 };
+/* Which chain to plan for, and when the job was expected to end by each that could be had.
+ * chain "": it was not chosen, for there were no two. choice.c. */
+struct gm_choice {
+    char chain[GM_CHAIN_NAME];
+    struct gm_chain_end ends[GM_CORE_MAX_CHAINS];
+    size_t count;
+};
 /* What the renditions of one codec and depth are together. */
 struct gm_cwork {
     char codec[16];
@@ -263,6 +271,8 @@ struct gm_cjob {
     Gm__Chain *chain; /* owned; NULL until plan is done */
     struct gm_lost_chain lost[GM_CORE_MAX_CHAINS];
     size_t lost_count;
+    struct gm_choice choice;
+    struct gm_owed owed;
     char chain_reason[240];     /* why plan did not get a chain that comes before its own */
     gm_time chain_absent_since; /* 0: it is there */
     struct gm_builds *builds;   /* owned; NULL: nothing */
@@ -333,6 +343,7 @@ struct gm_cjob {
     uint32_t renditions;          /* of the plan */
     struct gm_writes writes;
     uint32_t rungs; /* renditions that plan will make, by inspect's facts; 0: not known */
+    uint64_t rung_pixels, rung_largest; /* a picture of all of them, and of the largest; the same */
     uint64_t source_pixels;
     bool source_is_deep;                  /* more than 8 bits a sample */
     struct gm_cwork works[GM_CORE_WORKS]; /* of the plan; work_count 0: not known */
@@ -546,6 +557,7 @@ struct gm_core {
     gm_time history_at; /* it was written */
     gm_time straggled_at;
     struct gm_core_counts counts;
+    struct gm_backlog backlog[GM_CLASSES][GM_COUNT_KINDS];
     /* Of the step that runs */
     struct gm_effects *fx;
     gm_time now;

@@ -120,6 +120,11 @@ static uint64_t frames_in(const struct gm_cjob *job, int64_t us)
     return (uint64_t)(frames < MAX_FRAMES ? frames : MAX_FRAMES);
 }
 
+uint64_t gm_core_job_frames(const struct gm_cjob *job)
+{
+    return frames_in(job, job->duration_us);
+}
+
 static bool more_to_come(const struct gm_inst *inst)
 {
     const struct gm_stream *in = gm_core_inst_inputs(inst);
@@ -218,16 +223,36 @@ void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t i
     }
 }
 
+/* Of the ladder's rungs, about: their long sides are not rounded. */
+static void note_rung(struct gm_cjob *job, const Gm__VideoFacts *video, uint32_t side)
+{
+    struct gm_ladder_shape s = gm_ladder_shape(video);
+    double shorter = (double)(s.width < s.height ? s.width : s.height);
+    double longer = (double)(s.width < s.height ? s.height : s.width);
+    double pixels = (double)side * side * longer / shorter; /* a side is of a shape that has two */
+    uint64_t own = pixels < (double)(UINT64_C(1) << 40) ? (uint64_t)pixels : 0;
+    job->rung_pixels += own;
+    job->rung_largest = own > job->rung_largest ? own : job->rung_largest;
+}
+
 /* As the plan will (media/picture/ladder.h). */
-static uint32_t count_rungs(const struct gm_cjob *job, const Gm__VideoFacts *video)
+static void note_rungs(struct gm_cjob *job, const Gm__VideoFacts *video)
 {
     const Gm__PipelineTask *def = job->pipeline->tasks[job->plan->position];
     uint32_t sides[GM_LADDER_MAX];
-    if (def->params_case != GM__PIPELINE_TASK__PARAMS_PLAN || def->plan->n_ladder == 0) {
-        return 0;
+    size_t count = 0;
+    bool listed = def->params_case == GM__PIPELINE_TASK__PARAMS_PLAN && def->plan->n_ladder > 0;
+    if (listed) {
+        count = gm_ladder_sides(video, def->plan->ladder, def->plan->n_ladder, sides);
+        job->rungs = count > 0 ? (uint32_t)count : 1;
     }
-    size_t count = gm_ladder_sides(video, def->plan->ladder, def->plan->n_ladder, sides);
-    return count > 0 ? (uint32_t)count : 1;
+    job->rung_pixels = job->rung_largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        note_rung(job, video, sides[i]);
+    }
+    if (count == 0) { /* one of the source's size */
+        job->rung_pixels = job->rung_largest = job->source_pixels;
+    }
 }
 
 static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
@@ -242,7 +267,7 @@ static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
         job->source_pixels = (uint64_t)m->video->width_px * m->video->height_px;
         job->source_is_deep = m->video->bit_depth > 8;
         job->keyframe_us = m->video->keyframe_interval_us;
-        job->rungs = count_rungs(job, m->video);
+        note_rungs(job, m->video);
     }
     return 0;
 }

@@ -53,6 +53,8 @@ int gm_core_analyze_sum(const struct gm_inst *inst, uint8_t **out, size_t *out_s
  * done; 0: nothing is known.
  */
 uint64_t gm_core_inst_frames(const struct gm_inst *inst);
+/* As inspection says alone. */
+uint64_t gm_core_job_frames(const struct gm_cjob *job);
 /* What the first frame of a chunk that is still to come may cost: frames that are decoded before it
  * and thrown away, at most. 0: none comes, or nobody knows how long the programme is. */
 uint64_t gm_core_inst_lead(const struct gm_inst *inst);

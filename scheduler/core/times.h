@@ -42,6 +42,10 @@ gm_time gm_core_expect(const struct gm_core *core, const struct gm_cnode *node,
 uint64_t gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
                                 const char *chain, struct gm_capacity *demand);
 
+/* Seconds of one slot that a frame of all renditions took by a chain of that name, of what the
+ * pipeline asks for, whatever the plan; 0: not known. */
+double gm_core_learned_s(const struct gm_core *core, const struct gm_cjob *job, const char *chain);
+
 /* How long tasks of that kind take, and how far that is off in the mean; false: not known. */
 bool gm_core_typical(const struct gm_core *core, const Gm__Chain *chain, const struct gm_inst *inst,
                      uint64_t work, gm_time *out, gm_time *out_error);

@@ -268,6 +268,8 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .chain = job->chain ? job->chain->name : "",
                             .chain_fingerprint = job->chain ? job->chain->fingerprint : "",
                             .chain_reason = job->chain_reason,
+                            .chain_ends = job->choice.ends,
+                            .chain_end_count = job->choice.count,
                             .lost_count = job->lost_count,
                             .tenant = job->tenant->name,
                             .deadline_unix_ms = job->deadline_unix_ms,

@@ -78,6 +78,11 @@ struct gm_publishing_view {
     const char *held;     /* a clause: what else is at the destination; "": nothing is */
     struct gm_err error;  /* of the last try; code 0: none failed */
 };
+#define GM_CHAIN_NAME 16u /* bytes of a chain's name, NUL included */
+struct gm_chain_end {
+    char chain[GM_CHAIN_NAME];
+    int64_t end_ms; /* from when it was chosen until the job was thought to end; 0: not known */
+};
 struct gm_lost_view {
     const char *name;
     enum gm_code code;
@@ -117,6 +122,9 @@ struct gm_job_view {
     const char *chain_fingerprint;
     const char
         *chain_reason; /* why none that comes before it was planned for; "": nothing to say */
+    /* When the job was expected to end by each chain that could be had; none: there were no two. */
+    const struct gm_chain_end *chain_ends;
+    size_t chain_end_count;
     struct gm_lost_view *lost; /* owned */
     size_t lost_count;
     const char *tenant;

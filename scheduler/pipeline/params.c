@@ -94,7 +94,8 @@ static const struct gm_pipeline_param PARAMS[] = {
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
     {"encode", "devices", GM_PARAM_WORDS, AT(EncodeParams, devices), 0, 0, CHAINS, NULL, false,
-     "What may encode, preferred first; unset: devices that the farm has, else `cpu`."},
+     "What may encode, preferred first; unset: devices that the farm has, else `cpu`. One behind "
+     "the first is taken where the job is expected to end clearly sooner by it."},
     {"encode", "fallback", GM_PARAM_CHOICE, AT(EncodeParams, fallback), 0, 0, FALLBACKS, "software",
      false,
      "When none of `devices` is there, the one in use goes, or it gives fewer encoder sessions "

@@ -1,6 +1,7 @@
 /* All jobs are there at the start: how much longer than it must does it take, and with nodes that
  * die? */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/quality/quality.h"
 
@@ -58,6 +59,53 @@ struct q_span q_makespan(const struct q_times *times, struct q_scale scale)
     span.chunk_s = q_longest_chunk(times, s.works, scale.jobs, s.nodes, scale.nodes);
     scene_close(&s);
     return span;
+}
+
+static uint32_t count_on_gpus(const struct q_farm *farm)
+{
+    uint32_t count = 0;
+    for (uint32_t j = 0; j < farm->job_count; j++) {
+        struct gm_job_view v;
+        if (gm_view_job(farm->core, farm->jobs[j].id, &v, NULL) < 0) {
+            q_die("%s is gone", farm->jobs[j].id);
+        }
+        count += strcmp(v.chain, "nvenc") == 0 ? 1 : 0;
+        gm_view_job_fini(&v);
+    }
+    return count;
+}
+
+struct q_rack q_rack(const struct q_times *times, struct q_scale scale, enum q_rack_kind kind)
+{
+    static const struct q_node_kind plain = {"8 threads", 8, 1.0, 0, 0},
+                                    gpus = {"16 threads, 2 GPUs", 16, 1.0, 2, 1.2e9};
+    struct q_params params = {.seed = scale.seed};
+    struct scene s = {.random = scale.seed};
+    double *took = calloc(scale.jobs, sizeof(*took));
+    s.nodes = calloc(scale.nodes, sizeof(struct q_node_kind *));
+    if (!s.nodes || !took) {
+        q_die("out of memory");
+    }
+    for (uint32_t i = 0; i < scale.nodes; i++) {
+        s.nodes[i] = i == 0 ? &gpus : &plain;
+    }
+    s.farm = q_farm_open(&params, times, s.nodes, scale.nodes);
+    s.start = s.farm->now;
+    for (uint32_t i = 0; i < scale.jobs; i++) {
+        struct q_work work = q_work_any(&s.random);
+        work.gpu = kind != Q_RACK_PROCESSORS;
+        work.alone = kind == Q_RACK_GPUS;
+        (void)q_farm_submit(s.farm, &work, s.start);
+    }
+    struct q_rack rack = {.seconds = scene_run(&s)};
+    for (uint32_t i = 0; i < scale.jobs; i++) {
+        took[i] = (double)(s.farm->jobs[i].ended - s.start) / (double)GM_SEC;
+    }
+    rack.median = q_percentile(took, scale.jobs, 0.5);
+    rack.on_gpus = count_on_gpus(s.farm);
+    free(took);
+    scene_close(&s);
+    return rack;
 }
 
 struct q_loss q_losses(const struct q_times *times, struct q_scale scale, double part,

@@ -49,6 +49,7 @@ enum q_shape { Q_CLIP, Q_EPISODE, Q_FILM, Q_FILM_4K, Q_SHAPES };
 struct q_work {
     enum q_source source;
     bool gpu;         /* its pipeline names nvenc before cpu */
+    bool alone;       /* and nothing else, where gpu is set */
     double duration;  /* seconds */
     uint32_t chunks;  /* of 6 s; the last one may be shorter */
     uint32_t seed;    /* of its tasks' times */

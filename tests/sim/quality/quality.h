@@ -18,6 +18,16 @@ struct q_span {
 };
 struct q_span q_makespan(const struct q_times *times, struct q_scale scale);
 
+/* A rack of like nodes without GPUs, and one with two; all jobs are there at the start and of one
+ * kind: they may have either, GPUs alone (as they would get by an order of devices that nothing but
+ * their absence changes), or processors alone. */
+enum q_rack_kind { Q_RACK_EITHER, Q_RACK_GPUS, Q_RACK_PROCESSORS };
+struct q_rack {
+    double seconds, median; /* of the whole; of a job */
+    uint32_t on_gpus;       /* jobs */
+};
+struct q_rack q_rack(const struct q_times *times, struct q_scale scale, enum q_rack_kind kind);
+
 /* Jobs come by chance over so long that they are 90 % of what the farm can do: a tenth of them of
  * the high class, three of batch. */
 struct q_load {

@@ -58,6 +58,24 @@ static void test_makespan(void **state)
     assert_true(span.seconds < 1.05 * span.bound.least + span.chunk_s);
 }
 
+/* Two GPUs beside many processors: both work, and neither alone would be as quick. */
+static void test_rack(void **state)
+{
+    (void)state;
+    const struct q_scale scale = {1, 20, 60};
+    struct q_rack either = q_rack(&times, scale, Q_RACK_EITHER);
+    struct q_rack gpus = q_rack(&times, scale, Q_RACK_GPUS);
+    struct q_rack processors = q_rack(&times, scale, Q_RACK_PROCESSORS);
+    print_message("either %.0f s (median %.0f, %u on GPUs), GPUs alone %.0f s (%.0f), processors "
+                  "alone %.0f s (%.0f)\n",
+                  either.seconds, either.median, either.on_gpus, gpus.seconds, gpus.median,
+                  processors.seconds, processors.median);
+    assert_int_equal(gpus.on_gpus, scale.jobs);
+    assert_true(either.on_gpus > 0 && either.on_gpus < scale.jobs);
+    assert_true(either.seconds < 0.5 * gpus.seconds);
+    assert_true(either.seconds < processors.seconds);
+}
+
 static void test_losses(void **state)
 {
     (void)state;
@@ -109,9 +127,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bound),    cmocka_unit_test(test_jain),
-        cmocka_unit_test(test_makespan), cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_waits),    cmocka_unit_test(test_fairness),
-        cmocka_unit_test(test_film),
+        cmocka_unit_test(test_makespan), cmocka_unit_test(test_rack),
+        cmocka_unit_test(test_losses),   cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_fairness), cmocka_unit_test(test_film),
     };
     return cmocka_run_group_tests(tests, read_times, NULL);
 }

@@ -76,7 +76,7 @@ void q_job_submit(struct q_farm *farm, uint32_t number)
     encode.codec = (char *)(uintptr_t)ladder->codec;
     encode.bit_depth = ladder->bit_depth;
     encode.devices = job->work.gpu ? devices : devices + 1;
-    encode.n_devices = job->work.gpu ? 2 : 1;
+    encode.n_devices = job->work.gpu && !job->work.alone ? 2 : 1;
     pipeline.name = (char *)"mix";
     pipeline.n_tasks = make_tasks(tasks);
     pipeline.tasks = list;
