@@ -109,7 +109,7 @@ static const struct gm_option OPTIONS[] = {
     {"backup_retry_s", GM_OPT_INT, OPT(backup_retry_s), "86400", 1, 315360000,
      "A result's backup that fails is tried again for so long."},
     {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,
-     "Accepted and unfinished jobs; more are refused."},
+     "Accepted and unfinished jobs; more are refused. The last tenth is for the class high."},
     {"keep_jobs", GM_OPT_INT, OPT(keep_jobs), "1000", 1, 10000,
      "Jobs that ended and are still known; the oldest beyond that are forgotten."},
     {"keep_assets", GM_OPT_INT, OPT(keep_assets), "100000", 1, 1000000,

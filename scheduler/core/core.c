@@ -197,11 +197,7 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
             "ended, or choose another folder",
             rival->id);
     }
-    if (core->unfinished >= core->params.max_jobs) {
-        return gm_err_set(err, GM_E_BUSY, 0, "%u jobs are waiting or running already",
-                          core->params.max_jobs);
-    }
-    return gm_core_tenant_check_submit(core, s->tenant, err);
+    return gm_core_tenant_check_submit(core, s->tenant, s->priority, err);
 }
 
 /* In the job that it makes again, where that one is still known. */

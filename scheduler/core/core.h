@@ -26,7 +26,7 @@ struct gm_tenant_params {
     const char *name;     /* 1..64 letters, digits, '_', '-' and '.' */
     uint32_t weight;      /* of its share, 1..1000; 0: 1 */
     uint32_t max_running; /* slots at once; 0: no limit */
-    uint32_t max_queued;  /* unfinished jobs, more: BUSY; 0: no limit */
+    uint32_t max_queued;  /* unfinished jobs, more: BUSY; 0: eight tenths of max_jobs */
     /* That the HTTP API takes (scheduler/http/pace.h), of which the core knows nothing; 0: any. */
     uint32_t max_submits_per_s;
     uint32_t max_uploads; /* open at a time (scheduler/uploads_desk.h), the same */
@@ -55,7 +55,8 @@ struct gm_core_params {
     uint32_t stall_ms;       /* no progress for so long: watchdog, default 120000 */
     uint32_t device_wait_ms; /* a job whose device nobody offers falls back then; default 10000 */
     uint32_t preempt_ms;     /* a job waits so long for runs of lower classes; 0: for ever */
-    uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
+    uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY. The last tenth is
+                                for the class high, by priority */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
     uint32_t retry_ms;       /* the first pause between them, up to 30 times it; default 1000 */
     uint32_t backup_retry_s; /* a backup is tried for so long; default 86400 */

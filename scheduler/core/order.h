@@ -45,7 +45,7 @@ struct gm_tenant {
     char *name; /* owned */
     uint64_t number;
     uint32_t weight;
-    uint32_t max_running, max_queued; /* 0: no limit */
+    uint32_t max_running, max_queued; /* 0: no limit of its own */
     bool named;                       /* by the configuration: it stays without jobs */
     uint64_t jobs, unfinished;        /* of it: that are known; of these */
     uint64_t running;                 /* its leases: slots that it holds */
@@ -122,8 +122,10 @@ void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease, bool tur
 /* It ends: what it was expected to take is set right. done: how long such work takes is learned. */
 void gm_core_order_settle(struct gm_core *core, struct gm_lease *lease, bool done);
 
-/* The tenant may have one job more. name: NULL or "": the default. Errors: INVAL, BUSY. */
-int gm_core_tenant_check_submit(const struct gm_core *core, const char *name,
+/* The farm, and the tenant, may have one job more of that priority: the last tenth of max_jobs is
+ * for the class high, and a tenant without a max_queued of its own may have eight tenths; of fewer
+ * than ten nothing is kept. name: NULL or "": the default. Errors: INVAL, BUSY. */
+int gm_core_tenant_check_submit(const struct gm_core *core, const char *name, int32_t priority,
                                 struct gm_err *err) GM_MUST_CHECK;
 /* The tenant has all the slots that it may have. */
 bool gm_core_tenant_is_full(const struct gm_tenant *tenant);

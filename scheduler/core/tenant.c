@@ -7,6 +7,7 @@
 #include "scheduler/core/state.h"
 
 #define NAME_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-."
+#define KEPT_PART 10 /* of max_jobs: for the class high, and once more for other tenants */
 #define BROKEN(...) gm_err_set(err, GM_E_BUG, 0, __VA_ARGS__)
 
 int gm_tenant_check(const struct gm_tenant_params *tenant, struct gm_err *err)
@@ -136,7 +137,26 @@ void gm_core_order_part(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
-int gm_core_tenant_check_submit(const struct gm_core *core, const char *name, struct gm_err *err)
+/* Of the farm: all that it takes, and less for who is not urgent. */
+static int check_room(const struct gm_core *core, int32_t priority, struct gm_err *err)
+{
+    uint32_t most = core->params.max_jobs, kept = most / KEPT_PART;
+    if (core->unfinished >= most) {
+        return gm_err_set(err, GM_E_BUSY, 0,
+                          "%" PRIu64 " jobs are waiting or running already: max_jobs is %u",
+                          core->unfinished, most);
+    }
+    if (gm_fair_class(priority) < GM_CLASS_HIGH && core->unfinished >= most - kept) {
+        return gm_err_set(err, GM_E_BUSY, 0,
+                          "%" PRIu64 " jobs are waiting or running already: the last %u of "
+                          "max_jobs, %u, are for those of the class high",
+                          core->unfinished, kept, most);
+    }
+    return 0;
+}
+
+int gm_core_tenant_check_submit(const struct gm_core *core, const char *name, int32_t priority,
+                                struct gm_err *err)
 {
     const struct gm_tenant_params asked = {.name =
                                                name && name[0] != '\0' ? name : GM_TENANT_DEFAULT};
@@ -149,9 +169,21 @@ int gm_core_tenant_check_submit(const struct gm_core *core, const char *name, st
         return rc;
     }
     const struct gm_tenant *tenant = gm_core_tenant_find(core, asked.name);
-    if (tenant && tenant->max_queued > 0 && tenant->unfinished >= tenant->max_queued) {
-        return gm_err_set(err, GM_E_BUSY, 0, "%u jobs of tenant %s are waiting or running already",
+    rc = check_room(core, priority, err);
+    if (rc < 0 || !tenant) {
+        return rc;
+    }
+    if (tenant->max_queued > 0 && tenant->unfinished >= tenant->max_queued) {
+        return gm_err_set(err, GM_E_BUSY, 0,
+                          "%u jobs of tenant %s are waiting or running already: its max_queued",
                           tenant->max_queued, tenant->name);
+    }
+    uint32_t share = core->params.max_jobs - core->params.max_jobs / KEPT_PART * 2;
+    if (tenant->max_queued == 0 && tenant->unfinished >= share) {
+        return gm_err_set(err, GM_E_BUSY, 0,
+                          "%u jobs of tenant %s are waiting or running already: without a "
+                          "max_queued of its own a tenant has eight tenths of max_jobs, %u",
+                          share, tenant->name, core->params.max_jobs);
     }
     return 0;
 }

@@ -14,7 +14,8 @@ struct row {
 #define BASE "i:inspect: p:plan:i s:split:p "
 
 /* Builds the pipeline of the text, submits it, frees it. */
-static int submit(struct sim *sim, const char *id, const char *text, int32_t priority)
+static int submit_of(struct sim *sim, const char *tenant, const char *id, const char *text,
+                     int32_t priority, struct gm_err *err)
 {
     char copy[4096];
     Gm__PipelineTask tasks[80];
@@ -48,9 +49,15 @@ static int submit(struct sim *sim, const char *id, const char *text, int32_t pri
                           .source_url = "file:///in.mp4",
                           .source_name = "in.mp4",
                           .destination_url = destination,
-                          .priority = priority};
+                          .priority = priority,
+                          .tenant = tenant};
     struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &s};
-    return sim_event(sim, &event, NULL);
+    return sim_event(sim, &event, err);
+}
+
+static int submit(struct sim *sim, const char *id, const char *text, int32_t priority)
+{
+    return submit_of(sim, NULL, id, text, priority, NULL);
 }
 
 static void pipelines_are_checked(void **arg)
@@ -123,6 +130,41 @@ static void too_many_jobs_are_refused_at_the_door(void **arg)
     struct gm_event published = {.type = GM_EV_PUBLISHED, .job_id = "a"};
     assert_int_equal(sim_event(&sim, &published, &err), 0);
     assert_int_equal(submit(&sim, "c", BASE, 50), 0);
+    for (size_t i = 0; i < sim.pending_count; i++) {
+        gm_effects_fini(&sim.pending[i]);
+    }
+    free(sim.pending);
+    gm_core_destroy(&sim.core);
+}
+
+/* Of 20: two for the class high, and four that one tenant does not get. */
+static void nobody_fills_the_farm_for_all(void **arg)
+{
+    (void)arg;
+    const struct gm_tenant_params own = {.name = "own", .max_queued = 17};
+    const struct gm_core_params params = {
+        .term = 1, .max_jobs = 20, .tenants = &own, .tenant_count = 1};
+    static const struct {
+        const char *tenant;
+        int32_t priority;
+        uint32_t taken;
+        const char *then;
+    } rows[] = {{"one", 0, 16, "16 jobs of tenant one are waiting or running already: without"},
+                {"two", 74, 2, "18 jobs are waiting or running already: the last 2 of max_jobs"},
+                {"own", 75, 2, "20 jobs are waiting or running already: max_jobs is 20"}};
+    struct gm_core *core = NULL;
+    struct gm_err err;
+    assert_int_equal(gm_core_create(&params, &core, &err), 0);
+    struct sim sim = {.core = core};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (uint32_t n = 0; n <= rows[i].taken; n++) {
+            char id[16];
+            (void)snprintf(id, sizeof id, "%s-%u", rows[i].tenant, n);
+            int rc = submit_of(&sim, rows[i].tenant, id, BASE, rows[i].priority, &err);
+            assert_int_equal(rc, n < rows[i].taken ? 0 : -GM_E_BUSY);
+        }
+        assert_non_null(strstr(err.text, rows[i].then));
+    }
     for (size_t i = 0; i < sim.pending_count; i++) {
         gm_effects_fini(&sim.pending[i]);
     }
@@ -277,6 +319,7 @@ int main(void)
         cmocka_unit_test(pipelines_are_checked),
         cmocka_unit_test(ids_and_priorities_are_checked),
         cmocka_unit_test(too_many_jobs_are_refused_at_the_door),
+        cmocka_unit_test(nobody_fills_the_farm_for_all),
         cmocka_unit_test(deleting_is_given_up_after_a_day),
         cmocka_unit_test(restarts_neither_forget_nor_use_up_tries_of_deleting),
         cmocka_unit_test(a_restart_may_clean_at_once),
