@@ -281,8 +281,9 @@ static void print_publishing(FILE *file, const json_t *publishing)
 void gm_print_job(FILE *file, const json_t *job)
 {
     static const char *const keys[] = {
-        "id",    "state",    "pipeline", "source",  "destination", "external_id", "tenant",
-        "class", "deadline", "created",  "started", "finished",    "eta",         "publication"};
+        "id",          "state",   "pipeline", "source",   "destination",
+        "external_id", "tenant",  "class",    "deadline", "deadline_state",
+        "created",     "started", "finished", "eta",      "publication"};
     struct gm_progress progress;
     char line[512];
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

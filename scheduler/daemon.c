@@ -39,9 +39,10 @@ static void log_event(const struct gm_core *core, const struct gm_job_event *e)
     gm_trace_id(gm_view_traceparent(core, e->job_id), trace);
     bool life = strncmp(e->type, "job.", 4) == 0;
     bool node = strncmp(e->type, "node.", 5) == 0;
-    gm_log(node   ? GM_LOG_WARN
-           : life ? GM_LOG_INFO
-                  : GM_LOG_DEBUG,
+    bool late = strncmp(e->type, "job.deadline", 12) == 0;
+    gm_log(node || late ? GM_LOG_WARN
+           : life       ? GM_LOG_INFO
+                        : GM_LOG_DEBUG,
            e->type, "job=%s%s%s data=%s", e->job_id[0] != '\0' ? e->job_id : "-",
            trace[0] != '\0' ? " trace_id=" : "", trace,
            gm_log_quote(e->json, quoted, sizeof quoted));

@@ -36,6 +36,7 @@ static void add_jobs(struct gm_buf *out, const struct gm_core *core, const struc
             gm_metrics_add(out, GM_METRIC_ENDED, label, (double)c->ended[code]);
         }
     }
+    gm_metrics_one(out, GM_METRIC_MISSED, (double)c->missed);
     gm_metrics_begin(out, GM_METRIC_WAITED);
     gm_metrics_add_histogram(out, GM_METRIC_WAITED, NULL, &gm_count_job_bounds, &c->waited);
     gm_metrics_begin(out, GM_METRIC_LASTED);

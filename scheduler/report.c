@@ -193,6 +193,15 @@ static int attempts_json(const struct report *r, json_t *tasks, json_t **out_cos
     return rc;
 }
 
+/* What is done is not late any more. */
+static const char *deadline_state(const struct report *r)
+{
+    if (r->state != GM_JOB_DONE || r->job.deadline_unix_ms == 0 || r->finished_unix_ms == 0) {
+        return r->job.deadline_state;
+    }
+    return r->finished_unix_ms > r->job.deadline_unix_ms ? "missed" : "met";
+}
+
 static json_t *job_json(const struct report *r)
 {
     const struct gm_job_view *v = &r->job;
@@ -203,14 +212,15 @@ static json_t *job_json(const struct report *r)
     if (gm_title_make(&source, v->pipeline, title, &err) < 0) {
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:b, s:s, s:o, s:o, s:o}", "id",
-                     v->id, "title", title, "state", gm_job_state_name(r->state), "pipeline",
-                     v->pipeline_name, "source", gm_json_url(v->source_url), "destination",
-                     gm_json_string(v->destination_url), "priority", (int)v->priority,
-                     "external_id", gm_json_string(v->external_id), "plan_only", (int)v->plan_only,
-                     "publication", v->publication, "created", gm_json_time(v->created_unix_ms),
-                     "started", gm_json_time(v->started_unix_ms), "finished",
-                     gm_json_time(r->finished_unix_ms));
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "id", v->id,
+        "title", title, "state", gm_job_state_name(r->state), "pipeline", v->pipeline_name,
+        "source", gm_json_url(v->source_url), "destination", gm_json_string(v->destination_url),
+        "priority", (int)v->priority, "external_id", gm_json_string(v->external_id), "plan_only",
+        (int)v->plan_only, "publication", v->publication, "created",
+        gm_json_time(v->created_unix_ms), "started", gm_json_time(v->started_unix_ms), "finished",
+        gm_json_time(r->finished_unix_ms), "deadline", gm_json_time(v->deadline_unix_ms),
+        "deadline_state", gm_json_text_or_null(deadline_state(r)));
 }
 
 static int build(const struct report *r, json_t **out, struct gm_err *err)

@@ -55,8 +55,7 @@ struct gm_core_params {
     uint32_t stall_ms;       /* no progress for so long: watchdog, default 120000 */
     uint32_t device_wait_ms; /* a job whose device nobody offers falls back then; default 10000 */
     uint32_t preempt_ms;     /* a job waits so long for runs of lower classes; 0: for ever */
-    uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY. The last tenth is
-                                for the class high, by priority */
+    uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY (order.h) */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
     uint32_t retry_ms;       /* the first pause between them, up to 30 times it; default 1000 */
     uint32_t backup_retry_s; /* a backup is tried for so long; default 86400 */
@@ -87,11 +86,12 @@ struct gm_send {
     bool durable;           /* leaves only after the rows are on disk */
 };
 /* type "job.accepted" {"id","state"}, the first; "job.inspected", once, when the source's facts are
- * known; "job.playable", once, when the first segments of every rendition and track are committed;
- * "job.state"; "task" {"id","task","state"}; "progress" {"id","state"}, at most
- * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled"
- * {"id","state"}, and "asset.removed", the same, when its result was taken down; "publish.retry" and
- * "publish.held" {"id","state","code","text"}, where publishing failed or waits. Of no job:
+ * known; "job.deadline_doubtful" and "job.deadline_missed", once each; "job.playable", once, when
+ * the first segments of every rendition and track are committed; "job.state"; "task"
+ * {"id","task","state"}; "progress" {"id","state"}, at most one a job in 250 ms; and at the end
+ * "job.done", "job.failed" or "job.cancelled"
+ * {"id","state"}, and "asset.removed", the same, when its result was taken down; "publish.retry"
+ * and "publish.held" {"id","state","code","text"}, where publishing failed or waits. Of no job:
  * "node.held", "node.released", "node.quarantined", "node.trial", "node.resumed"
  * {"node","device","why"}, which are logged and not kept. */
 struct gm_job_event {

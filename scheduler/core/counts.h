@@ -37,12 +37,13 @@ struct gm_core_counts {
     uint64_t leases[GM_COUNT_TYPES]; /* those that are cancelled until they ended too */
     struct gm_demand demand;
     /* since the start */
-    uint64_t accepted;                                 /* jobs */
-    uint64_t ended[GM_COUNT_CODES];                    /* jobs, by why */
-    struct gm_histogram waited;                        /* jobs: accepted .. first assignment */
-    struct gm_histogram lasted;                        /* jobs that are done: accepted .. done */
-    uint64_t attempts[GM_COUNT_TYPES][GM_COUNT_CODES]; /* that ended, by why */
-    struct gm_histogram took[GM_COUNT_TYPES];          /* attempts that are done */
+    uint64_t accepted;              /* jobs */
+    uint64_t ended[GM_COUNT_CODES]; /* jobs, by why */
+    uint64_t missed;                /* jobs whose deadline passed before the end */
+    struct gm_histogram waited;     /* jobs: accepted .. first assignment */
+    struct gm_histogram lasted;     /* jobs that are done: accepted .. done */
+    uint64_t attempts[GM_COUNT_TYPES][GM_COUNT_CODES];       /* that ended, by why */
+    struct gm_histogram took[GM_COUNT_TYPES];                /* attempts that are done */
     uint64_t frames[GM_COUNT_KINDS], pixels[GM_COUNT_KINDS]; /* encoded and committed */
     /* Of what nodes count, sums of what grew while this scheduler heard of it. */
     uint64_t cache_hits, cache_misses, read_bytes, fetched_bytes, written_bytes;

@@ -39,8 +39,13 @@ void gm_core_job_prune(struct gm_core *core);
 struct gm_ctask *gm_core_job_find_task(struct gm_cjob *job, const char *name);
 struct gm_inst *gm_core_job_find_inst(struct gm_cjob *job, const char *task, uint32_t instance);
 uint64_t gm_core_job_frames_done(const struct gm_cjob *job);
-/* Its deadline is near, or not any more: the class follows. */
+/* Its deadline is near, or not any more: its class and its place follow. */
 void gm_core_job_hurry(struct gm_core *core, struct gm_cjob *job);
+/* Tells, once, that the deadline passed before the job ended. */
+void gm_core_job_late(struct gm_core *core, struct gm_cjob *job);
+/* As struct gm_job_view has it. left: that the job takes yet; 0: not known. */
+const char *gm_core_deadline_state(const struct gm_core *core, const struct gm_cjob *job,
+                                   gm_time left);
 /* Errors: CONFLICT (it has ended), INVAL. */
 int gm_core_job_set_priority(struct gm_core *core, struct gm_cjob *job, int32_t priority,
                              struct gm_err *err) GM_MUST_CHECK;

@@ -41,6 +41,7 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
         gm_core_backlog_set(core, job, NULL);
         core->finished++;
         gm_core_count_ended(core, job);
+        gm_core_job_late(core, job);
         gm_core_watch_forget_job(core, job);
         gm_core_fx_event(core, job,
                          job->state == GM_JOB_DONE     ? "job.done"

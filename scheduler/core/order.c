@@ -36,6 +36,10 @@ static struct gm_lane *lane_of(const struct gm_heap_node *node)
 static bool job_before(const struct gm_heap_node *a, const struct gm_heap_node *b)
 {
     const struct gm_cjob *x = job_of_line(a), *y = job_of_line(b);
+    if (x->turn.due_unix_ms != y->turn.due_unix_ms) {
+        return y->turn.due_unix_ms == 0 ||
+               (x->turn.due_unix_ms != 0 && x->turn.due_unix_ms < y->turn.due_unix_ms);
+    }
     if (x->turn.time != y->turn.time) {
         return x->turn.time < y->turn.time;
     }
@@ -130,6 +134,25 @@ void gm_core_order_class(struct gm_core *core, struct gm_cjob *job)
     job->turn.class_ = c;
     gm_core_backlog_class(core, job);
     job->turn.time = job_lane(job)->now; /* that of its old lane means nothing here */
+    if (in) {
+        put(core, job, 0);
+    }
+}
+
+/* What it got beyond its share while it went first is not owed by it afterwards. */
+void gm_core_order_due(struct gm_core *core, struct gm_cjob *job, int64_t due_unix_ms)
+{
+    if (job->turn.due_unix_ms == due_unix_ms) {
+        return;
+    }
+    bool in = job->turn.line.at != 0;
+    if (in) {
+        take(core, job);
+    }
+    if (due_unix_ms == 0 && job->turn.time > job_lane(job)->now) {
+        job->turn.time = job_lane(job)->now;
+    }
+    job->turn.due_unix_ms = due_unix_ms;
     if (in) {
         put(core, job, 0);
     }
@@ -310,6 +333,8 @@ static void have_turn(struct gm_core *core, struct gm_cjob *job)
     order->turns = aged ? 0 : order->turns + 1;
     if (!aged) {
         order->now[c] = later(order->now[c], lane->time);
+    }
+    if (!aged && job->turn.due_unix_ms == 0) { /* who goes first says nothing of the others */
         lane->now = later(lane->now, job->turn.time);
     }
     job->turn.since = core->now;

@@ -12,12 +12,13 @@
 /* Whose turn it is: jobs that have something ready, in order. Private to scheduler/core/.
  *
  * The class of a job goes first. Within a class tenants share by weight, and so do a tenant's jobs:
- * next is the tenant with the least virtual time, and of it the job with the least. Both are
- * charged when something is given out, for as long as that is expected to take, and set right when
- * it ends. Who had nothing to do starts where the others are: what was not taken is not owed. A job
- * that got nothing for a while is aged: every eighth turn is that of the one which waited longest,
- * whatever its class and tenant, so that nobody waits for ever, and no crowd of the aged overruns
- * the classes. A restart lets all start equal.
+ * next is the tenant with the least virtual time, and of it the job with the least; before those
+ * the tenant's jobs go whose deadlines are near, the earliest first (deadline.c). Both are charged
+ * when something is given out, for as long as that is expected to take, and set right when it ends.
+ * Who had nothing to do starts where the others are: what was not taken is not owed. A job that got
+ * nothing for a while is aged: every eighth turn is that of the one which waited longest, whatever
+ * its class and tenant, so that nobody waits for ever, and no crowd of the aged overruns the
+ * classes. A restart lets all start equal.
  */
 #define GM_ORDER_AGE (300 * GM_SEC) /* a job that got nothing for so long is aged */
 #define GM_ORDER_AGED_TURN 8u       /* every so many turns is one for the aged */
@@ -58,9 +59,11 @@ struct gm_turn {
     struct gm_heap_node wait; /* among all that wait, longest first */
     enum gm_job_class class_;
     uint64_t time; /* virtual: what it was given in its lane */
-    gm_time since; /* it has waited */
-    bool aside;    /* nothing of it could be placed in this pass */
-    bool changed;  /* it is among the order's `changed` */
+    int64_t
+        due_unix_ms; /* it goes before its tenant's others of the class, earliest first; 0: not */
+    gm_time since;   /* it has waited */
+    bool aside;      /* nothing of it could be placed in this pass */
+    bool changed;    /* it is among the order's `changed` */
 };
 struct gm_order {
     struct gm_tenant *tenants;                /* owned */
@@ -98,6 +101,8 @@ void gm_core_order_enter(struct gm_core *core, struct gm_cjob *job);
 void gm_core_order_leave(struct gm_core *core, struct gm_cjob *job);
 /* Its class follows its priority and its deadline. */
 void gm_core_order_class(struct gm_core *core, struct gm_cjob *job);
+/* Its deadline is so near that it goes first in its lane; 0: not, or not any more. */
+void gm_core_order_due(struct gm_core *core, struct gm_cjob *job, int64_t due_unix_ms);
 /* It has another priority from now on. */
 void gm_core_order_priority(struct gm_core *core, struct gm_cjob *job, int32_t priority);
 

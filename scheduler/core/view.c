@@ -298,6 +298,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
     fill_progress(job, &v);
     gm_core_publishing_view(core, job, &v.publishing);
     v.left = gm_core_job_left(core, job);
+    v.deadline_state = gm_core_deadline_state(core, job, v.left);
     v.end_unix_ms = v.left > 0 && core->unix_ms > 0 ? core->unix_ms + v.left / GM_MS : 0;
     for (uint32_t t = 0; t < job->task_count; t++) {
         fill_task(&job->tasks[t], &v.tasks[t]);

@@ -129,6 +129,9 @@ struct gm_job_view {
     size_t lost_count;
     const char *tenant;
     int64_t deadline_unix_ms; /* 0: none */
+    /* "ahead", "doubtful" (the end is expected after it), "missed", of what is done "met"; "": it
+     * has none, or ended otherwise before it */
+    const char *deadline_state;
     enum gm_job_class class_; /* now */
     int32_t priority;
     bool plan_only;

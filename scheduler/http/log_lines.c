@@ -46,7 +46,9 @@ static bool say_news(struct gm_log_line *line, const char *type)
         const char *type, *text;
     } news[] = {{"job.accepted", "The job was accepted."},
                 {"job.inspected", "The source is inspected."},
-                {"job.playable", "The first segments of all renditions are made and verified."}};
+                {"job.playable", "The first segments of all renditions are made and verified."},
+                {"job.deadline_doubtful", "The job is expected to miss its deadline."},
+                {"job.deadline_missed", "The job has missed its deadline."}};
     for (size_t i = 0; i < sizeof news / sizeof news[0]; i++) {
         if (strcmp(type, news[i].type) == 0) {
             (void)snprintf(line->text, sizeof line->text, "%s", news[i].text);

@@ -501,6 +501,28 @@ static void a_class_goes_first_and_a_deadline_is_one(void **arg)
     world_close(w);
 }
 
+/* Of a tenant's jobs, the earliest first; the other tenant has its half all the same, and what is
+ * due no more goes by shares, without a debt. */
+static void what_is_due_goes_first_in_its_lane(void **arg)
+{
+    (void)arg;
+    struct world *w = world_open(1, NULL, 0);
+    struct work *other = come(w, "b", 50, FOR_EVER, GM_SEC);
+    struct work *plain = come(w, "a", 50, FOR_EVER, GM_SEC);
+    struct work *late = come(w, "a", 50, 20, GM_SEC);
+    struct work *soon = come(w, "a", 50, 20, GM_SEC);
+    gm_core_order_due(w->core, &late->job, 2000);
+    gm_core_order_due(w->core, &soon->job, 1000);
+    run(w, 60 * GM_SEC);
+    assert_true(soon->left == 0 && late->left > 0 && late->left < 20 && plain->served == 0);
+    assert_in_range(other->served, 28, 32);
+    gm_core_order_due(w->core, &late->job, 0);
+    uint32_t had = late->served;
+    run(w, 8 * GM_SEC);
+    assert_true(plain->served >= 1 && late->served > had);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +540,7 @@ int main(void)
         cmocka_unit_test(what_is_no_turn_is_charged_alone),
         cmocka_unit_test(what_began_before_the_farm_was_known_is_charged_at_its_end),
         cmocka_unit_test(a_class_goes_first_and_a_deadline_is_one),
+        cmocka_unit_test(what_is_due_goes_first_in_its_lane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

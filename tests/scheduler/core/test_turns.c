@@ -354,6 +354,31 @@ static void a_deadline_that_comes_near_is_worth_the_highest_class(void **arg)
     sim_destroy(sim);
 }
 
+static void a_deadline_that_is_missed_is_told_once(void **arg)
+{
+    (void)arg;
+    struct sim *sim = waiting_farm(1, 1, NULL, 0);
+    sim->deadline = 5 * GM_SEC;
+    (void)sim_submit(sim, "missed", 2, 0, 10);
+    sim->deadline = 3600 * GM_SEC;
+    (void)sim_submit(sim, "met", 2, 0, 10);
+    sim->deadline = 0;
+    (void)sim_submit(sim, "none", 2, 0, 10);
+    assert_string_equal(look(sim, "missed").deadline_state, "ahead");
+    sim_run(sim, 8);
+    assert_string_equal(look(sim, "missed").deadline_state, "missed");
+    assert_int_equal(gm_view_counts(sim->core)->missed, 1);
+    sim_commit(sim);
+    sim_restart(sim);
+    farm_starts(sim);
+    sim_until(sim, sim_all_final, 600);
+    assert_string_equal(look(sim, "missed").deadline_state, "missed");
+    assert_string_equal(look(sim, "met").deadline_state, "met");
+    assert_string_equal(look(sim, "none").deadline_state, "");
+    assert_int_equal(gm_view_counts(sim->core)->missed, 0); /* the one before counted it */
+    sim_destroy(sim);
+}
+
 /* A run of eight chunks of a batch job has the only slot; of its objects each takes a second. */
 static struct sim *long_run(uint32_t preempt_ms, int32_t priority)
 {
@@ -761,6 +786,7 @@ int main(void)
         cmocka_unit_test(a_restart_keeps_tenants_deadlines_and_the_order),
         cmocka_unit_test(rows_without_a_tenant_are_of_the_default_one),
         cmocka_unit_test(a_deadline_that_comes_near_is_worth_the_highest_class),
+        cmocka_unit_test(a_deadline_that_is_missed_is_told_once),
         cmocka_unit_test(a_run_yields_at_its_next_chunk),
         cmocka_unit_test(a_run_goes_on_where_nobody_can_use_its_slot),
         cmocka_unit_test(no_more_runs_yield_than_jobs_wait),
