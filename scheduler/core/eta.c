@@ -5,9 +5,10 @@
  * off, and one that should be over is given a quarter more.
  *
  * A job has left the longest way through its tasks, where one ends no sooner than split where that
- * feeds it. Runs take as long as their work among the slots that the job has, or its share of all,
- * and no less than the longest lease; other tasks as long as their longest instance, which is left
- * out where it is not known: it is little.
+ * feeds it. Runs take as long as their work among the slots that the job has, and no less than the
+ * longest lease; of those that have none encodes end after those of higher classes and beside those
+ * of their own (backlog.h), others by the job's share of all; other tasks as long as their longest
+ * instance, which is left out where it is not known: it is little.
  */
 #include "scheduler/core/chains.h"
 #include "scheduler/core/job.h"
@@ -115,6 +116,17 @@ uint64_t gm_core_frames_left(const struct gm_inst *inst)
     return all > done ? all - done : 0;
 }
 
+/* Of encodes that wait: behind those of higher classes, beside those of their own. */
+static gm_time after_turn(const struct gm_core *core, const struct gm_cjob *job)
+{
+    struct gm_chain_wish wish;
+    uint64_t unused;
+    if (!job->chain || !gm_core_chain_wish(core, &job->encode->insts[0], &wish)) {
+        return 0;
+    }
+    return gm_core_backlog_end(core, job, &wish, gm_core_slots(core, &wish, &unused));
+}
+
 /* False: it is not known how long the task's runs take. */
 static bool find_runs(const struct gm_core *core, const struct gm_ctask *task, gm_time *out)
 {
@@ -128,6 +140,11 @@ static bool find_runs(const struct gm_core *core, const struct gm_ctask *task, g
     uint64_t leases = find_leases(core, task, &longest), left = gm_core_frames_left(inst);
     uint64_t share = share_of(core, inst, leases);
     gm_time work = job->chain ? gm_core_expect(core, NULL, NULL, job->chain, inst, left) : 0;
+    gm_time turn = work > 0 && leases == 0 && task == job->encode ? after_turn(core, job) : 0;
+    if (turn > 0) {
+        *out = turn;
+        return true;
+    }
     if (work > 0 && share > 0) {
         *out = longer(work / (gm_time)share, longest);
         return true;

@@ -41,6 +41,47 @@ static void sum_up(const struct q_farm *farm, gm_time from, bool first, double p
     free(list);
 }
 
+/* What was told of a job's end: when an end was told at all, as a part of what it took then. */
+struct told {
+    gm_time at, left;
+};
+
+static void note_told(struct q_farm *farm, void *arg)
+{
+    struct told *told = arg;
+    for (uint32_t j = 0; j < farm->job_count; j++) {
+        struct gm_job_view v;
+        const struct q_job *job = &farm->jobs[j];
+        if (told[j].left > 0 || job->began < 0 || job->ended >= 0 ||
+            gm_view_job(farm->core, job->id, &v, NULL) < 0) {
+            continue;
+        }
+        told[j] = (struct told){farm->now, v.left};
+        gm_view_job_fini(&v);
+    }
+}
+
+/* Quarters of told over real, of a class. */
+static void sum_up_told(const struct q_farm *farm, const struct told *told, uint32_t c,
+                        double out[3])
+{
+    double *list = calloc(farm->job_count + 1, sizeof(*list));
+    size_t n = 0;
+    if (!list) {
+        q_die("out of memory");
+    }
+    for (uint32_t j = 0; j < farm->job_count; j++) {
+        const struct q_job *job = &farm->jobs[j];
+        if (job->work.tag == c && told[j].left > 0 && job->ended > told[j].at) {
+            list[n++] = (double)told[j].left / (double)(job->ended - told[j].at);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        out[i] = q_percentile(list, n, 0.25 * (i + 1));
+    }
+    free(list);
+}
+
 struct q_load q_loaded(const struct q_times *times, struct q_scale scale)
 {
     struct q_params params = {.seed = scale.seed, .preempt_ms = PREEMPT_MS};
@@ -64,6 +105,12 @@ struct q_load q_loaded(const struct q_times *times, struct q_scale scale)
         gm_time at = start + (gm_time)(q_uniform(&random) * horizon * (double)GM_SEC);
         (void)q_farm_submit(farm, &works[i], at);
     }
+    struct told *told = calloc(scale.jobs, sizeof(*told));
+    if (!told) {
+        q_die("out of memory");
+    }
+    farm->look = note_told;
+    farm->look_arg = told;
     if (!q_farm_run(farm, start + LONGEST) || farm->failed > 0) {
         q_die("%u of %u jobs ended, %u failed", farm->ended, farm->job_count, farm->failed);
     }
@@ -72,6 +119,10 @@ struct q_load q_loaded(const struct q_times *times, struct q_scale scale)
     sum_up(farm, from, false, 0.5, load.p50, load.waits);
     sum_up(farm, from, false, 0.99, load.p99, load.waits);
     sum_up(farm, from, true, 0.99, load.first_p99, firsts);
+    for (uint32_t c = 0; c < GM_CLASSES; c++) {
+        sum_up_told(farm, told, c, load.told[c]);
+    }
+    free(told);
     load.task_s = farm->task_seconds / (double)farm->tasks_done;
     q_farm_close(farm);
     free(works);

@@ -34,6 +34,8 @@ struct q_load {
     double p50[GM_CLASSES], p99[GM_CLASSES]; /* of the waits of tasks */
     double first_p99[GM_CLASSES];            /* of the waits of jobs: to their first task */
     size_t waits[GM_CLASSES];
+    /* The first end that a job was told, over what it took from then on: quarters. */
+    double told[GM_CLASSES][3];
     double task_s; /* the mean task */
     double load;
 };

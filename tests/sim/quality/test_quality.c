@@ -93,6 +93,12 @@ static void test_waits(void **state)
     struct q_load load = q_loaded(&times, (struct q_scale){1, 16, 80});
     print_message("high: p99 %.2f s of %zu; a task takes %.2f s\n", load.p99[GM_CLASS_HIGH],
                   load.waits[GM_CLASS_HIGH], load.task_s);
+    for (int c = 0; c < GM_CLASSES; c++) {
+        print_message("%s: told over real: %.2f %.2f %.2f\n",
+                      gm_job_class_name((enum gm_job_class)c), load.told[c][0], load.told[c][1],
+                      load.told[c][2]);
+        assert_true(load.told[c][1] > 0.5 && load.told[c][1] < 2); /* the median; 1 is right */
+    }
     assert_true(load.waits[GM_CLASS_HIGH] > 20);
     assert_true(load.p99[GM_CLASS_HIGH] < 2 * load.task_s);
     assert_true(load.first_p99[GM_CLASS_HIGH] < 2 * load.task_s);
