@@ -123,6 +123,11 @@ export function mountAssets(root) {
       () => act(() => call('DELETE', `/v1/assets/${a.job}`), 'It is being taken down').then(loadAgain));
   }
 
+  function giveUp(a) {
+    confirmation(`Give up taking “${f.name(a.title)}” down?`, `It leaves the list. What is left of it at ${a.destination}${a.backup ? ', and of its backup,' : ''} stays there and is nobody’s: it has to be deleted by hand.`, 'Give it up',
+      () => act(() => call('DELETE', `/v1/assets/${a.job}?force=1`), 'It was given up').then(loadAgain));
+  }
+
   async function load(fresh) {
     const mine = fresh ? ++run : run;
     if (isLoading && !fresh) {
@@ -163,7 +168,8 @@ export function mountAssets(root) {
       h('p', { class: 'muted' }, [best ? `${f.plural(a.renditions.length, 'rendition')} up to ${best.height}p` : 'sound', f.bytes(a.bytes)].join(' · '), ' · ', time(a.finished)),
       a.removing ? h('p', { class: 'muted' }, a.removing.error ? ['It is being taken down: ', a.removing.error.text] : 'It is being taken down') : null,
       h('div', { class: 'buttons' }, a.removing ? null : (a.manifests ?? []).map((m) => h('a', { key: m, class: 'button', href: titleFileUrl(a.job, m), target: '_blank', rel: 'noreferrer', onclick: open }, m.endsWith('.mpd') ? 'DASH' : m.endsWith('.m3u8') ? 'HLS' : 'file')),
-      a.removing ? null : h('button', { type: 'button', class: 'danger', key: 'down', 'aria-label': `Take down ${f.name(a.title)}`, onclick: () => takeDown(a) }, 'Take down')));
+      a.removing ? null : h('button', { type: 'button', class: 'danger', key: 'down', 'aria-label': `Take down ${f.name(a.title)}`, onclick: () => takeDown(a) }, 'Take down'),
+      a.removing?.error ? h('button', { type: 'button', class: 'danger', key: 'give-up', 'aria-label': `Give up taking ${f.name(a.title)} down`, onclick: () => giveUp(a) }, 'Give up') : null));
   }
 
   function draw() {

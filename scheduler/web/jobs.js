@@ -36,6 +36,7 @@ export function mountJobs(root, startQuery) {
   let next = null; // cursor of the page after these
   let isLoading = false;
   let isWhole = false;
+  let anew = null; // rows that loadAgain() has read, until it is through
   let error = null;
   let run = 0; // of what was asked for: answers to older filters are dropped
   let typing = null;
@@ -50,6 +51,7 @@ export function mountJobs(root, startQuery) {
       return;
     }
     const mine = fresh ? ++run : run;
+    anew = null;
     isLoading = true;
     error = null;
     draw();
@@ -72,6 +74,40 @@ export function mountJobs(root, startQuery) {
       if (next !== null && !error && jobs.length < 60) { // a page may have few of many that were sifted
         load(false);
       }
+      draw();
+    }
+  }
+
+  // Events were missed: as many rows as there were, anew. Each page is shown as it comes, in place of what was known.
+  async function loadAgain() {
+    const mine = ++run;
+    const many = Math.max(jobs.length, 1);
+    let cursor = null;
+    isLoading = true;
+    error = null;
+    anew = [];
+    draw();
+    try {
+      do {
+        const page = await get(url({ limit: PAGE, cursor }));
+        if (mine !== run) {
+          return;
+        }
+        const now = new Map(page.jobs.map((j) => [j.id, j]));
+        anew = anew.concat(page.jobs);
+        jobs = jobs.map((j) => now.get(j.id) ?? j);
+        cursor = page.next;
+        draw();
+      } while (cursor !== null && anew.length < many);
+      jobs = anew;
+      next = cursor;
+      isWhole = cursor === null;
+      anew = null;
+    } catch (e) {
+      error = mine === run ? e : error;
+    }
+    if (mine === run) {
+      isLoading = false;
       draw();
     }
   }
@@ -154,7 +190,7 @@ export function mountJobs(root, startQuery) {
       isNothing ? (isFiltered ? empty('No job is like that', 'Take a filter back, or search for less. Of jobs that ended the scheduler knows the newest alone.')
         : empty('There are no jobs', h('a', { href: '#/submit' }, 'Submit one'), ' here (n), or with ', h('code', null, 'gopmill submit FILE --out FOLDER'), '; it appears here at once.')) : null,
       jobs.length > 0 ? body() : null,
-      error ? failure(error, () => load(jobs.length === 0)) : null,
+      error ? failure(error, () => (anew ? loadAgain() : load(jobs.length === 0))) : null,
       isLoading ? loading(jobs.length > 0 ? 'More' : 'Asking for jobs') : null);
     const drawn = root.querySelector('tbody tr[data-row]');
     if (!drawn) {
@@ -178,9 +214,13 @@ export function mountJobs(root, startQuery) {
   window.addEventListener('resize', onScroll);
   const ends = watchJobs((type, document) => {
     if (document?.state && type.startsWith('job.')) { // a row far down is in no page that update() asks for
-      jobs = jobs.map((j) => (j.id === document.id ? { ...j, state: document.state } : j));
+      const told = (j) => (j.id === document.id ? { ...j, state: document.state } : j);
+      jobs = jobs.map(told);
+      anew = anew?.map(told) ?? null;
     }
-    if (type !== 'task.retry') {
+    if (type === 'again' || type === 'reset') {
+      loadAgain();
+    } else if (type !== 'task.retry') {
       refresh ??= setTimeout(() => {
         refresh = null;
         update();

@@ -166,6 +166,35 @@ async function assets() {
   isAway = false;
 }
 
+async function givenUp(id) {
+  // A title whose place is away: given up after a question.
+  await page.evaluate(() => {
+    const real = window.fetch;
+    window.fetch = async (path, more) => {
+      if (more?.method === 'DELETE') {
+        window.deleted = String(path);
+        return new Response('{}', { status: 202 });
+      }
+      const answer = await real(path, more);
+      if (!String(path).startsWith('/v1/assets')) {
+        return answer;
+      }
+      const list = await answer.json();
+      for (const a of list.assets) {
+        a.removing = { error: { code: 'storage.failed', text: 'it is away' } };
+      }
+      return new Response(JSON.stringify(list));
+    };
+  });
+  await go('farm');
+  await sees('the farm once more', 'main .tiles', 10);
+  await go('assets');
+  await page.locator('.card.asset button', { hasText: 'Give up' }).click({ timeout: 10000 });
+  await page.locator('dialog button.danger').click({ timeout: 10000 });
+  check('a removal is given up', await until('asked', 10, () => page.evaluate((job) => window.deleted === `/v1/assets/${job}?force=1`, id)));
+  await page.reload();
+}
+
 async function failed() {
   const id = await submit(source.replace('clip.mp4', 'broken.mp4'));
   await go(`jobs/${id}`);
@@ -227,12 +256,36 @@ async function many() {
 
 async function restarted(alive) {
   isAway = true;
+  // A row far down the list, which changes while the page is cut off.
+  await page.evaluate(() => {
+    const real = window.fetch;
+    window.cut = false;
+    window.fetch = async (path, more) => {
+      const answer = await real(path, more);
+      if (!String(path).startsWith('/v1/jobs?') || String(path).includes('state=r') || !answer.ok) {
+        return answer;
+      }
+      const { jobs: [one] } = await answer.json();
+      const from = Number(new URL(path, location.href).searchParams.get('cursor') ?? 0);
+      const rows = Array.from({ length: 200 }, (_, i) => ({ ...one, id: `j${from + i}`, state: window.cut && from + i === 399 ? 'failed' : 'done' }));
+      return new Response(JSON.stringify({ jobs: rows, next: from === 0 ? '200' : null }));
+    };
+  });
+  await go('farm');
+  await sees('the farm once more', 'main .tiles', 10);
+  await go('jobs');
+  const far = page.locator('tr[aria-rowindex="401"]');
+  await until('the last row', 20, async () => { await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight)); return far.isVisible(); });
+  check('it is done', (await far.innerText()).includes('done'));
+
   execFileSync('sh', ['-c', stop]);
   await sees('it says that it is cut off', '.notice.bad', 20);
   await accessible('cut off');
+  await page.evaluate(() => { window.cut = true; });
   execFileSync('sh', ['-c', start]);
   await sees('it comes back by itself', alive, 40);
   await until('the notice goes', 10, async () => (await page.locator('.notice.bad').count()) === 0);
+  await until('a row far down is as it is now', 20, async () => (await far.innerText()).includes('failed'));
   isAway = false;
 }
 
@@ -249,6 +302,7 @@ try {
   await result(id);
   await phone(id);
   await assets();
+  await givenUp(id);
   await failed();
   await drained();
   await many();
