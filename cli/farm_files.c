@@ -270,6 +270,7 @@ static int write_scheduler(const struct gm_farm_files *f, const char *key_path, 
     add_option(&buf, "work_store", work);
     add_option(&buf, "grant_key_file", key_path);
     gm_buf_str(&buf, "allow_sources: ['/']\nallow_destinations: ['/']\n");
+    gm_buf_str(&buf, "keep_failed_ms: 0\n"); /* the farm ends with its job */
     gm_buf_printf(&buf, "lease_ms: %d\nheartbeat_ms: %d\n", GM_FARM_LEASE_MS, HEARTBEAT_MS);
     free(work);
     return write_config(f, "scheduler", &buf, err);

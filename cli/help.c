@@ -115,7 +115,7 @@ static const char JOB[] = "gopmill job list              jobs, newest first\n"
                           "gopmill job show JOB          one job with its tasks\n"
                           "gopmill job cancel JOB        ask for it to be cancelled\n"
                           "gopmill job explain JOB       why its tasks wait, or where they run\n"
-                          "gopmill job retry JOB         the same job again, of one that failed\n"
+                          "gopmill job retry JOB         make again what failed\n"
                           "gopmill job priority JOB N    another priority, 0..100\n"
                           "gopmill job tasks JOB         what it is made of\n"
                           "gopmill job attempts JOB      what was tried where, and how it ended\n"
@@ -176,9 +176,10 @@ static const char JOB_EXPLAIN[] =
 
 static const char JOB_RETRY[] =
     "gopmill job retry JOB [options]\n"
-    "Submits a job that failed or was cancelled once more, with the same source, pipeline and\n"
-    "destination, and prints the new job's id. All of it is made again.\n\n" SCHEDULER_HELP
-        COMMON_HELP;
+    "Of a job that failed makes again only what failed, while what it had made is kept\n"
+    "(keep_failed_ms of the scheduler); else, and of a job that was cancelled, all of it is made\n"
+    "again as a new job of the same source, pipeline and destination. Prints the job's id.\n\n"
+    "  --force             make all of it again\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char JOB_PRIORITY[] =
     "gopmill job priority JOB N [options]\n"

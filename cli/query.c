@@ -114,6 +114,12 @@ static int make_plain(const struct plain *plain, const struct gm_args *args, str
     q->paging = plain->paging;
     q->rows = plain->rows;
     q->once = plain->command == GM_CMD_JOB_RETRY;
+    if (plain->command == GM_CMD_JOB_RETRY && args->force) {
+        q->body = json_pack("{s:b}", "all", 1);
+        if (q->body == NULL) {
+            return gm_err_nomem(err);
+        }
+    }
     if (plain->after == NULL) {
         snprintf(q->path, sizeof(q->path), "%s", plain->before);
         return 0;

@@ -84,7 +84,7 @@ const struct gm_command_row GM_COMMANDS[] = {
     {GM_CMD_JOB_SHOW, "job", "show", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_JOB_CANCEL, "job", "cancel", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_JOB_EXPLAIN, "job", "explain", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
-    {GM_CMD_JOB_RETRY, "job", "retry", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
+    {GM_CMD_JOB_RETRY, "job", "retry", "JOB", NULL, GM_OPT_COMMON | GM_OPT_FORCE, GM_NEEDS_FARM},
     {GM_CMD_JOB_PRIORITY, "job", "priority", "JOB", "N", GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_JOB_TASKS, "job", "tasks", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},
     {GM_CMD_JOB_ATTEMPTS, "job", "attempts", "JOB", NULL, GM_OPT_COMMON, GM_NEEDS_FARM},

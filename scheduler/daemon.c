@@ -419,6 +419,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
                                     .backup_retry_s = (uint32_t)d->settings->backup_retry_s,
                                     .keep_finished = (uint32_t)d->settings->keep_jobs,
+                                    .keep_failed_ms = (uint32_t)d->settings->keep_failed_ms,
                                     .part_wait_ms = (uint32_t)d->settings->part_wait_ms,
                                     .loaded_unix_ms = gm_time_unix_ms(),
                                     .max_attempts = (uint32_t)d->settings->max_attempts,

@@ -74,7 +74,7 @@ int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
     }
     json_t *j = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
-        "s:o, s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
+        "s:o, s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:i}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_url(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "class", gm_job_class_name(v.class_), "tenant", v.tenant, "deadline",
@@ -87,7 +87,8 @@ int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
         "retry_of", gm_json_text_or_null(v.retry_of), "retried_as",
         gm_json_text_or_null(v.retried_as), "removed", (int)v.removed, "webhook",
         v.webhook[0] != '\0' ? gm_json_url(v.webhook) : json_null(), "publishing",
-        publishing_json(&v), "deadline_state", gm_json_text_or_null(v.deadline_state));
+        publishing_json(&v), "deadline_state", gm_json_text_or_null(v.deadline_state),
+        "retries", (int)v.retries);
     gm_view_job_fini(&v);
     if (j == NULL) {
         return gm_err_nomem(err);

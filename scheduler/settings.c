@@ -112,6 +112,10 @@ static const struct gm_option OPTIONS[] = {
      "Accepted and unfinished jobs; more are refused. The last tenth is for the class high."},
     {"keep_jobs", GM_OPT_INT, OPT(keep_jobs), "1000", 1, 10000,
      "Jobs that ended and are still known; the oldest beyond that are forgotten."},
+    {"keep_failed_ms", GM_OPT_INT, OPT(keep_failed_ms), "3600000", 0, 604800000,
+     "What a job made that failed stays for so long, that a retry goes on from there; 0: it goes "
+     "at "
+     "once."},
     {"keep_assets", GM_OPT_INT, OPT(keep_assets), "100000", 1, 1000000,
      "Published titles that are listed; the oldest beyond that are forgotten."},
     {"tenants", GM_OPT_LIST, OPT(tenants), NULL, 0, 0,

@@ -50,6 +50,7 @@ struct gm_settings {
     int64_t backup_retry_s;
     int64_t max_jobs;
     int64_t keep_jobs;
+    int64_t keep_failed_ms;
     int64_t keep_assets;
     char **tenants;                       /* lines */
     struct gm_tenant_params *tenant_list; /* of these */

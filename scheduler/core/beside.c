@@ -10,6 +10,7 @@
 #include "scheduler/core/backup.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
+#include "scheduler/core/reopen.h"
 #include "scheduler/core/view.h"
 
 static bool is_below(const char *key, const char *publication)
@@ -19,11 +20,12 @@ static bool is_below(const char *key, const char *publication)
            key[2 + n] == '/';
 }
 
-/* It writes outputs, or has. */
+/* It writes outputs, or has them. */
 static bool lives(const struct gm_cjob *job)
 {
     bool failed = job->state == GM_JOB_FAILED || job->state == GM_JOB_CANCELLED;
-    return !job->plan_only && !job->removed && (!failed || job->publish_tried);
+    return !job->plan_only && !job->removed &&
+           (!failed || job->publish_tried || gm_core_job_is_kept(job));
 }
 
 static bool backs_up_to(const struct gm_cjob *job, const char *url)

@@ -21,6 +21,7 @@
 #include "scheduler/core/node.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/publishing.h"
+#include "scheduler/core/reopen.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/times.h"
@@ -164,6 +165,20 @@ static const struct gm_cjob *find_rival(const struct gm_core *core, const struct
     return NULL;
 }
 
+int gm_core_submit_check_room(const struct gm_core *core, const struct gm_submit *s,
+                              struct gm_err *err)
+{
+    const struct gm_cjob *rival = find_rival(core, s);
+    if (rival) {
+        return gm_err_set(
+            err, GM_E_CONFLICT, 0,
+            "job %s makes something else in that destination or backup: wait until it has "
+            "ended, or choose another folder",
+            rival->id);
+    }
+    return gm_core_tenant_check_submit(core, s->tenant, s->priority, err);
+}
+
 static int check_submit(const struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
 {
     struct gm_cjob *job = NULL;
@@ -189,15 +204,7 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
     if (job) {
         return gm_err_set(err, GM_E_CONFLICT, 0, "job %s has that key", job->id);
     }
-    const struct gm_cjob *rival = find_rival(core, s);
-    if (rival) {
-        return gm_err_set(
-            err, GM_E_CONFLICT, 0,
-            "job %s makes something else in that destination or backup: wait until it has "
-            "ended, or choose another folder",
-            rival->id);
-    }
-    return gm_core_tenant_check_submit(core, s->tenant, s->priority, err);
+    return gm_core_submit_check_room(core, s, err);
 }
 
 /* In the job that it makes again, where that one is still known. */
@@ -209,6 +216,10 @@ static void note_retry(struct gm_core *core, const struct gm_cjob *job)
         free(before->retried_as);
         before->retried_as = gm_mem_strdup(job->id);
         gm_core_job_touch(core, before);
+        if (gm_core_job_is_kept(before)) { /* all is made again: nobody goes on from there */
+            gm_core_keep_end(core, before);
+            gm_core_job_clean_again(core, before);
+        }
     }
 }
 
@@ -396,6 +407,10 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     if (event->type == GM_EV_TAKEDOWN) {
         return take_down(core, job, err);
     }
+    if (event->type == GM_EV_REOPEN) {
+        return event->submit ? gm_core_job_reopen(core, job, event->submit, err)
+                             : gm_err_set(err, GM_E_INVAL, 0, "nothing was submitted");
+    }
     if (event->type == GM_EV_ARRIVED) {
         gm_core_arrival_over(core, job, event->etag);
     } else if (event->type == GM_EV_TAKEN_DOWN) {
@@ -470,6 +485,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     case GM_EV_PRIORITY:
     case GM_EV_ARRIVED:
     case GM_EV_EARLY:
+    case GM_EV_REOPEN:
     case GM_EV_PUBLISHED:
     case GM_EV_HELD:
     case GM_EV_CLEANED:

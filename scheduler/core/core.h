@@ -61,6 +61,8 @@ struct gm_core_params {
     uint32_t backup_retry_s; /* a backup is tried for so long; default 86400 */
     uint32_t part_wait_ms;   /* a task that waits so long for a part of its source gives its slot
                                 back; 0: never */
+    uint32_t keep_failed_ms; /* what a job made that failed stays so long, for GM_EV_REOPEN; 0: it
+                                goes at once */
     uint32_t keep_finished;  /* jobs that ended and whose rows stay; default 1000 */
     bool urls;               /* jobs may need nodes that know URLs: others are refused */
     int64_t loaded_unix_ms; /* wall clock at recovery, which says what is left of the pauses between
@@ -203,8 +205,10 @@ enum gm_event_type {
     GM_EV_QUARANTINE, /* node_id, reason; device: that one alone */
     GM_EV_STOP,       /* this scheduler ends: nothing is assigned any more, what runs goes on */
     GM_EV_PRIORITY,   /* job_id, priority: 0..100; what runs goes on */
-    GM_EV_ARRIVED,    /* job_id: what it lacks of its source (gm_view_arrivals) is there, or never
-                         comes */
+    GM_EV_REOPEN,  /* job_id, submit: it failed and is tried again from there; submit is what a new
+                      job in its place would be. CONFLICT: it can't, gm_view_may_reopen */
+    GM_EV_ARRIVED, /* job_id: what it lacks of its source (gm_view_arrivals) is there, or never
+                      comes */
     GM_EV_EARLY, /* job_id, publication, keys: the scheduler itself is about to write these outputs
                     of an early job; once it is on disk, they are deleted where the job's are, and
                     so is all on disk that was committed before. CONFLICT: it may not, see

@@ -22,6 +22,8 @@ static const signed char unit_table[GM_TASK_STATES][GM_UNIT_EVENTS] = {
                          [GM_UNIT_WAKE] = TO(GM_TASK_READY),
                          [GM_UNIT_END] = TO(GM_TASK_ENDED)},
     [GM_TASK_DONE] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED)},
+    [GM_TASK_FAILED] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED)},
+    [GM_TASK_ENDED] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED)},
 };
 
 static const signed char job_table[GM_JOB_STATES][GM_JOB_EVENTS] = {
@@ -39,6 +41,7 @@ static const signed char job_table[GM_JOB_STATES][GM_JOB_EVENTS] = {
                            [GM_JOB_EV_REPORTED] = TO(GM_JOB_DONE)},
     [GM_JOB_FAILING] =
         {[GM_JOB_EV_CANCEL] = TO(GM_JOB_FAILING), [GM_JOB_EV_REPORTED] = TO(GM_JOB_FAILED)},
+    [GM_JOB_FAILED] = {[GM_JOB_EV_REOPEN] = TO(GM_JOB_RUNNING)},
     [GM_JOB_CANCELLING] =
         {[GM_JOB_EV_CANCEL] = TO(GM_JOB_CANCELLING), [GM_JOB_EV_REPORTED] = TO(GM_JOB_CANCELLED)},
 };

@@ -16,7 +16,7 @@ enum gm_unit_event {
                         goes on */
     GM_UNIT_FAIL,    /* failed for good */
     GM_UNIT_END,     /* the job ended without it */
-    GM_UNIT_RESET,   /* its job is planned again */
+    GM_UNIT_RESET,   /* its job is planned again, or was reopened */
     GM_UNIT_RESTORE, /* recovery found its result; or there is nothing to do */
     GM_UNIT_EVENTS
 };
@@ -27,6 +27,7 @@ enum gm_job_event_kind {
     GM_JOB_EV_FAIL,
     GM_JOB_EV_CANCEL,
     GM_JOB_EV_ABORT,    /* publishing failed and a cancel waits */
+    GM_JOB_EV_REOPEN,   /* it is tried again from where it failed */
     GM_JOB_EV_REPORTED, /* PUBLISHED said 0, or reporting was given up */
     GM_JOB_EVENTS
 };

@@ -8,6 +8,10 @@
 /* load.c */
 void gm_core_loading_fini(struct gm_core *core);
 
+/* core.c: one job more may work there. Errors: CONFLICT, BUSY. */
+int gm_core_submit_check_room(const struct gm_core *core, const struct gm_submit *s,
+                              struct gm_err *err) GM_MUST_CHECK;
+
 /* job.c. bodies: borrowed, of its items. */
 int gm_core_job_create(struct gm_bodies *bodies, const char *id, const Gm__Pipeline *pipeline,
                        struct gm_cjob **out, struct gm_err *err) GM_MUST_CHECK;

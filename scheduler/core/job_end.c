@@ -12,6 +12,7 @@
 #include "scheduler/core/news.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/publishing.h"
+#include "scheduler/core/reopen.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
 #include "scheduler/core/view.h"
@@ -181,7 +182,11 @@ static void clean(struct gm_core *core, struct gm_cjob *job)
     job->cleanup_at = job->leases                 ? core->now + 1
                       : may_be_written(core, job) ? core->strangers_until
                                                   : 0;
+    if (job->cleanup_at == 0 && job->kept_until > core->now) {
+        job->cleanup_at = job->kept_until;
+    }
     if (job->cleanup_at == 0) {
+        gm_core_keep_end(core, job);
         gm_core_fx_cleanup(core, job);
     }
 }
@@ -190,6 +195,7 @@ void gm_core_job_start_cleanup(struct gm_core *core, struct gm_cjob *job)
 {
     job->cleanup_pending = true;
     gm_core_job_touch(core, job);
+    gm_core_keep_begin(core, job);
     clean(core, job);
 }
 
@@ -293,6 +299,7 @@ void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job)
 void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job)
 {
     job->cleanup_extra = job->cleanup_failures > 0;
+    gm_core_keep_resume(core, job);
     clean(core, job);
 }
 
@@ -312,7 +319,8 @@ void gm_core_node_settled(struct gm_core *core, struct gm_cnode *node)
 static bool leave_to_heir(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object)
 {
     for (struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
-        bool heir = o != job && !o->plan_only && !gm_job_state_is_final(o->state) &&
+        bool heir = o != job && !o->plan_only &&
+                    (!gm_job_state_is_final(o->state) || gm_core_job_is_kept(o)) &&
                     strcmp(o->destination_url, job->destination_url) == 0 &&
                     gm_core_object_is_below(object, o->publication);
         if (heir && !gm_core_granted_find(o, object->store, object->key)) {
@@ -397,6 +405,10 @@ void gm_core_job_prune(struct gm_core *core)
         }
         bool over = gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases &&
                     !gm_core_backup_waits(job);
+        if (gm_core_job_is_kept(job)) { /* there is no room for it any more */
+            gm_core_keep_end(core, job);
+            clean(core, job);
+        }
         bool newest = job->seq + 1 == core->next_seq; /* a restart counts on from it */
         if (over && !newest) {
             gm_core_row_job_delete(core, job);

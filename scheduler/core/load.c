@@ -163,6 +163,8 @@ static void load_others(struct gm_core *core, struct gm_cjob *job, const Gm__Job
     job->webhook = gm_mem_strdup(row->webhook);
     job->told = row->told;
     load_choice(job, row);
+    job->retries = row->retries;
+    job->kept = row->kept;
 }
 
 static int load_job(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)

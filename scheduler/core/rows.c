@@ -96,6 +96,8 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.chain = job->chain;
     row.planned = job->planned;
     row.cleanup_failures = job->cleanup_failures;
+    row.retries = job->retries;
+    row.kept = job->kept;
     row.chain_reason = (char *)(uintptr_t)job->chain_reason;
     for (size_t i = 0; i < job->lost_count; i++) {
         gm__lost_chain__init(&parts->lost[i]);

@@ -305,6 +305,9 @@ struct gm_cjob {
     struct gm_err *publish_error; /* owned; of the last of these; NULL: none failed */
     char *publish_held;           /* owned; why it has not begun; NULL: nothing holds it */
     uint32_t cleanup_failures;
+    gm_time kept_until; /* what it made stays; 0: it is not kept, or no more. reopen.c */
+    bool kept;          /* its row says so: nothing of it was deleted */
+    uint32_t retries;   /* it was reopened */
     bool cleanup_extra; /* the try that runs is that of a restart, and does not count */
     gm_time publish_at; /* next try, 0: none is planned */
     gm_time cleanup_at; /* the same */

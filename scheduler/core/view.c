@@ -261,6 +261,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .webhook = job->webhook,
                             .external_id = job->external_id,
                             .traceparent = job->traceparent,
+                            .retries = job->retries,
                             .retry_of = job->retry_of,
                             .retried_as = job->retried_as,
                             .removed = job->removed,

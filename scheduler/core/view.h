@@ -112,6 +112,7 @@ struct gm_job_view {
     struct gm_publishing_view publishing;
     const char *external_id;
     const char *traceparent; /* "": none */
+    uint32_t retries;        /* it failed so often and went on from there */
     const char *retry_of;    /* the job that it makes again; "": none, and so is the next */
     const char *retried_as;  /* the newest that makes it again */
     bool removed;            /* its result is taken down, or is being: no file of it is given */
@@ -204,6 +205,11 @@ const char *gm_view_next_job(const struct gm_core *core, const char *after, bool
 /* The newest job that was created before that one; NULL: none. It looks at all that are newer.
  * Borrowed. */
 const char *gm_view_job_before(const struct gm_core *core, uint64_t seq);
+
+/* Whether a job that failed can go on from what it made (GM_EV_REOPEN); submit: what a new job in
+ * its place would be. Errors: NOTFOUND; CONFLICT: it can't, text says why. */
+int gm_view_may_reopen(const struct gm_core *core, const char *job_id,
+                       const struct gm_submit *submit, struct gm_err *err) GM_MUST_CHECK;
 
 /* What a finished task instance handed over (its Done), and what tasks committed item by item. */
 struct gm_result_view {

@@ -1,4 +1,4 @@
-/* POST /v1/jobs/ID:retry: what the job was made of is submitted again. */
+/* POST /v1/jobs/ID:retry: the job goes on from where it failed, or a new one takes its place. */
 #include "proto/envelope.h"
 #include "scheduler/http/request.h"
 
@@ -43,17 +43,32 @@ static int read_job(const struct gm_core *core, const char *job_id, json_t **out
     return 0;
 }
 
+static int read_all(struct gm_request *r, bool *out, struct gm_err *err)
+{
+    static const char *const known[] = {"all", NULL};
+    json_t *body = NULL;
+    int rc = gm_request_members(r, known, &body, err);
+    const json_t *all = json_object_get(body, "all");
+    if (rc == 0 && all != NULL && !json_is_boolean(all)) {
+        rc = gm_at_member(&r->at, gm_err_set(err, GM_E_INVAL, 0, "`all` is true or false"), "all");
+    }
+    *out = json_is_true(all);
+    json_decref(body);
+    return rc;
+}
+
 static void show_again(struct gm_request *r)
 {
     struct gm_err err = {0};
     json_t *body = NULL;
     Gm__Pipeline *pipeline = NULL;
-    int rc = gm_request_no_members(r, &err);
+    bool all = false;
+    int rc = read_all(r, &all, &err);
     rc = rc < 0 ? rc : read_job(gm_daemon_core(r->http->d), r->id, &body, &pipeline, &err);
     if (rc < 0) {
         gm_request_fail(r, &err);
     } else {
-        gm_submit_start(r, body, pipeline);
+        gm_submit_start(r, body, pipeline, all);
     }
 }
 

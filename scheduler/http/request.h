@@ -226,8 +226,9 @@ const char *gm_admit_challenge(enum gm_code code);
 void gm_handle_submit(struct gm_request *r);
 /* Whether jobs are taken now, and what else takes room in the store; false: it is answered. */
 bool gm_submit_is_open(struct gm_request *r);
-/* Submits what the request has; or body and pipeline, which it takes, in their place. */
-void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline);
+/* Submits what the request has; or body and pipeline, which it takes, in their place: those of the
+ * job that it names, which is made again. all: nothing that it made is taken over. */
+void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline, bool all);
 /* The core has taken the job; a scheduler that starts anew may not know of it. */
 bool gm_submit_is_unstored(const struct gm_http *http, const char *job_id);
 /* handle_retry.c */

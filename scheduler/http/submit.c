@@ -48,6 +48,9 @@ struct submit {
     struct gm_idempotency idempotency;  /* of that */
     bool is_first;                      /* no other request had that key */
     struct gm_taking taking;            /* of the server's list, once that is known */
+    bool all;                           /* nothing that it made is taken over */
+    bool reopens;
+    char why_all[160]; /* why not, where that was not asked for; "": it was */
     char job_id[GM_ID_SIZE];
     struct gm_unstored unstored; /* of the server's list from the step to the disk */
     int rc;
@@ -451,6 +454,25 @@ bool gm_submit_is_unstored(const struct gm_http *http, const char *job_id)
     return at != NULL;
 }
 
+/* The job; of one that is made again also what of it is. */
+static int make_answer(const struct submit *s, json_t **out, struct gm_err *err)
+{
+    json_t *doc = NULL;
+    int rc = gm_doc_job(gm_daemon_core(s->r->http->d), s->job_id, true, &doc, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (s->again &&
+        json_object_set_new(doc, "again",
+                            json_pack("{s:s, s:o}", "made", s->reopens ? "failed" : "all", "why",
+                                      gm_json_text_or_null(s->why_all))) != 0) {
+        json_decref(doc);
+        return gm_err_nomem(err);
+    }
+    *out = doc;
+    return 0;
+}
+
 static void on_stored(int rc, const struct gm_err *error, void *arg)
 {
     struct submit *s = arg;
@@ -459,10 +481,10 @@ static void on_stored(int rc, const struct gm_err *error, void *arg)
     note_end(s);
     if (rc < 0) {
         gm_request_fail(s->r, error);
-    } else if (gm_doc_job(gm_daemon_core(s->r->http->d), s->job_id, true, &doc, &err) < 0) {
+    } else if (make_answer(s, &doc, &err) < 0) {
         gm_request_fail(s->r, &err);
     } else {
-        gm_request_json(s->r, MHD_HTTP_CREATED, doc);
+        gm_request_json(s->r, s->reopens ? MHD_HTTP_ACCEPTED : MHD_HTTP_CREATED, doc);
     }
     submit_destroy(s);
 }
@@ -534,6 +556,22 @@ static void look_for_key(struct submit *s)
     refuse(s);
 }
 
+/* Goes on from what the job made; else the answer says why not. */
+static bool may_reopen(struct submit *s, const struct gm_submit *job)
+{
+    struct gm_err why = {0};
+    if (!s->again || s->all || !gm_id_is(s->r->id)) {
+        return false;
+    }
+    s->reopens = gm_view_may_reopen(gm_daemon_core(s->r->http->d), s->r->id, job, &why) == 0;
+    if (s->reopens) {
+        memcpy(s->job_id, s->r->id, sizeof s->job_id);
+    } else {
+        (void)snprintf(s->why_all, sizeof s->why_all, "%.150s", why.text);
+    }
+    return s->reopens;
+}
+
 static void done(void *arg)
 {
     struct submit *s = arg;
@@ -587,6 +625,10 @@ static void done(void *arg)
                                 .keeps_title = !s->replace,
                                 .created_unix_ms = gm_time_unix_ms()};
         struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &job};
+        if (may_reopen(s, &job)) {
+            event.type = GM_EV_REOPEN;
+            event.job_id = s->job_id;
+        }
         note_unstored(s);
         struct gm_err err = {0};
         if (gm_daemon_step(s->r->http->d, &event, on_stored, s, &err) == 0) {
@@ -626,7 +668,7 @@ bool gm_submit_is_open(struct gm_request *r)
     return true;
 }
 
-void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
+void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline, bool all)
 {
     struct gm_err err = {0};
     struct submit *s = calloc(1, sizeof *s);
@@ -643,6 +685,7 @@ void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
     s->body = body;
     s->pipeline = pipeline;
     s->again = body != NULL;
+    s->all = all;
     (void)gm_traceparent_parse(/* a malformed one is none: Trace Context, 4.3 */
                                MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
                                                            "traceparent"),
@@ -659,6 +702,6 @@ void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline)
 void gm_handle_submit(struct gm_request *r)
 {
     if (gm_submit_is_open(r)) {
-        gm_submit_start(r, NULL, NULL);
+        gm_submit_start(r, NULL, NULL, true);
     }
 }

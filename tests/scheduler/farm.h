@@ -46,7 +46,7 @@ static inline void farm_start(struct farm *f, char *folder)
                    "grant_key_file: %s/grant.key\nallow_sources: [%s/in]\n"
                    "allow_destinations: [%s/out]\nevents_listen: [\"ipc://%s/events\"]\nlease_ms: "
                    "30000\nheartbeat_ms: 100\n"
-                   "log_level: warn\ntenants: [\"few max_queued=1\"]\n",
+                   "keep_failed_ms: 0\nlog_level: warn\ntenants: [\"few max_queued=1\"]\n",
                    folder, f->wire, f->socket, folder, folder, folder, folder);
     write_file(folder, "c.yaml", config, strlen(config));
     path_in(path, folder, "in");

@@ -173,6 +173,7 @@ static void load(struct sim *sim)
                                     .backup_retry_s = sim->params.backup_retry_s,
                                     .part_wait_ms = sim->params.part_wait_ms,
                                     .keep_finished = sim->params.keep_finished,
+                                    .keep_failed_ms = sim->params.keep_failed_ms,
                                     .work_is_remote = sim->params.remote,
                                     .shelf = sim_shelf_open(sim)};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);

@@ -42,6 +42,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t max_attempts;
     uint32_t retry_ms; /* 0: the core's default */
     uint32_t keep_finished;
+    uint32_t keep_failed_ms;
     uint32_t backup_retry_s;
     bool early;            /* jobs publish early */
     bool without_etag;     /* sources have none */

@@ -73,7 +73,8 @@ static struct gm_core *load(struct sim *sim, const struct overlay *rows, struct 
                                     .loaded_unix_ms =
                                         SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms,
                                     .backup_retry_s = sim->params.backup_retry_s,
-                                    .keep_finished = sim->params.keep_finished};
+                                    .keep_finished = sim->params.keep_finished,
+                                    .keep_failed_ms = sim->params.keep_failed_ms};
     struct gm_core *core = NULL;
     struct gm_err err = {.code = GM_OK};
     assert_int_equal(gm_core_create(&params, &core, &err), 0);

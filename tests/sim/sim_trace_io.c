@@ -77,7 +77,8 @@ void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc)
         [GM_EV_STOP] = "stop",           [GM_EV_QUARANTINE] = "quarantine",
         [GM_EV_PRIORITY] = "priority",   [GM_EV_BACKED_UP] = "backed up",
         [GM_EV_TAKEDOWN] = "takedown",   [GM_EV_TAKEN_DOWN] = "taken down",
-        [GM_EV_ARRIVED] = "arrived",     [GM_EV_EARLY] = "early"};
+        [GM_EV_ARRIVED] = "arrived",     [GM_EV_EARLY] = "early",
+        [GM_EV_HELD] = "held",           [GM_EV_REOPEN] = "reopen"};
     if (rc < 0) {
         return; /* an answer to its author, and no more; its type may be none */
     }

@@ -105,6 +105,7 @@ http: "unix:$at/http"
 pipelines: ["$top/config/pipelines"]
 work_store: "${work_store:-file://$at/work}"
 grant_key_file: $at/grant.key
+keep_failed_ms: ${keep_failed_ms:-0}
 lease_ms: ${lease_ms:-6000}
 heartbeat_ms: 200
 stall_ms: ${stall_ms:-10000}

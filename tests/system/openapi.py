@@ -430,6 +430,7 @@ class Story:
 UNTRIED = {("ready", "503"): "who is ready says so; scheduler/test_http and failover.sh have the others",
            ("sweep", "202"): "takes a store that is slow for 20 s: scheduler/test_http",
            ("getTitleFile", "302"): "as getFile's",
+           ("retryJob", "202"): "takes a job that failed after its inspection: retry.sh",
            ("retryJob", "429"): "as submitJob's"}
 UNTRIED_UPLOADS = {"createUpload", "listUploads", "showUpload", "deleteUpload", "grantParts", "tellParts", "completeUpload"}
 
