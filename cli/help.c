@@ -410,7 +410,8 @@ static const char TOKEN_NEW[] =
     "within seconds. Clients have it in a file of mode 0600: --token-file, GOPMILL_TOKEN_FILE.\n"
     "\n"
     "  --role ROLE       submit: jobs and uploads of its tenant; operate: all jobs, nodes and the\n"
-    "                    work store; admin: all\n"
+    "                    work store; admin: also\n"
+    "                    to give up the removal of a title\n"
     "  --tenant NAME     of a submit token: whose jobs (default: default); `*`: all tenants'\n"
     "  --expires WHEN    12h, 90d from now, or 2026-01-31T12:00:00Z (default: never)\n" TOKEN_HELP;
 

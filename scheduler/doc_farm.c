@@ -64,8 +64,7 @@ int gm_doc_farm(const struct gm_core *core, const struct gm_farm_facts *facts, j
         v.pixels_per_s, "speed", speed, "nodes", "connected", (json_int_t)t->nodes_connected,
         "draining", (json_int_t)v.nodes_draining, "gone", (json_int_t)v.nodes_gone, "slots",
         (json_int_t)t->slots, "slots_used", (json_int_t)t->slots_used, "failures",
-        failures_json(&v), "ready", facts->reasons[0] == NULL, "reasons",
-        reasons_json(facts->reasons));
+        failures_json(&v), "ready", (int)facts->ready, "reasons", reasons_json(facts->reasons));
     gm_view_farm_fini(&v);
     if (j == NULL) {
         return gm_err_nomem(err);

@@ -11,7 +11,8 @@
 struct gm_farm_facts {
     int64_t now_unix_ms;
     int64_t started_unix_ms;
-    const char *const *reasons; /* why no jobs are taken, NULL-terminated; none: they are */
+    bool ready;                 /* jobs are taken */
+    const char *const *reasons; /* what is wrong, NULL-terminated */
 };
 int gm_doc_farm(const struct gm_core *core, const struct gm_farm_facts *facts, json_t **out,
                 struct gm_err *err) GM_MUST_CHECK;

@@ -482,6 +482,7 @@ struct gm_core_totals {
     uint64_t slots_used;
     uint64_t leases;
 };
+uint64_t gm_view_unfinished(const struct gm_core_totals *totals); /* jobs */
 void gm_view_totals(const struct gm_core *core, struct gm_core_totals *out);
 
 #endif

@@ -244,6 +244,15 @@ void gm_view_nodes_fini(struct gm_nodes_view *view)
     memset(view, 0, sizeof(*view));
 }
 
+uint64_t gm_view_unfinished(const struct gm_core_totals *totals)
+{
+    uint64_t n = 0;
+    for (int s = 0; s < GM_JOB_STATES; s++) {
+        n += gm_job_state_is_final((enum gm_job_state)s) ? 0 : totals->jobs[s];
+    }
+    return n;
+}
+
 void gm_view_totals(const struct gm_core *core, struct gm_core_totals *out)
 {
     uint64_t unused;

@@ -27,6 +27,13 @@ static json_t *data_of(const struct gm_core *core, const struct gm_hook_event *e
     return job;
 }
 
+void gm_hook_body_trace(const void *body, size_t size, char out[GM_TRACEPARENT_SIZE])
+{
+    json_t *doc = json_loadb(body, size, 0, NULL);
+    (void)gm_traceparent_parse(json_string_value(json_object_get(doc, "traceparent")), out);
+    json_decref(doc);
+}
+
 int gm_hook_body(const struct gm_core *core, const struct gm_hook_event *event, struct gm_buf *out,
                  struct gm_err *err)
 {
@@ -37,5 +44,11 @@ int gm_hook_body(const struct gm_core *core, const struct gm_hook_event *event, 
                             gm_json_string(event->source), "type", type, "subject", event->job_id,
                             "time", gm_json_time(event->unix_ms), "datacontenttype",
                             "application/json", "data", data_of(core, event));
+    const char *trace = gm_view_traceparent(core, event->job_id);
+    if (doc != NULL && trace[0] != '\0' &&
+        json_object_set_new(doc, "traceparent", json_string(trace)) != 0) {
+        json_decref(doc);
+        return gm_err_nomem(err);
+    }
     return gm_json_text(doc, false, out, err);
 }

@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_HOOKS_BODY_H
 #define GM_SCHEDULER_HOOKS_BODY_H
 
+#include "common/traceparent.h"
 #include "scheduler/core/view.h"
 #include "scheduler/json.h"
 
@@ -23,5 +24,7 @@ struct gm_hook_event {
  * secret. Errors: NOMEM. */
 int gm_hook_body(const struct gm_core *core, const struct gm_hook_event *event, struct gm_buf *out,
                  struct gm_err *err) GM_MUST_CHECK;
+/* The trace of the job's request that a body names; "": none, as of earlier versions. */
+void gm_hook_body_trace(const void *body, size_t size, char out[GM_TRACEPARENT_SIZE]);
 
 #endif

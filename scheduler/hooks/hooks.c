@@ -329,9 +329,11 @@ static int launch(struct gm_hooks *h, struct gm_hook *hook, struct gm_hook_post 
                   const struct gm_hook_secrets *secrets, struct gm_err *err)
 {
     struct gm_buf body = {0}, signature = {0};
-    char id[GM_HOOK_ID];
+    char id[GM_HOOK_ID], trace[GM_TRACEPARENT_SIZE];
     int rc = gm_spool_get(h->spool, hook->body, &body, err);
     if (rc == 0) {
+        gm_hook_body_trace(body.data, body.size, trace);
+        post->traceparent = trace;
         post->id = gm_hook_id(hook->job_id, hook->seq, id);
         post->unix_s = gm_time_unix_ms() / 1000;
         post->body = body.data;

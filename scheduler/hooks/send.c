@@ -153,8 +153,10 @@ static bool set_lines(struct gm_hook_sending *s, const struct gm_hook_post *post
     (void)snprintf(stamp, sizeof stamp, "%" PRId64, post->unix_s);
     return add_line(s, "Content-Type", "application/cloudevents+json; charset=utf-8") &&
            add_line(s, "webhook-id", post->id) && add_line(s, "webhook-timestamp", stamp) &&
-           add_line(s, "webhook-signature", post->signature) && add_line(s, "Expect", "") &&
-           add_line(s, "User-Agent", "gopmill/" GOPMILL_VERSION) &&
+           add_line(s, "webhook-signature", post->signature) &&
+           (post->traceparent == NULL || post->traceparent[0] == '\0' ||
+            add_line(s, "traceparent", post->traceparent)) &&
+           add_line(s, "Expect", "") && add_line(s, "User-Agent", "gopmill/" GOPMILL_VERSION) &&
            curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->lines) == CURLE_OK;
 }
 

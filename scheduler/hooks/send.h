@@ -20,6 +20,7 @@ struct gm_hook_post {
     const char *id;  /* webhook-id */
     int64_t unix_s;  /* webhook-timestamp */
     const char *signature;
+    const char *traceparent; /* NULL or "": none */
     const void *body;
     size_t size;
     bool public_only; /* connects to addresses of the public Internet alone (gm_hook_is_public) */

@@ -163,6 +163,11 @@ void gm_handle_asset_delete(struct gm_request *r)
         return;
     }
     int rc = gm_request_number(r, "force", 0, 1, &force, &err);
+    if (rc == 0 && force != 0 && r->caller.role < GM_TOKEN_ADMIN) {
+        rc = gm_err_set(&err, GM_E_AUTH_DENIED, 0,
+                        "to give up a removal takes a token of role admin: what is left at its "
+                        "places is nobody's then");
+    }
     rc = rc < 0       ? rc
          : force != 0 ? gm_daemon_give_up_takedown(r->http->d, r->id, on_asked, r, &err)
                       : gm_daemon_take_down(r->http->d, r->id, on_asked, r, &err);

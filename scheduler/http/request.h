@@ -183,6 +183,10 @@ void gm_handle_title_files(struct gm_request *r);
 /* handle_farm.c */
 void gm_handle_farm(struct gm_request *r);
 /* The document of GET /v1/farm; owned. */
+/* What is wrong, sentences, the same for the farm and for readiness; NULL-terminated. Whether jobs
+ * are taken all the same. */
+#define GM_HTTP_REASONS 8
+bool gm_http_reasons(const struct gm_http *http, const char *out[GM_HTTP_REASONS]);
 int gm_http_farm(const struct gm_http *http, json_t **out, struct gm_err *err) GM_MUST_CHECK;
 
 /* handle_tasks.c: what a job is made of */

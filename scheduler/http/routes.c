@@ -41,24 +41,20 @@ static void handle_live(struct gm_request *r)
 static void handle_ready(struct gm_request *r)
 {
     struct gm_core_totals t;
-    bool full = gm_daemon_has_no_room(r->http->d);
-    bool ready = !r->http->stopping && !full;
-    gm_view_totals(core_of(r), &t);
-    uint64_t unfinished = t.jobs[GM_JOB_QUEUED] + t.jobs[GM_JOB_RUNNING] +
-                          t.jobs[GM_JOB_PUBLISHING] + t.jobs[GM_JOB_FAILING] +
-                          t.jobs[GM_JOB_CANCELLING];
-    json_t *reasons = json_array();
-    if (gm_gate_fault(r->http->door->gate) !=
-        NULL) { /* whoever asks is told no more: the log says why */
-        reasons = gm_json_add(reasons, json_string("http_tokens: the file does not read; the "
-                                                   "tokens that it had before are taken"));
+    const char *reasons[GM_HTTP_REASONS];
+    bool ready = gm_http_reasons(r->http, reasons);
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && reasons[i] != NULL; i++) {
+        list = gm_json_add(list, json_string(reasons[i]));
     }
+    gm_view_totals(core_of(r), &t);
     gm_request_json(r, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                     json_pack("{s:b, s:s, s:o, s:I, s:I, s:I, s:I}", "ready", (int)ready, "reason",
-                              ready  ? "serving"
-                              : full ? GM_HTTP_NO_ROOM
-                                     : "stopping",
-                              "reasons", reasons, "jobs", (json_int_t)unfinished, "nodes",
+                              ready                               ? "serving"
+                              : r->http->stopping                 ? "stopping"
+                              : gm_daemon_has_no_room(r->http->d) ? GM_HTTP_NO_ROOM
+                                                                  : "full",
+                              "reasons", list, "jobs", (json_int_t)gm_view_unfinished(&t), "nodes",
                               (json_int_t)t.nodes_connected, "slots", (json_int_t)t.slots,
                               "slots_used", (json_int_t)t.slots_used));
 }
@@ -334,7 +330,7 @@ static const struct route ROUTES[] = {
     {"DELETE", "/v1/assets/", "", SUBMIT, gm_handle_asset_delete},
     {"GET", "/v1/assets/", "/files/", SUBMIT, gm_handle_title_files},
     {"GET", "/metrics", NULL, OPERATE, gm_handle_metrics},
-    {"GET", "/v1/events", NULL, OPERATE, gm_handle_farm_events},
+    {"GET", "/v1/events", NULL, SUBMIT, gm_handle_farm_events},
     {"GET", "/v1/events/dead", NULL, OPERATE, gm_handle_dead},
     {"GET", "/v1/events/waiting", NULL, OPERATE, gm_handle_undelivered},
     {"POST", "/v1/events:redeliver", NULL, OPERATE, gm_handle_redeliver},

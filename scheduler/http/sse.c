@@ -227,6 +227,7 @@ int gm_stream_create(struct gm_request *r, struct gm_stream **out, struct gm_err
         return gm_err_nomem(err);
     }
     memcpy(s->tenant, r->caller.tenant, sizeof s->tenant);
+    s->of_farm = r->caller.role >= GM_TOKEN_OPERATE;
     s->http = r->http;
     s->connection = r->connection;
     memcpy(s->job_id, r->id, sizeof s->job_id);

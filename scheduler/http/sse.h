@@ -11,6 +11,7 @@ struct gm_stream {
     struct MHD_Connection *connection;
     char job_id[GM_HTTP_ID_BYTES]; /* "": of the farm */
     char tenant[GM_TOKEN_TENANT];  /* its token's; "": all */
+    bool of_farm;                  /* it may see the farm and its nodes */
     int64_t last_seq;
     int64_t until_unix_ms; /* its token's end */
     struct gm_buf out;

@@ -21,8 +21,9 @@
 
 struct kept {
     int64_t seq;
-    const char *type; /* of static life */
-    char *json;       /* owned */
+    const char *type;             /* of static life */
+    char *json;                   /* owned */
+    char tenant[GM_TOKEN_TENANT]; /* whose job's; "": it was not known any more */
 };
 struct told { /* of a node */
     char *id; /* owned */
@@ -81,10 +82,26 @@ void gm_farm_close(struct gm_http *http)
     http->farm = NULL;
 }
 
-static void say_all(struct gm_http *http, const char *type, const char *data, int64_t seq)
+/* Of the farm and its nodes, to those alone who may see them. */
+static void say_all(struct gm_http *http, const char *type, const char *data)
 {
     for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
-        if (s->job_id[0] == '\0') {
+        if (s->job_id[0] == '\0' && s->of_farm) {
+            gm_stream_say(s, type, data, 0);
+        }
+    }
+}
+
+static bool may_see(const struct gm_stream *s, const char *tenant)
+{
+    return s->tenant[0] == '\0' || strcmp(s->tenant, tenant) == 0;
+}
+
+static void say_job(struct gm_http *http, const char *tenant, const char *type, const char *data,
+                    int64_t seq)
+{
+    for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
+        if (s->job_id[0] == '\0' && may_see(s, tenant)) {
             gm_stream_say(s, type, data, seq);
         }
     }
@@ -92,7 +109,8 @@ static void say_all(struct gm_http *http, const char *type, const char *data, in
 
 /* ---- jobs */
 
-static void keep(struct gm_farm_stream *farm, const char *type, const char *json, int64_t seq)
+static void keep(struct gm_farm_stream *farm, const char *tenant, const char *type,
+                 const char *json, int64_t seq)
 {
     struct kept *k = &farm->kept[farm->next];
     char *copy = strdup(json);
@@ -104,6 +122,7 @@ static void keep(struct gm_farm_stream *farm, const char *type, const char *json
     farm->floor = k->json != NULL && k->seq > farm->floor ? k->seq : farm->floor;
     free(k->json);
     *k = (struct kept){.seq = seq, .type = type, .json = copy};
+    (void)snprintf(k->tenant, sizeof k->tenant, "%s", tenant);
     farm->next = (farm->next + 1) % KEPT;
 }
 
@@ -128,17 +147,19 @@ void gm_farm_event(struct gm_http *http, const char *job_id, const char *type, c
     struct gm_buf data = {0};
     struct gm_err err = {0};
     bool of_job = strncmp(type, "job.", 4) == 0 || strcmp(type, "asset.removed") == 0;
+    const char *tenant = gm_view_job_tenant(gm_daemon_core(http->d), job_id);
+    tenant = tenant != NULL ? tenant : "";
     farm->changed = true;
     if (of_job && seq != 0) {
-        keep(farm, type, json, seq);
+        keep(farm, tenant, type, json, seq);
     }
     if (farm->readers == 0) {
         return;
     }
     if (strcmp(type, "task.retry") == 0) {
-        say_all(http, type, json, 0);
+        say_job(http, tenant, type, json, 0);
     } else if (of_job && job_data(http, job_id, json, &data, &err) == 0) {
-        say_all(http, type, (const char *)data.data, seq);
+        say_job(http, tenant, type, (const char *)data.data, seq);
     }
     gm_buf_fini(&data);
 }
@@ -171,7 +192,7 @@ static void say_node(struct gm_http *http, const struct gm_brief_view *brief)
                           (int)brief->draining, "devices", devices_json(&nodes.rows[0]));
     gm_view_nodes_fini(&nodes);
     if (gm_json_text(j, false, &data, &err) == 0) {
-        say_all(http, "node", (const char *)data.data, 0);
+        say_all(http, "node", (const char *)data.data);
     }
     gm_buf_fini(&data);
 }
@@ -209,7 +230,7 @@ static void say_forgotten(struct gm_http *http, const char *id)
     json_t *j = json_pack("{s:o, s:s, s:b, s:b, s:[]}", "id", gm_json_string(id), "state",
                           "forgotten", "connected", 0, "draining", 0, "devices");
     if (gm_json_text(j, false, &data, &err) == 0) {
-        say_all(http, "node", (const char *)data.data, 0);
+        say_all(http, "node", (const char *)data.data);
     }
     gm_buf_fini(&data);
 }
@@ -264,7 +285,7 @@ void gm_farm_tick(struct gm_http *http, gm_time now)
     look_at_nodes(http, false);
     bool due = now - farm->made_at >= (farm->changed ? PERIOD : QUIET);
     if (due && make_text(http, now, &err) == 0) {
-        say_all(http, "farm", (const char *)farm->text.data, 0);
+        say_all(http, "farm", (const char *)farm->text.data);
     }
 }
 
@@ -292,7 +313,7 @@ static void replay(struct gm_stream *s, const char *last_id)
     s->last_seq = last;
     for (size_t i = 0; i < KEPT; i++) {
         const struct kept *k = &farm->kept[(farm->next + i) % KEPT];
-        if (k->json != NULL) {
+        if (k->json != NULL && may_see(s, k->tenant)) {
             gm_stream_say(s, k->type, k->json, k->seq); /* what it has seen is passed over */
         }
     }
@@ -325,6 +346,8 @@ void gm_handle_farm_events(struct gm_request *r)
         s->last_seq = farm->last;
         gm_buf_printf(&s->out, "id: %lld\n\n", (long long)farm->last);
     }
-    gm_stream_say(s, "farm", (const char *)farm->text.data, 0);
+    if (s->of_farm) {
+        gm_stream_say(s, "farm", (const char *)farm->text.data, 0);
+    }
     gm_stream_answer(r, s);
 }

@@ -8,6 +8,7 @@ command -v python3 >/dev/null || skip "python3 is not installed"
 
 secret=whsec_$(head -c 24 /dev/urandom | base64)
 (umask 077 && echo "$secret" >"$work/secret")
+trace=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 log=$work/log mode=$work/mode port=0
 : >"$log"
 echo ok >"$mode"
@@ -32,7 +33,7 @@ farm events
 follower=$!
 node one
 api() { # method, path, [body]: status on the first line, then the answer
-  curl -s --unix-socket "$at/http" -X "$1" -w '%{http_code}\n' "http://x$2" ${3:+-d "$3"} -o "$work/answer"
+  curl -s --unix-socket "$at/http" -X "$1" -H "traceparent: $trace" -w '%{http_code}\n' "http://x$2" ${3:+-d "$3"} -o "$work/answer"
 }
 submit() { # out, [webhook]: prints the id
   api POST /v1/jobs "$(jq -n --rawfile y "$work/small.yaml" --arg s "file://$work/clip.mp4" --arg d "file://$work/$1" --arg w "${2:-}" \

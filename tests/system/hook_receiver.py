@@ -41,6 +41,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         wrong += [] if abs(int(stamp) - time.time()) < 300 else ["timestamp"]
         wrong += [] if event["subject"] == event["data"]["id"] else ["subject"]
         wrong += [] if self.headers["Content-Type"].startswith("application/cloudevents+json") else ["type"]
+        wrong += [] if self.headers.get("traceparent") == event.get("traceparent") == event["data"].get("traceparent") else ["trace"]
         line = f'{name} {event["subject"]} {event["type"]} {" ".join(wrong)}'.strip() + "\n"
         with open(log, "a") as out:
             out.write(line)
