@@ -86,8 +86,10 @@ struct gm_args {
                                devices: a node's folder with proofs */
     const char *sysfs_root; /* devices: a machine's files below a folder; NULL: this machine */
     const char *external_id;
-    const char *device; /* node quarantine, resume: its id; NULL: the whole node */
-    const char *reason; /* node quarantine */
+    const char *webhook; /* submit */
+    const char *id;      /* the same */
+    const char *device;  /* node quarantine, resume: its id; NULL: the whole node */
+    const char *reason;  /* node quarantine */
     const char *tenant;
     const char *deadline;   /* cli/deadline.h; NULL: none */
     const char *keys;       /* keys: their folder, default GM_KEY_FOLDER */

@@ -15,6 +15,7 @@
 #include "cli/submit_file.h"
 #include "cli/url.h"
 #include "common/fs.h"
+#include "common/id.h"
 #include "storage/store.h"
 
 struct run {
@@ -72,7 +73,12 @@ static int submit(struct run *r)
             return rc;
         }
     }
-    const struct gm_submit params = {.input = r->args->operand,
+    if (r->args->id != NULL && !gm_id_is(r->args->id)) {
+        return gm_err_set(&r->err, GM_E_INVAL, 0, "--id is a ULID in lower case (26 characters)");
+    }
+    const struct gm_submit params = {.id = r->args->id,
+                                     .webhook = r->args->webhook,
+                                     .input = r->args->operand,
                                      .out = r->args->out,
                                      .pipeline = r->args->pipeline,
                                      .external_id = r->args->external_id,

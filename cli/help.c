@@ -91,6 +91,8 @@ static const char SUBMIT[] =
     "  --tenant NAME     whose job it is (default: default); tenants share the farm\n"
     "  --deadline WHEN   it should be done by then: 90s, 30m, 2h, 3d from now, or ms since 1970\n"
     "  --external-id ID  your own name for the job, kept with it\n"
+    "  --webhook URL     is told of the job's events, where the farm allows it\n"
+    "  --id ULID         the job's id; a second job of that id is refused\n"
     "  --watch           follow it to its end\n"
     "  --no-upload       INPUT is a path that the farm's machines see\n" SENDS_HELP SCHEDULER_HELP
         COMMON_HELP;

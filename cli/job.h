@@ -10,6 +10,7 @@ struct gm_submit {
     const char *out;          /* path or URL; NULL with plan_only */
     const char *pipeline;     /* name or file */
     const char *external_id;  /* NULL: none; any number of jobs may have it */
+    const char *webhook;      /* NULL: none */
     const char *tenant;       /* NULL: the scheduler's default */
     int64_t deadline_unix_ms; /* 0: none */
     int64_t priority;

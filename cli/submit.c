@@ -71,6 +71,10 @@ static int make_body(const struct gm_submit *submit, const char *id, json_t **ou
         json_object_set_new(body, "external_id", json_string(submit->external_id)) != 0) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--external-id is not UTF-8 text");
     }
+    if (rc == 0 && submit->webhook != NULL &&
+        json_object_set_new(body, "webhook", json_string(submit->webhook)) != 0) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "--webhook is not UTF-8 text");
+    }
     if (rc == 0 && submit->replace && json_object_set_new(body, "replace", json_true()) != 0) {
         rc = gm_err_nomem(err);
     }

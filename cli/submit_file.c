@@ -27,7 +27,7 @@ static int name_job(const struct gm_submit *submit, char out[GM_RESUME_HEX], str
     const char *const what[] = {
         submit->out,    submit->pipeline, submit->external_id,
         submit->tenant, priority,         submit->replace ? "replace" : NULL,
-        submit->backup};
+        submit->backup, submit->webhook,  submit->id};
     return gm_resume_hash(what, sizeof what / sizeof what[0], out, err);
 }
 
@@ -68,7 +68,10 @@ static int submit_job(struct both *b, const char *source, struct gm_resume *resu
     struct gm_submit submit = *b->submit;
     submit.input = source;
     submit.id = resume->job;
-    int rc = gm_id_make(resume->job, err);
+    int rc = b->submit->id == NULL ? gm_id_make(resume->job, err) : 0;
+    if (b->submit->id != NULL) {
+        (void)snprintf(resume->job, sizeof resume->job, "%s", b->submit->id);
+    }
     if (rc == 0) {
         memcpy(resume->job_of, b->job_of, sizeof resume->job_of);
         GM_IGNORE(gm_resume_save(resume, NULL), "a kill then ends in two jobs");

@@ -29,6 +29,8 @@ const struct gm_option GM_OPTIONS[] = {
     NUMBER("--limit", LIMIT, limit, 1, 500),
     FLAG("--replace", REPLACE, replace),
     TEXT("--backup", BACKUP, backup, NULL),
+    TEXT("--webhook", WEBHOOK, webhook, NULL),
+    TEXT("--id", ID, id, NULL),
     FLAG("--watch", WATCH, watch),
     FLAG("--prove", PROVE, prove),
     TEXT("--sysfs-root", SYSFS_ROOT, sysfs_root, "DIR"),
@@ -71,8 +73,8 @@ const struct gm_command_row GM_COMMANDS[] = {
      GM_OPT_COMMON | GM_OPT_PIPELINE | GM_OPT_DEVICES | GM_OPT_STATE, 0},
     {GM_CMD_SUBMIT, "submit", NULL, "INPUT", NULL,
      GM_OPT_COMMON | GM_OPT_OUT | GM_OPT_PIPELINE | GM_OPT_PRIORITY | GM_OPT_TENANT |
-         GM_OPT_DEADLINE | GM_OPT_EXTERNAL_ID | GM_OPT_WATCH | GM_OPT_REPLACE | GM_OPT_BACKUP |
-         GM_OPT_SENDS | GM_OPT_NO_UPLOAD,
+         GM_OPT_DEADLINE | GM_OPT_EXTERNAL_ID | GM_OPT_WEBHOOK | GM_OPT_ID | GM_OPT_WATCH |
+         GM_OPT_REPLACE | GM_OPT_BACKUP | GM_OPT_SENDS | GM_OPT_NO_UPLOAD,
      GM_NEEDS_OUT | GM_NEEDS_FARM},
     {GM_CMD_UPLOAD, "upload", NULL, "FILE", NULL, GM_OPT_COMMON | GM_OPT_SENDS | GM_OPT_TENANT,
      GM_NEEDS_FARM},

@@ -54,6 +54,13 @@ check "job retry prints a new id" test "${#again}" = 26 -a "$again" != "$id2"
 gopmill node resume n1 >/dev/null
 check "it is done" gopmill watch "$again" --quiet >"$work/out"
 
+mine=01arz3ndektsv4rrffq69g5fav
+check "submit takes an id" test "$(gopmill submit "$work/clip.mp4" --out "$work/own" --pipeline "$work/small.yaml" --id $mine)" = $mine
+check "once" status 2 gopmill submit "$work/clip.mp4" --out "$work/own" --pipeline "$work/small.yaml" --id $mine
+check "and no other" status 2 gopmill submit "$work/clip.mp4" --out "$work/own" --id mine
+check "a webhook that is not allowed is refused" status 1 gopmill submit "$work/clip.mp4" --out "$work/hook" --webhook https://example.com/
+check "and why" said allow_webhooks
+
 check "job trace writes a file" gopmill job trace "$id" --out "$work/trace.json" --quiet
 check "its events are as a viewer wants them" jq -e '
   (.traceEvents | length > 5)
