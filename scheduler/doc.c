@@ -87,8 +87,8 @@ int gm_doc_job_row(const struct gm_core *core, const char *job_id, json_t **out,
         "retry_of", gm_json_text_or_null(v.retry_of), "retried_as",
         gm_json_text_or_null(v.retried_as), "removed", (int)v.removed, "webhook",
         v.webhook[0] != '\0' ? gm_json_url(v.webhook) : json_null(), "publishing",
-        publishing_json(&v), "deadline_state", gm_json_text_or_null(v.deadline_state),
-        "retries", (int)v.retries);
+        publishing_json(&v), "deadline_state", gm_json_text_or_null(v.deadline_state), "retries",
+        (int)v.retries);
     gm_view_job_fini(&v);
     if (j == NULL) {
         return gm_err_nomem(err);
