@@ -74,7 +74,7 @@ if part all; then
   segment=$(s3_keys dest all/out/v/ | grep -m 1 'm4s$')
   check "the playlist's type: $(header master.m3u8 content-type)" test "$(header master.m3u8 content-type)" = application/vnd.apple.mpegurl
   check "the manifest's: $(header manifest.mpd content-type)" test "$(header manifest.mpd content-type)" = application/dash+xml
-  check "a segment's: $(header "${segment#all/out/}" content-type)" test "$(header "${segment#all/out/}" content-type)" = video/iso.segment
+  check "a segment's: $(header "${segment#all/out/}" content-type)" test "$(header "${segment#all/out/}" content-type)" = "$(case $segment in */audio/*) echo audio/mp4 ;; *) echo video/iso.segment ;; esac)"
   check "a segment is kept: $(header "${segment#all/out/}" cache-control)" grep -q immutable <<<"$(header "${segment#all/out/}" cache-control)"
   check "the playlist is not: $(header master.m3u8 cache-control)" grep -qE 'no-cache|max-age=[0-9]{1,2}$' <<<"$(header master.m3u8 cache-control)"
 

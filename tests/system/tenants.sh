@@ -2,8 +2,8 @@
 # Tenants and classes in a whole farm of one node with two slots: limits, turns, a deadline, over a restart of the scheduler.
 . "$(dirname "$0")/lib.sh"
 
-make_clip "$work/film.mp4" 150 640x360 25
-make_clip "$work/clip.mp4" 3 320x180 25
+make_clip "$work/film.mp4" 300 640x360 25
+make_clip "$work/clip.mp4" 20 320x180 25
 small_pipeline "$work/small.yaml" 180
 farm tenants
 stop scheduler
