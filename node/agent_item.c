@@ -25,7 +25,7 @@
 
 static void close_files(struct gm_item *item)
 {
-    for (size_t i = 0; i < item->file_count; i++) {
+    for (size_t i = 0; item->files != NULL && i < item->file_count; i++) {
         struct gm_item_file *file = &item->files[i];
         if (file->file.fd >= 0) {
             close(file->file.fd);
@@ -38,7 +38,7 @@ static void free_item(struct gm_item *item)
 {
     struct gm_task *task = item->task;
     close_files(item);
-    for (size_t i = 0; i < item->file_count; i++) {
+    for (size_t i = 0; item->files != NULL && i < item->file_count; i++) {
         struct gm_item_file *file = &item->files[i];
         free(file->name);
         free(file->path);

@@ -24,14 +24,16 @@ static bool is_written_early(const char *key, const char *publication)
 static int add(struct gm_early_final *final, const char *key, char *data, size_t size,
                struct gm_err *err)
 {
-    struct gm_early_text *rows = reallocarray(final->rows, final->count + 1, sizeof *rows);
-    char *own = rows != NULL ? strdup(key) : NULL;
-    final->rows = rows != NULL ? rows : final->rows;
-    if (own == NULL) {
+    char *own = strdup(key);
+    struct gm_early_text *rows =
+        own != NULL ? reallocarray(final->rows, final->count + 1, sizeof *rows) : NULL;
+    if (rows == NULL) {
+        free(own);
         free(data);
         return gm_err_nomem(err);
     }
-    rows[final->count++] = (struct gm_early_text){
+    final->rows = rows;
+    final->rows[final->count++] = (struct gm_early_text){
         .key = own, .body = {.data = (uint8_t *)data, .size = size, .cap = size + 1}};
     final->bytes += size;
     return 0;

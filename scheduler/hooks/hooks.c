@@ -325,25 +325,26 @@ static bool find_way(const struct gm_hooks *h, const struct gm_hook *hook,
     return true;
 }
 
-static int launch(struct gm_hooks *h, struct gm_hook *hook, struct gm_hook_post *post,
+static int launch(struct gm_hooks *h, struct gm_hook *hook, const struct gm_hook_post *to,
                   const struct gm_hook_secrets *secrets, struct gm_err *err)
 {
     struct gm_buf body = {0}, signature = {0};
     char id[GM_HOOK_ID], trace[GM_TRACEPARENT_SIZE];
+    struct gm_hook_post post = *to;
     int rc = gm_spool_get(h->spool, hook->body, &body, err);
     if (rc == 0) {
         gm_hook_body_trace(body.data, body.size, trace);
-        post->traceparent = trace;
-        post->id = gm_hook_id(hook->job_id, hook->seq, id);
-        post->unix_s = gm_time_unix_ms() / 1000;
-        post->body = body.data;
-        post->size = body.size;
-        gm_hook_sign(secrets, id, post->unix_s, body.data, body.size, &signature);
+        post.traceparent = trace;
+        post.id = gm_hook_id(hook->job_id, hook->seq, id);
+        post.unix_s = gm_time_unix_ms() / 1000;
+        post.body = body.data;
+        post.size = body.size;
+        gm_hook_sign(secrets, id, post.unix_s, body.data, body.size, &signature);
         rc = gm_buf_check(&signature, err);
     }
     if (rc == 0) {
-        post->signature = (const char *)signature.data;
-        rc = gm_hook_send(h->sender, post, hook, err);
+        post.signature = (const char *)signature.data;
+        rc = gm_hook_send(h->sender, &post, hook, err);
     }
     gm_buf_fini(&body);
     gm_buf_fini(&signature);
