@@ -21,6 +21,7 @@
 #define LISTEN "tcp://127.0.0.1:7800"
 #define STATE "/var/lib/gopmill/scheduler"
 #define MARK_BYTES 26
+#define SCHEDULERS_MOST 16
 
 /* ---- the file */
 
@@ -33,16 +34,16 @@ static const char *text_of(const struct gm_yaml *node, const char *without)
 }
 
 static void each(const struct gm_yaml *list, const char *without,
-                 void (*fn)(struct gm_findings *f, const char *text), struct gm_findings *f)
+                 void (*fn)(void *arg, const char *text), void *arg)
 {
     const struct gm_yaml *first = list != NULL && list->kind == GM_YAML_LIST ? list->child : list;
     if (list == NULL && without != NULL) {
-        fn(f, without);
+        fn(arg, without);
     }
     for (const struct gm_yaml *one = first; one != NULL; one = first == list ? NULL : one->next) {
         const char *text = text_of(one, NULL);
         if (text != NULL) {
-            fn(f, text);
+            fn(arg, text);
         }
     }
 }
@@ -193,21 +194,48 @@ static void check_port(struct gm_findings *f, const char *text, int (*is)(const 
     }
 }
 
-static void check_wire(struct gm_findings *f, const char *text)
+static void check_wire(void *arg, const char *text)
 {
-    check_port(f, text, is_wire);
+    check_port(arg, text, is_wire);
 }
 
-static void check_scheduler(struct gm_findings *f, const char *text)
+/* The node's list of schedulers, of which one leads: those that stand by listen on nothing. */
+struct schedulers {
+    struct {
+        const char *text; /* borrowed */
+        int is;           /* as is_wire */
+    } rows[SCHEDULERS_MOST];
+    size_t count;
+    bool one; /* listens */
+};
+
+static void ask_scheduler(void *arg, const char *text)
 {
+    struct schedulers *all = arg;
     struct place to;
-    int is = find_place(text, true, &to) ? is_wire(&to) : -1;
-    gm_findings_add(f, is == 1 ? GM_VERDICT_OK : GM_VERDICT_BAD, "port",
-                    "start the scheduler, or correct `scheduler` in the node's configuration",
-                    is == 1   ? "%.150s: a scheduler listens"
-                    : is == 0 ? "%.150s: something else than a scheduler listens"
-                              : "%.150s: nobody listens",
-                    text);
+    if (all->count < SCHEDULERS_MOST) {
+        int is = find_place(text, true, &to) ? is_wire(&to) : -1;
+        all->rows[all->count].text = text;
+        all->rows[all->count++].is = is;
+        all->one = all->one || is == 1;
+    }
+}
+
+static void check_schedulers(struct gm_findings *f, const struct gm_yaml *list)
+{
+    struct schedulers all = {.count = 0};
+    each(list, LISTEN, ask_scheduler, &all);
+    for (size_t i = 0; i < all.count; i++) {
+        int is = all.rows[i].is;
+        bool well = is == 1 || (is < 0 && all.one);
+        gm_findings_add(f, well ? GM_VERDICT_OK : GM_VERDICT_BAD, "port",
+                        "start the scheduler, or correct `scheduler` in the node's configuration",
+                        is == 1   ? "%.150s: a scheduler listens"
+                        : is == 0 ? "%.150s: something else than a scheduler listens"
+                        : all.one ? "%.150s: nobody listens: it stands by, or is not there"
+                                  : "%.150s: nobody listens",
+                        all.rows[i].text);
+    }
 }
 
 /* ---- stores */
@@ -273,13 +301,14 @@ static void check_work(struct gm_findings *f, const char *folder)
     }
 }
 
-static void check_destination(struct gm_findings *f, const char *folder)
+static void check_destination(void *arg, const char *folder)
 {
+    struct gm_findings *f = arg;
     char mark[MARK_BYTES + 1];
     struct stat st;
     bool broken = false;
-    if (folder[0] != '/') {
-        return; /* a server's */
+    if (folder[0] != '/' || folder[1] == '\0') {
+        return; /* a server's; or all folders may be named: none of them is the place */
     }
     if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode) || access(folder, W_OK | X_OK) != 0) {
         gm_findings_add(f, GM_VERDICT_WARN, "store",
@@ -314,7 +343,7 @@ static void check_stores(struct gm_findings *f, const struct gm_yaml *root)
 static void check(struct gm_findings *f, const struct gm_yaml *root)
 {
     if (gm_yaml_find(root, "scheduler") != NULL || gm_yaml_find(root, "node_id") != NULL) {
-        each(gm_yaml_find(root, "scheduler"), LISTEN, check_scheduler, f);
+        check_schedulers(f, gm_yaml_find(root, "scheduler"));
         return;
     }
     bool tls = text_of(gm_yaml_find(root, "http_tls_cert"), NULL) != NULL;

@@ -141,7 +141,8 @@ static void a_folder_is_tried(void **state)
     gm_findings_fini(&f);
 }
 
-static void config_is(const char *text, enum gm_verdict worst, const char *said)
+/* What is said of that configuration. */
+static char *config_told(const char *text, enum gm_verdict worst)
 {
     struct gm_findings f = {.rows = NULL};
     char path[] = "/tmp/gm-doctor-XXXXXX";
@@ -151,7 +152,12 @@ static void config_is(const char *text, enum gm_verdict worst, const char *said)
     (void)close(fd);
     gm_doctor_config(&f, path, true);
     (void)unlink(path);
-    char *all = told(&f, worst);
+    return told(&f, worst);
+}
+
+static void config_is(const char *text, enum gm_verdict worst, const char *said)
+{
+    char *all = config_told(text, worst);
     if (strstr(all, said) == NULL) {
         fail_msg("`%s` is not in\n%s", said, all);
     }
@@ -202,11 +208,14 @@ static void ports_are_free_or_ours(void **state)
     config_is(text, GM_VERDICT_BAD, "something else than a scheduler");
     (void)snprintf(text, sizeof text, "scheduler: [\"tcp://127.0.0.1:%d\"]\n", zmq);
     config_is(text, GM_VERDICT_OK, "a scheduler listens");
+    (void)snprintf(text, sizeof text, "scheduler: [\"ipc:///none\", \"tcp://127.0.0.1:%d\"]\n",
+                   zmq);
+    config_is(text, GM_VERDICT_OK, "nobody listens: it stands by");
     for (size_t i = 0; i < 2; i++) {
         (void)kill(pids[i], SIGKILL);
         (void)waitpid(pids[i], NULL, 0);
     }
-    config_is(text, GM_VERDICT_BAD, "nobody listens");
+    config_is(text, GM_VERDICT_BAD, "nobody listens\n");
     (void)snprintf(text, sizeof text, CONFIG, http, zmq);
     config_is(text, GM_VERDICT_WARN, "is free");
     config_is("http: \"192.0.2.1:80\"\nlisten: []\n", GM_VERDICT_BAD, "can't be listened on");
@@ -225,6 +234,11 @@ static void stores_have_their_marks(void **state)
                    folder, folder);
     (void)snprintf(path, sizeof path, "%s/.gm-store", folder);
     config_is(text, GM_VERDICT_OK, "gets its mark with a job");
+    char *all = config_told("http: \"127.0.0.1:0\"\nlisten: []\nstate: none\n"
+                            "allow_destinations: [\"/\"]\n",
+                            GM_VERDICT_OK);
+    assert_null(strstr(all, "store"));
+    free(all);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs("01hzzzzzzzzzzzzzzzzzzzzzzz\n", file);
