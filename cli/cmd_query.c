@@ -34,6 +34,9 @@ static int ask(struct gm_session *session, const struct gm_args *args, struct gm
         return gm_pages_after(session, q->path, q->rows, answer, err);
     }
     int rc = gm_session_call(session, q->method, q->path, q->body, !q->once, answer, err);
+    if (rc == 0 && answer->body == NULL && q->gone != NULL) { /* by a try whose answer was lost */
+        answer->body = json_pack("{s:s}", q->gone, args->operand);
+    }
     while (rc == 0 && goes_on(args, answer)) {
         const json_t *found = json_object_get(answer->body, "found");
         gm_term_note(term, "the work store is being swept: %.20s, %zu found",

@@ -114,6 +114,9 @@ static int make_plain(const struct plain *plain, const struct gm_args *args, str
     q->paging = plain->paging;
     q->rows = plain->rows;
     q->once = plain->command == GM_CMD_JOB_RETRY;
+    q->gone = plain->command == GM_CMD_PIPELINE_DELETE ? "name"
+              : plain->command == GM_CMD_ASSET_DELETE  ? "job"
+                                                       : NULL;
     if (plain->command == GM_CMD_JOB_RETRY && args->force) {
         q->body = json_pack("{s:b}", "all", 1);
         if (q->body == NULL) {

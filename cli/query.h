@@ -17,6 +17,7 @@ struct gm_query {
     json_t *body;    /* owned: json_decref(); NULL: none */
     enum gm_paging paging;
     const char *rows; /* the member that has them, of pages */
+    const char *gone; /* the member that names what is deleted; NULL: its answer has no body */
     void (*print)(FILE *file, const json_t *answer);
 };
 

@@ -10,6 +10,7 @@
 #define REQUEST_TIMEOUT_MS 60000L
 #define MAX_ANSWER (64u << 20)
 #define RETRY_FOR (60 * GM_SEC)
+#define HTTP_NOT_FOUND 404
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 2000
 
@@ -283,6 +284,15 @@ static int judge(const struct gm_session *s, CURLcode result, bool repeatable, i
     return 0;
 }
 
+/* What is to be deleted is not there when the request is repeated: the one before did it. */
+static int deleted_before(struct gm_answer *out)
+{
+    if (out != NULL) {
+        *out = (struct gm_answer){.status = HTTP_NOT_FOUND};
+    }
+    return 0;
+}
+
 static int call_text(struct gm_session *s, const char *method, const char *path, const char *text,
                      bool repeatable, struct gm_answer *out, struct gm_err *err)
 {
@@ -290,6 +300,7 @@ static int call_text(struct gm_session *s, const char *method, const char *path,
     int interrupts = s->interrupts;
     int pause_ms = PAUSE_MIN_MS;
     bool told = false;
+    bool arrived = false; /* perhaps: its answer was lost */
     for (;;) {
         struct reply reply = {0};
         long status = 0;
@@ -303,9 +314,13 @@ static int call_text(struct gm_session *s, const char *method, const char *path,
         }
         gm_buf_fini(&reply.body);
         bool standby = answered && rc == -GM_E_NOT_LEADER; /* nothing was done */
+        if (answered && rc == -GM_E_NOTFOUND && arrived && strcmp(method, "DELETE") == 0) {
+            return deleted_before(out);
+        }
         if ((answered && !standby) || (!answered && rc < 0)) {
             return rc;
         }
+        arrived = arrived || (!answered && !gm_request_is_unsent(result));
         rc = judge(s, result, repeatable, interrupts, deadline, err);
         if (rc == 0) {
             rc = rest(s, &pause_ms, &told, err);

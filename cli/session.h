@@ -65,7 +65,8 @@ int gm_session_turn(struct gm_session *session, int timeout_ms, struct gm_err *e
  * schedulers each is tried. While none that leads can be reached it tries again, with growing
  * pauses, for up to 60 s when one has answered before or is our own; a request that may have
  * arrived is repeated only if `repeatable`. An interrupt that comes meanwhile ends the trying. out
- * may be NULL. Errors: UNREACHABLE (also: its certificate is not trusted), the problem document's
+ * may be NULL. A DELETE that was repeated and finds nothing any more has worked: status 404, no
+ * body. Errors: UNREACHABLE (also: its certificate is not trusted), the problem document's
  * code, PROTO, CANCELLED, TIMEOUT (may have arrived, not repeated). */
 int gm_session_call(struct gm_session *session, const char *method, const char *path,
                     const json_t *body, bool repeatable, struct gm_answer *out,

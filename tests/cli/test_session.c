@@ -240,6 +240,23 @@ static void lost_answers_are_asked_for_again_if_that_is_safe(void **state)
     "{\"code\":\"usage.invalid\",\"detail\":\"unknown member `id`\"}"
 #define JOB OK_JSON("{\"id\":\"@\",\"external_id\":\"mine\"}")
 
+static void what_a_lost_delete_deleted_is_gone(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {ABSENT, "", ABSENT, NULL};
+    struct server server;
+    struct gm_answer answer = {0};
+    start_server(&server, answers);
+    struct gm_session *session = open_session(&server);
+    assert_int_equal(gm_session_call(session, "DELETE", "/v1/x", NULL, true, NULL, &err),
+                     -GM_E_NOTFOUND);
+    assert_int_equal(gm_session_call(session, "DELETE", "/v1/x", NULL, true, &answer, &err), 0);
+    assert_int_equal(answer.status, 404);
+    assert_null(answer.body);
+    gm_session_close(&session);
+    stop_server(&server);
+}
+
 /* The release before has a list of titles alone. */
 static void a_title_is_asked_for_by_its_job(void **state)
 {
@@ -435,6 +452,7 @@ int main(void)
         cmocka_unit_test(problems_keep_their_code),
         cmocka_unit_test(a_scheduler_never_reached_is_not_waited_for),
         cmocka_unit_test(lost_answers_are_asked_for_again_if_that_is_safe),
+        cmocka_unit_test(what_a_lost_delete_deleted_is_gone),
         cmocka_unit_test(a_title_is_asked_for_by_its_job),
         cmocka_unit_test(a_submission_whose_answer_was_lost_is_found_again),
         cmocka_unit_test(an_interrupt_ends_the_asking),
