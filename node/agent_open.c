@@ -366,7 +366,10 @@ void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
         next = open->next;
         if (open->slot == slot) {
             open->slot = NULL;
-            gm_fetch_cancel(&open->fetch);
+            if (open->fetch != NULL) {
+                gm_fetch_cancel(&open->fetch);
+                gm_busy_end(&open->task->fetching, gm_time_now());
+            }
             if (open->job.queued) {
                 gm_job_cancel(&open->job);
             } else {

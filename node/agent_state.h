@@ -123,6 +123,7 @@ struct gm_agent_slot {
     char *scratch;                  /* owned */
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
     struct gm_window_reader *reader; /* owned: of its task's source; NULL: it reads no window */
+    bool reading;                    /* task->fetching counts what reader waits for */
     uint64_t parts_from;             /* number of the first request for parts that is reader's */
     uint64_t parts_again;     /* number of the next one while all are repeated; 0: they are not */
     gm_time parts_due;        /* they are repeated then */

@@ -56,6 +56,7 @@ static void free_task(struct gm_task *task)
     }
     if (task->slot != NULL && task->slot->task == task) {
         task->slot->task = NULL;
+        task->slot->reading = false;
     }
     gm_agent_close_file(task->agent, task->source_fd);
     if (task->folder >= 0) {

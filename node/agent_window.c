@@ -53,6 +53,22 @@ static void send_have(struct gm_agent_slot *slot, const Gm__WHave *have)
     }
 }
 
+static void begin_wait(struct gm_agent_slot *slot)
+{
+    if (slot->task != NULL && !slot->reading) {
+        slot->reading = true;
+        gm_busy_begin(&slot->task->fetching, gm_time_now());
+    }
+}
+
+static void end_wait(struct gm_agent_slot *slot)
+{
+    if (slot->reading) { /* of the task that the slot has */
+        slot->reading = false;
+        gm_busy_end(&slot->task->fetching, gm_time_now());
+    }
+}
+
 static void on_have(const struct gm_window_have *told, void *arg)
 {
     struct gm_agent_slot *slot = arg;
@@ -65,6 +81,7 @@ static void on_have(const struct gm_window_have *told, void *arg)
         have.offset = told->offset;
         have.length = told->length;
     }
+    end_wait(slot);
     if (slot->task != NULL) {
         uint64_t fetched = gm_window_fetched(slot->reader);
         slot->task->bytes_in += fetched;
@@ -103,6 +120,7 @@ void gm_agent_window_open(struct gm_agent_slot *slot, const Gm__Object *object)
     uint64_t *sizes = NULL;
     struct gm_window_source source = {
         .url = object->url, .etag = object->etag, .size = object->size};
+    end_wait(slot);
     gm_window_close(&slot->reader);
     slot->parts_from = 0; /* what still comes for the one before is nobody's */
     int rc = need_windows(slot->agent, &err);
@@ -130,6 +148,7 @@ void gm_agent_window_need(struct gm_agent_slot *slot, const Gm__WNeed *need)
     if (slot->reader == NULL) {
         rc = gm_err_set(&err, GM_E_PROTO, 0, "the worker needs bytes of what it did not open");
     } else {
+        begin_wait(slot);
         rc = gm_window_need(slot->reader, need->offset, need->length, held, need->n_held, &err);
     }
     if (rc < 0) {
@@ -139,7 +158,9 @@ void gm_agent_window_need(struct gm_agent_slot *slot, const Gm__WNeed *need)
 
 void gm_agent_window_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
 {
-    gm_window_close(&agent->slots[slot->index].reader);
+    struct gm_agent_slot *own = &agent->slots[slot->index];
+    end_wait(own);
+    gm_window_close(&own->reader);
 }
 
 void gm_agent_windows_close(struct gm_agent *agent)

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -140,13 +141,18 @@ static void a_task_waits_for_the_parts_of_its_upload(void **state)
     assert_true(farm->hello->parts);
     uint64_t id = assign_upload(farm);
     uint64_t first = expect_ask(farm, id, 0, 2); /* the first block */
+    usleep(2000);                                /* which its reader waits for */
     send_part(farm, &server, first, 1);
     farm_refuse(farm, GM_E_UNREACHABLE); /* who said so has forgotten it */
     uint64_t again = expect_ask(farm, id, 0, 1);
     send_part(farm, &server, again + 1, 0); /* nobody's */
     send_part(farm, &server, again, 0);
     send_part(farm, &server, expect_ask(farm, id, 2, 1), 2);
-    farm_expect_done(farm, id);
+    Gm__Envelope *done = farm_expect(farm, GM__ENVELOPE__BODY_DONE);
+    assert_int_equal(done->done->task_id, id);
+    assert_true(done->done->usage->fetch_ms > 0);
+    farm_ack(farm, done->seq, false);
+    gm__envelope__free_unpacked(done, NULL);
     char *stored = farm_stored(farm, "joined");
     for (uint64_t at = 0; at < SIZE; at++) {
         if ((uint8_t)stored[at] != range_byte(at)) {
