@@ -61,7 +61,7 @@ static void tell_event(struct gm_daemon *d, const struct gm_job_event *e, int64_
     if (e->job_id[0] == '\0') {
         return; /* of a node: for the log alone */
     }
-    gm_http_event(d->http, e->job_id, e->type, e->json, seq);
+    gm_http_event(d->http, e->job_id, NULL, e->type, e->json, seq);
 }
 
 /* What waited for the disk leaves. */

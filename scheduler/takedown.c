@@ -193,7 +193,7 @@ static void on_row_gone(int rc, const struct gm_err *err, void *arg)
     free(gone);
 }
 
-static void say_gone(struct gm_daemon *d, const char *job_id)
+static void say_gone(struct gm_daemon *d, const char *job_id, const char *tenant)
 {
     struct gm_err err = {0};
     struct gm_event event = {.type = GM_EV_TAKEN_DOWN, .job_id = job_id};
@@ -212,7 +212,7 @@ static void say_gone(struct gm_daemon *d, const char *job_id)
         free(gone); /* the daemon ends with it */
     }
     (void)snprintf(json, sizeof json, "{\"id\":\"%.64s\",\"state\":\"done\"}", job_id);
-    gm_http_event(d->http, job_id, "asset.removed", json, 0);
+    gm_http_event(d->http, job_id, tenant, "asset.removed", json, 0);
 }
 
 static void finish(struct gm_takedown_run *run)
@@ -226,7 +226,7 @@ static void finish(struct gm_takedown_run *run)
     if (asset != NULL) {
         gm_catalogue_drop(&d->assets.table, asset);
     }
-    say_gone(d, run->job_id);
+    say_gone(d, run->job_id, run->tenant);
     run_drop(run);
 }
 

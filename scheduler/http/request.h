@@ -286,8 +286,8 @@ void gm_handle_sweep(struct gm_request *r);
 void gm_handle_farm_events(struct gm_request *r);
 void gm_handle_events(struct gm_request *r);
 enum MHD_Result gm_stream_queue(struct gm_request *r);
-void gm_streams_event(struct gm_http *http, const char *job_id, const char *type, const char *json,
-                      int64_t seq);
+void gm_streams_event(struct gm_http *http, const char *job_id, const char *tenant,
+                      const char *type, const char *json, int64_t seq);
 void gm_streams_heartbeat(struct gm_http *http);
 void gm_streams_end(struct gm_http *http);
 void gm_stream_destroy(struct gm_stream *s);

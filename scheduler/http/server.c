@@ -472,11 +472,11 @@ const char *gm_http_address(const struct gm_http *http)
     return http->address;
 }
 
-void gm_http_event(struct gm_http *http, const char *job_id, const char *type, const char *json,
-                   int64_t seq)
+void gm_http_event(struct gm_http *http, const char *job_id, const char *tenant, const char *type,
+                   const char *json, int64_t seq)
 {
     if (http != NULL) {
-        gm_streams_event(http, job_id, type, json, seq);
+        gm_streams_event(http, job_id, tenant, type, json, seq);
     }
 }
 

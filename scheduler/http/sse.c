@@ -76,6 +76,20 @@ void gm_stream_say(struct gm_stream *s, const char *type, const char *data, int6
     wake(s);
 }
 
+void gm_stream_reach(struct gm_stream *s, int64_t seq)
+{
+    if (s->ended || seq <= s->last_seq || s->out.size - s->taken > SOFT_BYTES) {
+        return;
+    }
+    s->last_seq = seq;
+    gm_buf_printf(&s->out, "id: %lld\n\n", (long long)seq);
+    if (s->out.failed) {
+        gm_stream_end(s);
+        return;
+    }
+    wake(s);
+}
+
 /* ---- what is said */
 
 /* The data of an event: a fresh document where the type is about the whole job. */
@@ -96,13 +110,13 @@ static int event_data(struct gm_http *http, const char *job_id, const char *type
     return rc < 0 ? rc : gm_json_text(doc, false, out, err);
 }
 
-void gm_streams_event(struct gm_http *http, const char *job_id, const char *type, const char *json,
-                      int64_t seq)
+void gm_streams_event(struct gm_http *http, const char *job_id, const char *tenant,
+                      const char *type, const char *json, int64_t seq)
 {
     struct gm_buf data = {0};
     struct gm_err err = {0};
     bool made = false;
-    gm_farm_event(http, job_id, type, json, seq);
+    gm_farm_event(http, job_id, tenant, type, json, seq);
     for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
         if (s->ended || strcmp(s->job_id, job_id) != 0) {
             continue;

@@ -16,6 +16,7 @@
 #include "scheduler/report.h"
 
 #define KEPT 1024u
+#define PASSED 256 /* events of others, after which a reader is told how far it is */
 #define PERIOD GM_SEC
 #define QUIET (15 * GM_SEC)
 
@@ -103,6 +104,8 @@ static void say_job(struct gm_http *http, const char *tenant, const char *type, 
     for (struct gm_stream *s = http->streams; s != NULL; s = s->next) {
         if (s->job_id[0] == '\0' && may_see(s, tenant)) {
             gm_stream_say(s, type, data, seq);
+        } else if (s->job_id[0] == '\0' && seq >= s->last_seq + PASSED) {
+            gm_stream_reach(s, seq);
         }
     }
 }
@@ -140,14 +143,14 @@ static int job_data(struct gm_http *http, const char *job_id, const char *json, 
     return gm_json_text(own, false, out, err);
 }
 
-void gm_farm_event(struct gm_http *http, const char *job_id, const char *type, const char *json,
-                   int64_t seq)
+void gm_farm_event(struct gm_http *http, const char *job_id, const char *tenant, const char *type,
+                   const char *json, int64_t seq)
 {
     struct gm_farm_stream *farm = http->farm;
     struct gm_buf data = {0};
     struct gm_err err = {0};
     bool of_job = strncmp(type, "job.", 4) == 0 || strcmp(type, "asset.removed") == 0;
-    const char *tenant = gm_view_job_tenant(gm_daemon_core(http->d), job_id);
+    tenant = tenant != NULL ? tenant : gm_view_job_tenant(gm_daemon_core(http->d), job_id);
     tenant = tenant != NULL ? tenant : "";
     farm->changed = true;
     if (of_job && seq != 0) {
@@ -317,6 +320,7 @@ static void replay(struct gm_stream *s, const char *last_id)
             gm_stream_say(s, k->type, k->json, k->seq); /* what it has seen is passed over */
         }
     }
+    gm_stream_reach(s, farm->last);
 }
 
 void gm_handle_farm_events(struct gm_request *r)

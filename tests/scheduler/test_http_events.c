@@ -127,6 +127,22 @@ static void events_are_numbered_behind_what_webhooks_wait_for(void **state)
     farm_stop(&f);
 }
 
+/* Who was told nothing of the last events comes back from behind them. */
+static void readers_are_told_how_far_they_are(void **state)
+{
+    struct gm_stream s = {0};
+    (void)state;
+    gm_stream_say(&s, "job.state", "{}", 5);
+    size_t said = s.out.size;
+    gm_stream_reach(&s, 5);
+    assert_int_equal(s.out.size, said);
+    gm_stream_reach(&s, 9);
+    gm_stream_say(&s, "job.state", "{}", 9);
+    gm_buf_add(&s.out, "", 1);
+    assert_string_equal((const char *)s.out.data + said, "id: 9\n\n");
+    gm_buf_fini(&s.out);
+}
+
 /* Its reader takes as much as comes, and is always a little behind. */
 static void what_a_slow_reader_took_is_given_back(void **state)
 {
@@ -167,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_slow_reader_took_is_given_back),
         cmocka_unit_test(who_never_reads_is_cut_off),
+        cmocka_unit_test(readers_are_told_how_far_they_are),
         cmocka_unit_test_setup_teardown(all_jobs_and_nodes_are_told_of, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(events_are_numbered_behind_what_webhooks_wait_for,
                                         make_folder, remove_folder),
