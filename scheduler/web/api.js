@@ -45,14 +45,14 @@ async function problemOf(response) {
   }
 }
 
-export async function call(method, path, body, signal) {
+export async function call(method, path, body, signal, more = {}) {
   let response;
   try {
     response = await fetch(path, {
       method,
       signal,
       cache: 'no-store',
-      headers: headers(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      headers: headers(body === undefined ? more : { ...more, 'Content-Type': 'application/json' }),
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (e) {
@@ -72,6 +72,24 @@ export async function call(method, path, body, signal) {
 
 export const get = (path, signal) => call('GET', path, undefined, signal);
 export const post = (path, body, signal) => call('POST', path, body, signal);
+
+// A post() that may be sent again where its answer was lost: the same request has the same Idempotency-Key until it was answered
+// with success, so that it makes one job.
+// `state`: another one makes it another request.
+export function keyed() {
+  let sent = null;
+  let key = null;
+  return async (path, body, state = null) => {
+    const request = `${path} ${JSON.stringify(body)} ${state}`;
+    if (request !== sent) {
+      sent = request;
+      key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+    }
+    const answer = await call('POST', path, body, undefined, { 'Idempotency-Key': key });
+    sent = null;
+    return answer;
+  };
+}
 
 export function query(path, values) {
   const q = new URLSearchParams();

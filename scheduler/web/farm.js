@@ -69,6 +69,9 @@ export function mountFarm(root) {
   let timer = null;
 
   async function load() {
+    if (state.forbidden) {
+      return;
+    }
     try {
       running = (await get(`/v1/jobs?state=running&limit=${RUNNING}&light=1`)).jobs;
       error = null;
@@ -82,7 +85,7 @@ export function mountFarm(root) {
   function draw() {
     const { farm, nodes } = state;
     if (!farm) {
-      render(root, h('h1', { class: 'hidden' }, 'Farm'), state.error ? failure(state.error) : loading('Asking the scheduler'));
+      render(root, h('h1', { class: 'hidden' }, 'Farm'), state.forbidden || state.error ? failure(state.forbidden ?? state.error) : loading('Asking the scheduler'));
       return;
     }
     render(root, h('h1', { class: 'hidden' }, 'Farm'), tiles(farm),

@@ -26,15 +26,23 @@ function table(caption, list, last, buttons) {
 }
 
 export function mountHooks(root) {
-  const parts = { dead: { list: null, next: null }, waiting: { list: null, next: null } };
+  const parts = {};
+  for (const name of ['dead', 'waiting']) {
+    parts[name] = { list: null, next: null, error: null, isLoading: false, isOwed: false, isMore: false };
+  }
   let counts = null;
-  let error = null;
   let isOpen = true;
 
-  // As many as there are in the page, anew; `more`: and those behind them.
+  // As many as there are in the page, anew; `more`: and those behind them. One at a time: what is asked for meanwhile comes after it.
   async function load(name, more = false) {
     const part = parts[name];
-    const many = Math.max(PAGE, (part.list?.length ?? 0) + (more ? PAGE : 0));
+    part.isMore ||= more;
+    if (part.isLoading) {
+      part.isOwed = true;
+      return;
+    }
+    const many = Math.max(PAGE, (part.list?.length ?? 0) + (part.isMore ? PAGE : 0));
+    Object.assign(part, { isLoading: true, isOwed: false, isMore: false });
     let list = [];
     let after = null;
     try {
@@ -44,12 +52,15 @@ export function mountHooks(root) {
         after = page.next ?? null;
         counts = { dead: page.dead, waiting: page.waiting };
       } while (after !== null && list.length < many);
-      Object.assign(part, { list, next: after });
-      error = null;
+      Object.assign(part, { list, next: after, error: null });
     } catch (e) {
-      error = e;
+      part.error = e;
     }
+    part.isLoading = false;
     draw();
+    if (part.isOwed && isOpen) {
+      load(name);
+    }
   }
   const loadAll = () => {
     load('dead');
@@ -58,10 +69,11 @@ export function mountHooks(root) {
   const again = (body, done) => act(() => post('/v1/events:redeliver', body), done).then(loadAll);
 
   function part(name, title, nothing, last, buttons) {
-    const { list, next } = parts[name];
+    const { list, next, error } = parts[name];
     const count = counts?.[name] ?? 0;
     return section(title, { aside: [list?.length > 0 ? h('span', { class: 'muted' }, `${f.number(list.length)} of ${f.number(Math.max(count, list.length))}`) : null,
       name === 'dead' && list?.length > 0 ? h('button', { type: 'button', class: 'small', onclick: () => again({}, 'All are sent again') }, 'Send all again') : null] },
+    error ? failure(error, () => load(name)) : null,
     list === null ? (error ? null : loading()) : list.length === 0 ? empty(nothing) : table(title, list, last, buttons),
     next !== null ? h('p', { class: 'more' }, h('button', { type: 'button', onclick: () => load(name, true) }, 'More')) : null);
   }
@@ -71,12 +83,11 @@ export function mountHooks(root) {
       return;
     }
     render(root, h('div', { class: 'head' }, h('h1', null, 'Webhooks')),
-      error ? failure(error, loadAll) : null,
       part('dead', 'Dead letters', 'No delivery was given up', 'Once more', (d) => h('button', { type: 'button', class: 'small', 'aria-label': `Send ${d.type} of job ${f.shortId(d.job)} again`, onclick: () => again({ id: d.id }, 'It is sent again') }, 'Send again')),
       part('waiting', 'On their way', 'Nothing waits', 'Next try', null));
   }
 
-  const every = setInterval(() => !document.hidden && state.connection !== 'down' && loadAll(), REFRESH_MS);
+  const every = setInterval(() => !document.hidden && state.connection !== 'down' && Object.keys(parts).filter((name) => !parts[name].isLoading).forEach((name) => load(name)), REFRESH_MS);
   loadAll();
   draw();
   return {

@@ -1,7 +1,7 @@
 // One job: where it stands, the graph of its tasks, its attempts over time, why it waits, what came of it, its log.
 import { h, render } from './dom.js';
 import * as f from './format.js';
-import { get, openFile, post } from './api.js';
+import { get, keyed, openFile, post } from './api.js';
 import { lacksEvents, state, watch, watchJobs } from './live.js';
 import { follow } from './stream.js';
 import { askPriority, confirmation } from './dialogs.js';
@@ -99,6 +99,7 @@ export function mountJob(root, id) {
   let isAgain = false;
   let timer = null;
   let closeOwn = null;
+  const postRetry = keyed();
 
   const optional = async (path) => {
     try {
@@ -159,8 +160,10 @@ export function mountJob(root, id) {
       !isOver && job.state !== 'cancelling' ? h('button', { type: 'button', key: 'p', onclick: () => askPriority(job.priority, (priority) => act(() => post(`/v1/jobs/${id}:priority`, { priority }), `Its priority is ${priority}`).then(load)) }, `Priority ${job.priority}`) : null,
       !isOver && job.state !== 'cancelling' ? h('button', { type: 'button', class: 'danger', key: 'c', onclick: () => confirmation('Cancel this job?', 'What is made so far is deleted. It can be submitted again.', 'Cancel the job', () => act(() => post(`/v1/jobs/${id}:cancel`), 'It is being cancelled').then(load)) }, 'Cancel') : null,
       ['failed', 'cancelled'].includes(job.state) ? h('button', { type: 'button', class: 'primary', key: 'r', onclick: async () => {
-        const again = await act(() => post(`/v1/jobs/${id}:retry`), 'Submitted again');
-        if (again) {
+        const again = await act(() => postRetry(`/v1/jobs/${id}:retry`, undefined, job.finished), (made) => (made.id === id ? 'It goes on' : 'Submitted again'));
+        if (again?.id === id) {
+          load();
+        } else if (again) {
           location.hash = `#/jobs/${again.id}`;
         }
       } }, 'Retry') : null);

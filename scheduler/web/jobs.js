@@ -36,6 +36,7 @@ export function mountJobs(root, startQuery) {
   let next = null; // cursor of the page after these
   let isLoading = false;
   let isWhole = false;
+  let isOwed = false; // an update() that came while rows were read
   let anew = null; // rows that loadAgain() has read, until it is through
   let error = null;
   let run = 0; // of what was asked for: answers to older filters are dropped
@@ -74,6 +75,7 @@ export function mountJobs(root, startQuery) {
       if (next !== null && !error && jobs.length < 60) { // a page may have few of many that were sifted
         load(false);
       }
+      owed();
       draw();
     }
   }
@@ -108,6 +110,7 @@ export function mountJobs(root, startQuery) {
     }
     if (mine === run) {
       isLoading = false;
+      owed();
       draw();
     }
   }
@@ -116,6 +119,7 @@ export function mountJobs(root, startQuery) {
   async function update() {
     const mine = run;
     if (isLoading || error) {
+      isOwed = true;
       return;
     }
     try {
@@ -131,6 +135,13 @@ export function mountJobs(root, startQuery) {
       draw();
     } catch {
       // told by the connection's state
+    }
+  }
+
+  function owed() {
+    if (isOwed && !isLoading && !error) {
+      isOwed = false;
+      update();
     }
   }
 

@@ -13,6 +13,7 @@ export const state = {
   connection: 'connecting', // live, polling, down, denied
   since: Date.now(), // of that
   error: null,
+  forbidden: null, // why this token may not see the farm and its nodes
   history: [], // of the throughput, since the page was opened: { at, speed, pixels, used, ready }
 };
 
@@ -53,8 +54,16 @@ function connection(kind, error = null) {
   changed();
 }
 
+// They are not asked for again but with another token, or over another connection.
+function forbid(error) {
+  state.forbidden = error;
+  state.farm = state.nodes = null;
+  changed();
+}
+
 function takeFarm(farm) {
   state.farm = farm;
+  state.forbidden = null;
   const last = state.history[state.history.length - 1];
   if (!last || Date.now() - last.at >= 1000) {
     state.history.push({
@@ -78,8 +87,11 @@ async function loadNodes() {
   try {
     state.nodes = (await get('/v1/nodes')).nodes;
     changed();
-  } catch {
+  } catch (e) {
     nodesAt = Date.now(); // told by the connection's state
+    if (e.status === 403) {
+      forbid(e);
+    }
   }
 }
 function nodesSoon() {
@@ -98,6 +110,9 @@ async function poll() {
       connection('polling');
     }
   } catch (e) {
+    if (e.status === 403) {
+      forbid(e);
+    }
     if (state.connection !== 'live') {
       connection(e.status === 401 ? 'denied' : e.status === 0 || e.status >= 500 ? 'down' : 'polling', e);
     }
@@ -120,20 +135,22 @@ function onEvent(type, document) {
 }
 
 let isAbsent = false;
-// No events of all jobs come, as for a token of role `submit`: a job that is looked at is followed by a stream of its own.
+// No events of all jobs come, where something before the scheduler refuses their stream: a job that is looked at is followed by one
+// of its own.
 export const lacksEvents = () => isAbsent;
 
 let close = null;
 export function start() {
   close?.();
-  close = follow('/v1/events', onEvent, (kind, error) => {
+  state.forbidden = null;
+  close = follow('/v1/events', onEvent, (kind, error, isGap) => {
     isAbsent = kind === 'absent';
     if (kind === 'live') {
       const wasCut = state.connection === 'down';
       connection('live');
       poll();
       loadNodes();
-      if (wasCut) {
+      if (wasCut || isGap) {
         for (const fn of jobListeners) {
           fn('again', null);
         }
@@ -154,7 +171,7 @@ export function start() {
 export const again = () => close?.again();
 
 setInterval(() => {
-  if (!document.hidden && Date.now() - nodesAt > NODES_MS - 100 && state.connection !== 'down') {
+  if (!document.hidden && !state.forbidden && Date.now() - nodesAt > NODES_MS - 100 && state.connection !== 'down') {
     loadNodes();
   }
 }, NODES_MS);

@@ -127,7 +127,7 @@ export function mountNodes(root) {
     render(root, h('div', { class: 'head' }, h('h1', null, 'Nodes'),
       nodes ? h('span', { class: 'muted' }, `${f.plural(nodes.filter((n) => n.connected).length, 'node')} connected`) : null,
       h('input', { type: 'search', 'aria-label': 'Search nodes', placeholder: 'Name, host, device', oninput: (e) => { filter = e.target.value.trim().toLowerCase(); draw(); } })),
-    nodes === null ? (state.error ? failure(state.error) : loading('Asking for the nodes')) : nodes.length === 0 ? noNodes() : rows.length === 0 ? empty('No node is called that') : h('div', { class: 'cards long' }, rows.map((n) => nodeCard(n, { limit: 50, long: true }))));
+    nodes === null ? (state.forbidden || state.error ? failure(state.forbidden ?? state.error) : loading('Asking for the nodes')) : nodes.length === 0 ? noNodes() : rows.length === 0 ? empty('No node is called that') : h('div', { class: 'cards long' }, rows.map((n) => nodeCard(n, { limit: 50, long: true }))));
   }
   draw();
   const end = watch(draw);

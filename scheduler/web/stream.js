@@ -8,8 +8,9 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10000;
 const HIDDEN_MS = 5000; // out of sight before its stream is closed
 
-// Feeds text; calls say(event, data, id) for each whole event. See: the HTML standard, 9.2.6.
-function parser(say) {
+// Feeds text; calls say(event, data) for each whole event, and before it, as for one without data, reach(id). See: the HTML standard,
+// 9.2.6.
+function parser(say, reach) {
   let rest = '';
   let event = { type: '', data: [], id: null };
   return (text) => {
@@ -17,10 +18,13 @@ function parser(say) {
     rest = lines.pop();
     for (const line of lines) {
       if (line === '') {
-        if (event.data.length > 0) {
-          say(event.type || 'message', event.data.join('\n'), event.id);
+        if (event.id !== null) {
+          reach(event.id);
         }
-        event = { type: '', data: [], id: event.id };
+        if (event.data.length > 0) {
+          say(event.type || 'message', event.data.join('\n'));
+        }
+        event = { type: '', data: [], id: null };
         continue;
       }
       const colon = line.indexOf(':');
@@ -59,11 +63,13 @@ async function readAll(response, control, feed) {
   }
 }
 
-// onEvent(type, document), onState('connecting' | 'live' | 'down' | 'denied' | 'absent', error). `absent`: there is no such
+// onEvent(type, document), onState('connecting' | 'live' | 'down' | 'denied' | 'absent', error, isGap). isGap: of `live`, that there was
+// a stream before, and nothing says what was missed since. `absent`: there is no such
 // stream, or the token may not have it, and it is not asked for again. Returns a function that closes it, which `again` on it opens at once.
 export function follow(path, onEvent, onState) {
   let lastId = null;
   let failures = 0;
+  let isLater = false; // a stream was there
   let closed = false;
   let control = null;
   let wake = null;
@@ -101,12 +107,10 @@ export function follow(path, onEvent, onState) {
     if (!response.ok) {
       throw new ApiError(response.status, await response.json().catch(() => ({})));
     }
-    onState('live', null);
-    await readAll(response, control, parser((type, data, id) => {
+    onState('live', null, isLater && lastId === null);
+    isLater = true;
+    await readAll(response, control, parser((type, data) => {
       failures = 0;
-      if (id !== null) {
-        lastId = id;
-      }
       let document = null;
       try {
         document = JSON.parse(data);
@@ -114,6 +118,9 @@ export function follow(path, onEvent, onState) {
         return;
       }
       onEvent(type, document);
+    }, (id) => {
+      lastId = id;
+      failures = 0;
     }));
   }
 

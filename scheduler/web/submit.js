@@ -2,7 +2,7 @@
 // scheduler refuses is shown at the field that it is about.
 import { h, render } from './dom.js';
 import * as f from './format.js';
-import { get, post } from './api.js';
+import { get, keyed, post } from './api.js';
 import { bar, failure, loading } from './ui.js';
 import { Upload } from './upload.js';
 
@@ -41,6 +41,7 @@ export function mountSubmit(root, startQuery) {
   let isBusy = false;
   let isOpen = true;
   let text = null; // the text area
+  const postJob = keyed();
 
   const fail = (e) => {
     const field = fieldOf(e) ?? '';
@@ -114,7 +115,7 @@ export function mountSubmit(root, startQuery) {
   }
 
   async function send(source) {
-    return post('/v1/jobs', { source, destination: values.destination.trim(), priority: Number(values.priority),
+    return postJob('/v1/jobs', { source, destination: values.destination.trim(), priority: Number(values.priority),
       pipeline: values.pipeline === OWN ? { yaml: values.yaml, name: 'pipeline.yaml' } : values.pipeline });
   }
 

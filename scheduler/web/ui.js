@@ -136,11 +136,11 @@ export function toast(text, kind = 'good') {
   setTimeout(() => element.remove(), kind === 'bad' ? 9000 : 4500);
 }
 
-// Does something that a button asks for, and tells how it went.
+// Does something that a button asks for, and tells how it went. done: a text, or what makes one of the answer.
 export async function act(doing, done) {
   try {
     const result = await doing();
-    toast(done);
+    toast(typeof done === 'function' ? done(result) : done);
     return result;
   } catch (e) {
     toast(e.remedy ? `${e.message}. ${e.remedy}` : e.message, 'bad');

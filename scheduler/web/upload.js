@@ -9,7 +9,16 @@ const AT_ONCE = 2;
 const TRIES = 6;
 const FIRST_WAIT_MS = 500;
 
-const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+// At once when the signal is given.
+const wait = (ms, signal) => new Promise((resolve) => {
+  const end = () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+    resolve();
+  };
+  const timer = setTimeout(end, ms);
+  signal.addEventListener('abort', end);
+});
 const stopped = () => new DOMException('it was stopped', 'AbortError');
 
 // Bytes of each part but the last one.
@@ -59,6 +68,7 @@ export class Upload {
     this.sent = new Map(); // of a part: bytes
     this.goesOn = false;
     this.id = null;
+    this.failed = null; // the first error of a lane: the others begin no part after it
   }
 
   stop() {
@@ -133,6 +143,9 @@ export class Upload {
       throw new ApiError(409, { title: 'changed', code: 'changed' });
     }
     for (let tries = 1; there === undefined; tries++) {
+      if (this.control.signal.aborted) {
+        throw stopped();
+      }
       try {
         await this.once(index, sha256);
         break;
@@ -140,11 +153,11 @@ export class Upload {
         if (this.control.signal.aborted) {
           throw stopped();
         }
-        if (tries === TRIES || !isPassing(e)) {
+        if (tries === TRIES || !isPassing(e) || this.failed) {
           throw e;
         }
         this.tell(index, 0);
-        await wait(FIRST_WAIT_MS * 2 ** (tries - 1));
+        await wait(FIRST_WAIT_MS * 2 ** (tries - 1), this.control.signal);
       }
     }
     this.tell(index, body.size);
@@ -153,18 +166,22 @@ export class Upload {
   async sendAll() {
     const count = Math.max(1, Math.ceil(this.file.size / this.size));
     let next = 0;
+    this.failed = null;
     const lane = async () => {
-      while (next < count) {
-        if (this.control.signal.aborted) {
-          throw stopped();
+      while (next < count && !this.failed) {
+        try {
+          await this.send(next++);
+        } catch (e) {
+          this.failed ??= e;
         }
-        await this.send(next++);
       }
     };
-    const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, lane));
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed) {
-      throw failed.reason;
+    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+    if (this.control.signal.aborted) {
+      throw stopped();
+    }
+    if (this.failed) {
+      throw this.failed;
     }
   }
 

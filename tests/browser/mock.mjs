@@ -1,7 +1,8 @@
 // A scheduler that is made up, for looking at the dashboard in states that a test farm does not have: 10,000 jobs, devices
-// in quarantine, hundreds of attempts, an empty farm, one that refuses, that fails, that does not answer. No figure in what it says is
+// in quarantine, hundreds of attempts, an empty farm, one that refuses, that fails, that does not answer, that takes the page's token
+// for a tenant's. No figure in what it says is
 // true: states.mjs looks at what the page makes of it.
-//   mock.mjs PORT [full|empty|refusing|failing|slow] [FOLDER]      PORT 0: any; FOLDER: a published result, which a job plays
+//   mock.mjs PORT [full|empty|refusing|failing|slow|tenant] [FOLDER]      PORT 0: any; FOLDER: a published result, which a job plays
 // `refusing` takes the token "open sesame".
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
@@ -94,8 +95,11 @@ function list(q) {
 }
 
 let streams = 0; // open ones
-function events(response, what) {
+let lastId = null; // that the newest one was opened with
+let refused = 0; // requests for the farm or its nodes
+function events(request, response, what) {
   streams++;
+  lastId = request.headers['last-event-id'] ?? null;
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   let id = 0;
   const timer = setInterval(() => response.write(what(++id)), 1000);
@@ -103,7 +107,7 @@ function events(response, what) {
     streams--;
     clearInterval(timer);
   });
-  response.write(': hello\n\n');
+  response.write(kind === 'tenant' && lastId === null ? 'id: 7\n\n' : ': hello\n\n');
 }
 const deliveries = (isDead) => ({ dead: jobs.length && 3, waiting: jobs.length && 5, next: null, deliveries: jobs.slice(40, isDead ? 43 : 45).map((j, i) => ({ id: `${j.id}-${i}`, event: `${j.id}-${i}`, job: j.id, type: `gopmill.job.${j.state}`, target: i % 2 ? 'farm:cms' : 'job:default/https://hooks.example.org', time: ago(5000), tried: ago(90), tries: isDead ? 24 : i, next: isDead ? null : at(Date.now() + 3e5), status: i % 2 ? 503 : null, error: i % 2 ? 'it answered 503' : 'could not connect to the server' })) });
 const say = (type, data) => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
@@ -135,7 +139,7 @@ function ofJob(request, response, id, rest) {
     case 'attempts': return answer({ attempts: j.state === 'queued' ? [] : attempts(), next: null });
     case 'logs': return answer({ lines: logs(), next: null });
     case 'report': return answer(folder ? JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) : { renditions: [], audio: [], outputs: [] });
-    case 'events': return events(response, () => say('progress', { id, state: j.state, progress: j.progress }));
+    case 'events': return events(request, response, () => say('progress', { id, state: j.state, progress: j.progress }));
     case 'files': return file(response, join(folder ?? '/nowhere', normalize(decodeURIComponent(rest.slice('/files/'.length)))));
     default: return answer(rest === ':explain' ? { id, state: j.state, tasks: tasks(j).slice(5, 9).map((t) => ({ task: t.name, instance: 0, state: t.state, why: t.state === 'running' ? 'runs on enc-01, gpu-0; about 40 s more' : 'waits for video: 31 of 80 chunks are done' })) } : j);
   }
@@ -157,10 +161,15 @@ const server = createServer((request, response) => {
   if (kind === 'slow') return null;
   const speak = { answer, problem: (...all) => problem(response, ...all), status: (code) => response.writeHead(code).end(), origin: `http://${request.headers.host}` };
   if (submits(request, url, join(web, '../../config/pipelines'), speak, jobs[2]?.id)) return null;
+  if (kind === 'tenant' && (path === '/v1/farm' || path === '/v1/nodes')) {
+    refused++;
+    return problem(response, 403, 'auth.denied', 'this token may not see the farm');
+  }
   if (path === '/v1/farm') return answer(farm());
   if (path === '/v1/nodes') return answer({ nodes: nodes() });
-  if (path === '/v1/events') return events(response, () => say('farm', farm()));
+  if (path === '/v1/events') return events(request, response, () => (kind === 'tenant' ? ': still here\n\n' : say('farm', farm())));
   if (path === '/mock/streams') return answer(streams);
+  if (path === '/mock/last') return answer({ lastId, refused });
   if (path === '/v1/events/dead' || path === '/v1/events/waiting') return answer(deliveries(path.endsWith('dead')));
   if (path === '/v1/jobs') return answer(list(url.searchParams));
   if (path === '/v1/assets') return answer({ assets: jobs.filter((j) => j.state === 'done').slice(0, 40).map((j) => ({ job: j.id, title: j.source, destination: j.destination, publication: j.publication, finished: j.finished, duration_s: j.progress.frames_total / 25, renditions: [{ name: '1080p', width: 1920, height: 1080, codec: 'h264', bitrate: 5e6 }, { name: '720p', width: 1280, height: 720, codec: 'h264', bitrate: 3e6 }], manifests: ['master.m3u8', 'manifest.mpd'], poster: folder ? `v/${JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')).job.publication}/images/poster.jpg` : null, sprites: null, bytes: 7.3e8 })), next: null });

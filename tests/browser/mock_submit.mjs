@@ -1,5 +1,6 @@
 // What the made-up scheduler of mock.mjs says of new jobs and of uploads, whose store it is as well: a part is taken when its
 // bytes have the hash that was announced, as S3 does it. A part that contains "refused" in its first bytes is refused until /mock/mend.
+// The first answer to a job of a source with "lost" in its name does not come.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 const uploads = new Map();
 const puts = []; // "id/index" of each that was taken
 let isMended = false;
+let isLost = false;
 
 const body = (request) => new Promise((resolve) => {
   const parts = [];
@@ -55,6 +57,10 @@ async function submit(request, say, id) {
   }
   if (!asked.destination.startsWith('file:///srv/')) {
     return say.problem(403, 'storage.denied', `${asked.destination} is in none of the folders of allow_destinations`, '/destination');
+  }
+  if (asked.source.includes('lost') && !isLost) {
+    isLost = true;
+    return say.status(502);
   }
   return say.answer({ id, asked }, 201);
 }

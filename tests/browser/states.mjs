@@ -1,5 +1,5 @@
 // States of the dashboard that a farm of tests does not have, in Debian's Chromium, of a scheduler that is made up (mock.mjs):
-// loading, empty, failing, refusing until there is a token, cut off, 10,000 jobs; the form for a new job, with its errors and an
+// loading, empty, failing, refusing until there is a token, a tenant's, cut off, 10,000 jobs; the form for a new job, with its errors and an
 // upload that breaks and goes on; each view, with the rules of axe-core in both themes.
 //   states.mjs [DIR]      DIR: PNGs of the states are put there
 // Exit 1: a check failed.
@@ -131,26 +131,51 @@ async function views(full) {
   await page.keyboard.press('Enter');
   await sees('why one failed', '.failure');
   await axe(page, 'failed job', check);
+  await page.getByRole('button', { name: 'Retry' }).click();
+  await says('which is no other job', '.toast', 'It goes on');
+}
+
+const open = async (of) => (await fetch(`${of.url}/mock/streams`)).json();
+const hide = (isHidden) => page.evaluate((to) => {
+  Object.defineProperty(document, 'hidden', { value: to, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}, isHidden);
+
+// A token of role `submit`: events of its tenant's jobs, and nothing of the farm.
+async function tenant() {
+  const one = await mock('tenant');
+  const told = async () => (await fetch(`${one.url}/mock/last`)).json();
+  mayFail = true;
+  await looks('a farm that may not be seen', `${one.url}/#/farm`, '.failure');
+  await says('which it says', '.failure', 'may not see the farm');
+  await sees('live all the same', '.connection.good');
+  await looks('nodes that may not be seen', `${one.url}/#/nodes`, '.failure');
+  await sees('live', '.connection.good');
+  const { refused } = await told();
+  await sleep(4500); // nodes are asked for each 4 s
+  check('but not on and on', (await told()).refused === refused);
+  await hide(true);
+  await until('its stream ends', 20, async () => (await open(one)) === 0);
+  await hide(false);
+  await until('and goes on', 20, async () => (await open(one)) === 1);
+  const { lastId } = await told();
+  check('after the id that it began with', lastId === '7', lastId);
+  mayFail = false;
 }
 
 // Browsers have six connections for a host, of all tabs together.
 async function streams(full) {
-  const open = async () => (await fetch(`${full.url}/mock/streams`)).json();
-  await until('a stream for the page', 20, async () => (await open()) === 1);
+  await until('a stream for the page', 20, async () => (await open(full)) === 1);
   await page.goto(`${full.url}/#/jobs`);
   await sees('a job', 'main tr[data-row]');
   await page.evaluate(() => document.querySelector('main tr[data-row] a').click());
   await sees('that runs', '.dag .task');
-  await until('no other one for a job', 20, async () => (await open()) === 1);
-  const hide = (isHidden) => page.evaluate((to) => {
-    Object.defineProperty(document, 'hidden', { value: to, configurable: true });
-    document.dispatchEvent(new Event('visibilitychange'));
-  }, isHidden);
+  await until('no other one for a job', 20, async () => (await open(full)) === 1);
   await hide(true);
-  await until('none of a tab that nobody sees', 20, async () => (await open()) === 0);
+  await until('none of a tab that nobody sees', 20, async () => (await open(full)) === 0);
   check('which is not cut off by that', (await page.locator('.notice.bad').count()) === 0);
   await hide(false);
-  await until('it is there again', 20, async () => (await open()) === 1);
+  await until('it is there again', 20, async () => (await open(full)) === 1);
 }
 
 const field = (name) => page.locator(`#new-${name}`);
@@ -187,8 +212,23 @@ async function form(full) {
   await field('yaml').fill('name: own\nversion: 1\n');
   await page.getByRole('button', { name: 'Check' }).click();
   await says('it is good', '.checked', 'video');
+  const submit = async () => (await Promise.all([page.waitForRequest((r) => r.method() === 'POST' && r.url().endsWith('/v1/jobs')), page.getByRole('button', { name: 'Submit' }).click()]))[0];
+  const key = (request) => request.headers()['idempotency-key'];
+  await field('source').fill('file:///srv/lost.mov');
+  const first = await submit();
+  await says('no answer came', '.failure', '502');
   mayFail = false;
-  const [sent] = await Promise.all([page.waitForRequest((r) => r.method() === 'POST' && r.url().endsWith('/v1/jobs')), page.getByRole('button', { name: 'Submit' }).click()]);
+  const second = await submit();
+  check('once more is the same request', /^[0-9a-f]{32}$/.test(key(first)) && key(first) === key(second), `${key(first)} ${key(second)}`);
+  await sees('its job is shown', '.job-head');
+  await page.goBack();
+  await sees('the form again', '#new-pipeline');
+  await field('pipeline').selectOption('*');
+  await field('yaml').fill('name: own\nversion: 1\n');
+  await field('source').fill('file:///srv/in.mov');
+  await field('destination').fill('file:///srv/out');
+  const sent = await submit();
+  check('another one has a key of its own', key(sent) !== key(first));
   check('what is sent', JSON.stringify(sent.postDataJSON()) === JSON.stringify({ source: 'file:///srv/in.mov', destination: 'file:///srv/out', priority: 50, pipeline: { yaml: 'name: own\nversion: 1\n', name: 'pipeline.yaml' } }), sent.postData());
   await sees('its job is shown', '.job-head');
 }
@@ -206,6 +246,15 @@ async function upload(full) {
   await page.getByRole('button', { name: 'Submit' }).click();
   await says('a part is refused', '.failure, .field-error', 'the store answered 400');
   check('the others are there', JSON.stringify(await puts()) === '["up1/0","up1/1"]', JSON.stringify(await puts()));
+  const late = join(work, 'late.mov');
+  const more = Buffer.alloc(48 << 20, 'picture ');
+  more.write('refused');
+  writeFileSync(late, more);
+  await field('file').setInputFiles(late);
+  await page.getByRole('button', { name: 'Submit' }).click();
+  await says('its first part is refused', '.failure, .field-error', 'the store answered 400');
+  const others = (await puts()).filter((p) => p.startsWith('up2/'));
+  check('no other part is begun after that', others.length < 4, JSON.stringify(others));
   await fetch(`${full.url}/mock/mend`);
   mayFail = false;
   await page.reload();
@@ -214,7 +263,7 @@ async function upload(full) {
   await field('file').setInputFiles(film);
   const [sent] = await Promise.all([page.waitForRequest((r) => r.method() === 'POST' && r.url().endsWith('/v1/jobs')), page.getByRole('button', { name: 'Submit' }).click()]);
   check('the job’s source is the upload', sent.postDataJSON().source === 'upload:up1', sent.postData());
-  check('only the part that was missing is sent', JSON.stringify(await puts()) === '["up1/0","up1/1","up1/2"]', JSON.stringify(await puts()));
+  check('only the part that was missing is sent', JSON.stringify((await puts()).filter((p) => p.startsWith('up1/'))) === '["up1/0","up1/1","up1/2"]', JSON.stringify(await puts()));
 }
 
 async function cutOff(full) {
@@ -230,6 +279,7 @@ async function cutOff(full) {
 try {
   await states();
   await token();
+  await tenant();
   const full = await mock('full');
   await views(full);
   await streams(full);
