@@ -58,6 +58,7 @@ struct gm_commit {
     bool quit;             /* under mutex */
     bool hasty;            /* under mutex: what finds no room is given up */
     bool untidy;           /* the thread's */
+    bool mute;             /* the same: its last beat found no room */
     bool is_lost;          /* the same */
     struct gm_err lost;    /* set by the thread before it posts on_lost */
     struct gm_err no_room; /* the same, of on_full */
@@ -196,10 +197,18 @@ static void on_lost(void *arg)
     }
 }
 
-/* Between batches; once that fails there is no more to say. */
+/* Between batches; once that fails there is no more to say. What finds no room is said again. */
 static void beat(struct gm_commit *c)
 {
-    if (gm_state_beat(c->state, &c->lost) < 0) {
+    struct gm_err err = {0};
+    int rc = gm_state_beat(c->state, &err);
+    if (rc == -GM_E_STATE_FULL && !c->mute) {
+        gm_log_err(GM_LOG_ERROR, "state_full", &err, "retry_ms=%d",
+                   (int)(gm_state_beat_every(c->state) / GM_MS));
+    }
+    c->mute = rc == -GM_E_STATE_FULL;
+    if (rc < 0 && !c->mute) {
+        c->lost = err;
         c->is_lost = true;
         if (gm_post(c->post, on_lost, c, NULL) < 0) {
             abort(); /* who goes on leading must know that another one does */
@@ -241,7 +250,7 @@ static void on_full(void *arg)
     gm_log_err(GM_LOG_ERROR, "state_full", &c->no_room, "retry_ms=%d", (int)(FULL_EVERY / GM_MS));
 }
 
-/* Until what found no room is to be tried again (true), or given up (false). */
+/* Until what found no room is to be tried again. False: for the last time. */
 static bool wait_for_room(struct gm_commit *c)
 {
     bool due = false;
@@ -265,7 +274,8 @@ static int write_batch(struct gm_commit *c, const struct gm_state_batch *batch)
             return rc; /* then it ends as for another failure */
         }
     }
-    while (rc == -GM_E_STATE_FULL && wait_for_room(c)) {
+    for (bool more = true; rc == -GM_E_STATE_FULL && more;) {
+        more = wait_for_room(c);
         rc = gm_state_commit(c->state, batch, &c->err);
     }
     return rc;

@@ -235,6 +235,26 @@ static void at_the_end_nobody_waits_for_room(void **state)
     without_room = 0;
 }
 
+static void at_the_end_it_is_tried_once_more(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    gm_commit_flush(h.commit);
+    without_room = 1;
+    struct gm_commit_entry e = make_entry(&h, 1);
+    ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(h.answered, 1);
+    assert_int_equal(h.failures, 0);
+    finish(&h, &s);
+}
+
 static void stopping_answers_what_waits(void **state)
 {
     struct heard h = {0};
@@ -353,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_finds_no_room_is_written_when_there_is, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(at_the_end_nobody_waits_for_room, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(at_the_end_it_is_tried_once_more, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(lazy_rows_start_no_batch_and_are_flushed, make_folder,
                                         remove_folder),
