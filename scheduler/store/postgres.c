@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scheduler/store/postgres.h"
 #include "scheduler/store/postgres_batch.h"
@@ -13,6 +14,7 @@
 #define LOAD_TIME (600 * GM_SEC)
 #define EVENTS_TIME (500 * GM_MS) /* of the loop */
 #define EVENTS_PAUSE (5 * GM_SEC) /* after they failed */
+#define FULL_US 200000
 
 static gm_time in(gm_time span)
 {
@@ -67,6 +69,23 @@ static int find_out(struct gm_postgres *s, gm_time until, bool *out_stored, stru
     return rc;
 }
 
+/* What is stored need not be tried again, nor be told as if it were not. That the server has no
+ * room for the beat passes, or whether the replicas have the batch stays unknown. */
+static int beat_behind(struct gm_postgres *s, gm_time until, struct gm_err *err)
+{
+    int rc = gm_postgres_beat_once(s, err);
+    while (rc == -GM_E_STATE_FULL && gm_time_now() <= until) {
+        (void)usleep(FULL_US);
+        rc = gm_postgres_beat_once(s, err);
+    }
+    if (rc == -GM_E_STATE_FULL) {
+        return gm_err_set(err, GM_E_STATE_AWAY, 0,
+                          "state database: the connection broke, and the server has no room: "
+                          "whether its replicas have this is not known");
+    }
+    return rc == -GM_E_NOT_LEADER ? not_known(err) : rc;
+}
+
 static int commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
 {
     struct gm_postgres *s = of(state);
@@ -77,8 +96,7 @@ static int commit(struct gm_state *state, const struct gm_state_batch *batch, st
     gm_pg_add_int8(&p, s->batch);
     int rc = gm_pg_add_batch(&p, batch, &s->last, err);
     while (rc == 0) { /* of what is stored the replicas may not have heard: a beat waits for them */
-        rc = stored ? gm_postgres_beat_once(s, err) : commit_once(s, &p, err);
-        rc = stored && rc == -GM_E_NOT_LEADER ? not_known(err) : rc;
+        rc = stored ? beat_behind(s, until, err) : commit_once(s, &p, err);
         if (rc != -GM_E_STATE_AWAY || s->term == 0 || gm_time_now() > until) {
             break;
         }

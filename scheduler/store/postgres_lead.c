@@ -26,7 +26,10 @@
 
 static const struct gm_pg_params NO_PARAMS;
 
+/* What changes a table waits for all that read it, a dump for hours, and all others wait behind it,
+ * who leads too: so it waits for moments, and is asked for again (55P03: STATE_AWAY). */
 static const char MAKE[] =
+    "SET LOCAL lock_timeout = '200ms';"
     "SELECT pg_advisory_xact_lock(" LOCK_TEXT " + 1);"
     "CREATE TABLE IF NOT EXISTS gopmill_meta(one boolean PRIMARY KEY CHECK (one), schema int8 NOT "
     "NULL,"

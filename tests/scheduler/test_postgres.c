@@ -385,6 +385,62 @@ static void a_batch_whose_answer_is_lost_is_stored_once(void **state)
     gm_state_close(&s);
 }
 
+/* The same, and then the server has no room for anything but that batch: it is stored all the same,
+ * and never told as if it were not. */
+static void a_stored_batch_is_not_told_as_one_without_room(void **state)
+{
+    struct gm_err err = {0};
+    struct gm_state *s = open_leading();
+    const struct gm_row r = row(GM_ROW_ITEM, 1, 0, NULL, "x");
+    (void)state;
+    forget_all(s);
+    sql("",
+        "CREATE OR REPLACE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \\$\\$ BEGIN"
+        " IF NEW.batch = OLD.batch THEN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END IF;"
+        " RETURN NEW; END \\$\\$;"
+        " CREATE TRIGGER no_room BEFORE UPDATE ON gopmill_meta FOR EACH ROW EXECUTE FUNCTION "
+        "no_room()",
+        "");
+    sql("", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "");
+    sql("", "SELECT pg_reload_conf()", "");
+    sql("(sleep 0.7; ", "ALTER SYSTEM RESET synchronous_standby_names", " >/dev/null 2>&1) &");
+    sql("(sleep 1.2; ", "SELECT pg_reload_conf()", " >/dev/null 2>&1) &");
+    sql("(sleep 0.6; ", END_SESSIONS, " >/dev/null 2>&1) &");
+    sql("(sleep 2; ", "DROP TRIGGER no_room ON gopmill_meta", " >/dev/null 2>&1) &");
+    ASSERT_OK(commit(s, &r, 1, NULL, &err));
+    assert_int_equal(look(s).count, 1);
+    ASSERT_OK(commit(s, &r, 1, NULL, &err));
+    forget_all(s);
+    gm_state_close(&s);
+}
+
+/* Who leads writes the table meanwhile: it would wait behind what waits for the dump. */
+static void new_columns_wait_for_a_dump_without_holding_others_up(void **state)
+{
+    struct gm_err err = {0};
+    struct gm_state *s = NULL;
+    bool leads = false;
+    (void)state;
+    sql("", "ALTER TABLE gopmill_meta DROP COLUMN last_event", "");
+    sql("", "BEGIN; LOCK gopmill_meta IN ACCESS SHARE MODE; SELECT pg_sleep(3); COMMIT",
+        " >/dev/null 2>&1 &");
+    sql("",
+        "DO \\$\\$ BEGIN WHILE NOT EXISTS (SELECT 1 FROM pg_locks WHERE mode = 'AccessShareLock'"
+        " AND relation = 'gopmill_meta'::regclass AND pid <> pg_backend_pid())"
+        " LOOP PERFORM pg_sleep(0.02); END LOOP; END \\$\\$",
+        "");
+    ASSERT_OK(gm_state_open(url(), &s, &err));
+    assert_int_equal(gm_state_lead(s, TAKEOVER, &leads, &err), -GM_E_STATE_AWAY);
+    sql("", "SET lock_timeout = '1s'; UPDATE gopmill_meta SET lease_ms = 0", "");
+    for (int i = 0; i < 300 && !leads; i++) {
+        int rc = gm_state_lead(s, TAKEOVER, &leads, &err);
+        assert_true(rc == 0 || rc == -GM_E_STATE_AWAY);
+        (void)usleep(leads ? 0 : 20000);
+    }
+    assert_true(leads);
+    gm_state_close(&s);
+}
+
 /* The commit's plan is made once, where the tables are most likely empty: it must be one for large
  * ones. The server counts what a session did when that ends. */
 static void a_commit_reads_no_table_through(void **state)
@@ -490,6 +546,8 @@ int main(void)
         cmocka_unit_test(who_follows_a_leader_that_ended_leads_at_once),
         cmocka_unit_test(a_broken_connection_loses_and_doubles_nothing),
         cmocka_unit_test(a_batch_whose_answer_is_lost_is_stored_once),
+        cmocka_unit_test(a_stored_batch_is_not_told_as_one_without_room),
+        cmocka_unit_test(new_columns_wait_for_a_dump_without_holding_others_up),
         cmocka_unit_test(a_commit_reads_no_table_through),
         cmocka_unit_test(what_can_not_be_read_is_refused),
         cmocka_unit_test(no_password_is_shown),
