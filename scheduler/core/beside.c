@@ -111,7 +111,9 @@ bool gm_view_is_made_at(const struct gm_core *core, const char *destination_url,
                         const char *publication)
 {
     for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
-        if (strcmp(o->publication, publication) == 0 && works_at(o, destination_url)) {
+        if (strcmp(o->publication, publication) == 0 &&
+            (works_at(o, destination_url) ||
+             (gm_core_job_is_kept(o) && writes_to(o, destination_url)))) {
             return true;
         }
     }

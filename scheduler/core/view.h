@@ -327,7 +327,7 @@ bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_i
 /* The same, by an unfinished job alone: that one is to delete, or to keep, what job_id leaves. */
 bool gm_view_is_publication_made(const struct gm_core *core, const char *job_id,
                                  const char *publication);
-/* True when an unfinished job publishes that publication there. */
+/* True when an unfinished job publishes that publication there, or one that failed may go on to. */
 bool gm_view_is_made_at(const struct gm_core *core, const char *destination_url,
                         const char *publication);
 /* A job but `but` that publishes to that place, or whose backup waits to get there; NULL: none. It

@@ -164,8 +164,14 @@ static void nothing_is_left_when_its_time_is_over(void **arg)
     sim_restart(sim); /* its time goes on */
     sim_run(sim, 5);
     assert_int_equal(sim_find_job(sim, "job")->cleaned, 0);
+    const struct gm_cjob *job =
+        job_of(sim); /* nobody may delete the publication that it goes on to */
+    assert_true(gm_view_is_made_at(sim->core, job->destination_url, job->publication));
+    assert_false(gm_view_is_made_at(sim->core, "file:///elsewhere", job->publication));
     sim_run(sim, 40);
     assert_int_equal(sim_find_job(sim, "job")->cleaned, 1);
+    job = job_of(sim);
+    assert_false(gm_view_is_made_at(sim->core, job->destination_url, job->publication));
     submit = same(job_of(sim));
     assert_int_equal(reopen(sim, &submit, &err), -GM_E_CONFLICT);
     sim_objects_check(sim);
