@@ -53,14 +53,26 @@ static struct stored *find_ref(struct gm_stored_pipelines *stored, const char *n
     return s;
 }
 
-static void drop(struct gm_stored_pipelines *stored, const char *name)
+/* Under the lock. *fresh, if it is one, takes the place; what comes back is to be unreferenced. */
+static struct stored *replace(struct gm_stored_pipelines *stored, const char *name,
+                              struct stored *fresh)
 {
-    uv_mutex_lock(&stored->lock);
     struct stored *s = find(stored, name);
     if (s != NULL) {
         HASH_DEL(stored->table, s);
         stored->bytes -= s->bytes;
     }
+    if (fresh != NULL) {
+        HASH_ADD_KEYPTR(hh, stored->table, fresh->row->name, strlen(fresh->row->name), fresh);
+        stored->bytes += fresh->bytes;
+    }
+    return s;
+}
+
+static void drop(struct gm_stored_pipelines *stored, const char *name)
+{
+    uv_mutex_lock(&stored->lock);
+    struct stored *s = replace(stored, name, NULL);
     uv_mutex_unlock(&stored->lock);
     unref(s);
 }
@@ -72,11 +84,10 @@ static void add(struct gm_stored_pipelines *stored, Gm__PipelineRow *row)
     s->row = row;
     s->bytes = gm__pipeline_row__get_packed_size(row);
     atomic_init(&s->refs, 1);
-    drop(stored, row->name);
     uv_mutex_lock(&stored->lock);
-    HASH_ADD_KEYPTR(hh, stored->table, s->row->name, strlen(s->row->name), s);
-    stored->bytes += s->bytes;
+    struct stored *before = replace(stored, row->name, s); /* at once: the pool always finds one */
     uv_mutex_unlock(&stored->lock);
+    unref(before);
 }
 
 int gm_stored_pipelines_create(struct gm_stored_pipelines **out, struct gm_err *err)
