@@ -9,7 +9,8 @@
 #include "scheduler/daemon_parts.h"
 #include "scheduler/early_store.h"
 
-#define POOL_WORKS 12 /* with so many on the pool others have more to do */
+#define POOL_WORKS 12            /* with so many on the pool others have more to do */
+#define LOOK_TIME (300 * GM_SEC) /* others wait behind it */
 #define MOST_LOOKS 256
 #define MOST_BYTES ((size_t)64 << 20)
 
@@ -79,6 +80,19 @@ static void forget(struct gm_early_after *after, struct gm_early_look *look)
     look_destroy(look);
 }
 
+/* Forgets the oldest, where there are too many; not the one that the pool has. */
+static void trim(struct gm_early_after *after)
+{
+    while (after->count > MOST_LOOKS || after->bytes > MOST_BYTES) {
+        struct gm_early_look *oldest = after->looks;
+        oldest = oldest == after->busy ? oldest->next : oldest;
+        if (oldest == NULL) {
+            return;
+        }
+        forget(after, oldest);
+    }
+}
+
 void gm_early_after_published(struct gm_daemon *d, const char *job_id, const char *out_url,
                               const char *publication, struct gm_early_final *final)
 {
@@ -98,9 +112,7 @@ void gm_early_after_published(struct gm_daemon *d, const char *job_id, const cha
     *end = look;
     after->count++;
     after->bytes += look->final.bytes;
-    while (!after->busy && (after->count > MOST_LOOKS || after->bytes > MOST_BYTES)) {
-        forget(after, after->looks);
-    }
+    trim(after);
 }
 
 /* ---- on the pool */
@@ -135,7 +147,8 @@ static void look_work(void *arg)
 {
     struct gm_early_look *look = arg;
     struct gm_store *store = NULL;
-    const struct gm_stores_limit limit = {.wanted = leads, .arg = arg};
+    const struct gm_stores_limit limit = {
+        .until = gm_time_now() + LOOK_TIME, .wanted = leads, .arg = arg};
     gm_stores_limit(&limit);
     look->mended = 0;
     look->went = false;
@@ -154,7 +167,7 @@ static void look_done(void *arg)
 {
     struct gm_early_look *look = arg;
     struct gm_early_after *after = &look->d->after;
-    after->busy = false;
+    after->busy = NULL;
     if (look->mended > 0) {
         gm_log(GM_LOG_WARN, "early_mended", "job=%s texts=%zu", look->job_id, look->mended);
     }
@@ -173,11 +186,11 @@ static void look_done(void *arg)
 static bool begin(struct gm_daemon *d, struct gm_early_look *look)
 {
     struct gm_err err = {0};
-    d->after.busy = true;
+    d->after.busy = look;
     if (gm_daemon_work(d, look_work, look_done, look, &err) < 0) {
-        d->after.busy = false;
+        d->after.busy = NULL;
     }
-    return d->after.busy;
+    return d->after.busy != NULL;
 }
 
 static void take_down_next(struct gm_daemon *d)
@@ -209,7 +222,7 @@ void gm_early_after_tick(struct gm_daemon *d)
 {
     struct gm_early_after *after = &d->after;
     gm_time now = gm_time_now(), unit = d->settings->early_s * GM_SEC;
-    if (after->busy || d->stopping || d->works >= POOL_WORKS) {
+    if (after->busy != NULL || d->stopping || d->works >= POOL_WORKS) {
         return;
     }
     if (after->ended_next < after->ended_count) {

@@ -18,7 +18,7 @@ struct gm_early_after {          /* all-zero: none */
     size_t count, bytes;
     char **ended; /* owned, and so is each; ids of jobs that came to nothing */
     size_t ended_count, ended_next;
-    bool busy;
+    const struct gm_early_look *busy; /* that the pool has; borrowed, and not always of looks */
 };
 
 /* The job was published. Takes *final (empty then); all else is copied. */
