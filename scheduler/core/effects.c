@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/utf8.h"
 #include "proto/envelope.h"
 #include "scheduler/core/rows.h"
 
@@ -176,8 +177,8 @@ void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const cha
     add_event(core->fx, job, "task.retry", json_in(core->fx, parts), false);
 }
 
-void gm_core_fx_publishing(struct gm_core *core, const struct gm_cjob *job, const char *type,
-                           const char *code, const char *text)
+void gm_core_fx_said(struct gm_core *core, const struct gm_cjob *job, const char *type,
+                     const char *code, const char *text)
 {
     const char *const parts[] = {"{\"id\":\"",
                                  job->id,
@@ -189,7 +190,9 @@ void gm_core_fx_publishing(struct gm_core *core, const struct gm_cjob *job, cons
                                  text,
                                  "\"}",
                                  NULL};
-    add_event(core->fx, job, type, json_in(core->fx, parts), true);
+    char *json = json_in(core->fx, parts);
+    gm_utf8_clean(json); /* it may be a node's text */
+    add_event(core->fx, job, type, json, true);
 }
 
 void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,

@@ -44,11 +44,13 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
         gm_core_count_ended(core, job);
         gm_core_job_late(core, job);
         gm_core_watch_forget_job(core, job);
-        gm_core_fx_event(core, job,
-                         job->state == GM_JOB_DONE     ? "job.done"
-                         : job->state == GM_JOB_FAILED ? "job.failed"
-                                                       : "job.cancelled",
-                         NULL, name, true);
+        if (job->state == GM_JOB_FAILED) { /* of this time: it may go on, and fail for another */
+            gm_core_fx_said(core, job, "job.failed", gm_code_get((int)job->error.code)->id,
+                            job->error.text);
+        } else {
+            gm_core_fx_event(core, job, job->state == GM_JOB_DONE ? "job.done" : "job.cancelled",
+                             NULL, name, true);
+        }
     } else if (strcmp(name, gm_job_state_name(before)) != 0) {
         gm_core_fx_event(core, job, "job.state", NULL, name, true);
     }

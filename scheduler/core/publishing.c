@@ -72,8 +72,7 @@ static void try_later(struct gm_core *core, struct gm_cjob *job, const struct gm
 {
     job->publish_at = core->now + gm_core_pause_after(job->publish_failures, GM_CORE_PUBLISH_PAUSE,
                                                       GM_CORE_PUBLISH_LONGEST);
-    gm_core_fx_publishing(core, job, "publish.retry", gm_code_get((int)failure->code)->id,
-                          failure->text);
+    gm_core_fx_said(core, job, "publish.retry", gm_code_get((int)failure->code)->id, failure->text);
 }
 
 void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
@@ -122,7 +121,7 @@ void gm_core_publishing_held(struct gm_core *core, struct gm_cjob *job, const ch
         return;
     }
     job->publish_held = gm_mem_strdup(why);
-    gm_core_fx_publishing(core, job, "publish.held", "", why);
+    gm_core_fx_said(core, job, "publish.held", "", why);
 }
 
 void gm_core_publishing_view(const struct gm_core *core, const struct gm_cjob *job,

@@ -18,9 +18,9 @@ void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const cha
 /* "task.retry": an attempt failed and another will be made. */
 void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const char *task,
                       const char *node, const struct gm_err *error);
-/* "publish.retry", "publish.held": of the job as a whole, kept. code: "" none. */
-void gm_core_fx_publishing(struct gm_core *core, const struct gm_cjob *job, const char *type,
-                           const char *code, const char *text);
+/* "publish.retry", "publish.held", "job.failed": of the job as a whole, kept. code: "" none. */
+void gm_core_fx_said(struct gm_core *core, const struct gm_cjob *job, const char *type,
+                     const char *code, const char *text);
 /* "node.quarantined", "node.trial", "node.resumed", ...: of no job, not kept, logged. */
 void gm_core_fx_node(struct gm_core *core, const char *type, const char *node, const char *device,
                      const char *why);

@@ -27,11 +27,17 @@ static struct gm_log_line *add_line(struct gm_log *log, int64_t unix_ms, int64_t
     return line;
 }
 
-static void say_end(struct gm_log_line *line, const struct gm_job_view *job, const char *state)
+/* What it failed with the event has; one of an earlier release has not. */
+static void say_end(struct gm_log_line *line, const struct gm_job_view *job, const char *state,
+                    const json_t *data)
 {
+    const char *code = json_string_value(json_object_get(data, "code"));
+    const char *text = json_string_value(json_object_get(data, "text"));
     bool failed = strcmp(state, "failed") == 0;
     line->level = failed ? "error" : "info";
-    if (failed && job->error.code != GM_OK) {
+    if (failed && code != NULL && text != NULL) {
+        (void)snprintf(line->text, sizeof line->text, "The job failed with %s: %s", code, text);
+    } else if (failed && job->error.code != GM_OK) {
         (void)snprintf(line->text, sizeof line->text, "The job failed with %s: %s",
                        gm_code_get((int)job->error.code)->id, job->error.text);
     } else {
@@ -92,7 +98,7 @@ void gm_log_add_event(const struct gm_state_event *e, void *arg)
     } else if (strcmp(e->type, "asset.removed") == 0) {
         (void)snprintf(line->text, sizeof line->text, "What the job published was taken down.");
     } else if (!say_news(line, e->type)) {
-        say_end(line, log->job, state);
+        say_end(line, log->job, state, data);
     }
     json_decref(data);
 }

@@ -35,7 +35,7 @@ static size_t ask(size_t events, int64_t asked_unix_ms, int64_t after, int64_t s
 
 static void a_failure_is_told_once_its_place_is_known(void **state)
 {
-    int64_t seqs[4];
+    int64_t seqs[4] = {0};
     (void)state;
     assert_int_equal(ask(1, 100, 0, seqs), 1); /* an event may still come before it */
     assert_int_equal(ask(2, 101, seqs[0], seqs), 2);
@@ -45,10 +45,31 @@ static void a_failure_is_told_once_its_place_is_known(void **state)
     assert_int_equal(seqs[0], 9 * GM_LOG_PLACES);
 }
 
+/* What the job shows now is of its last failure. */
+static void a_failure_keeps_what_it_failed_with(void **state)
+{
+    const struct gm_job_view job = {.error = {.code = GM_E_STORE, .text = "later"}};
+    const struct gm_state_event first = {
+        .seq = 1,
+        .type = "job.failed",
+        .json = "{\"state\":\"failed\",\"code\":\"task.crashed\",\"text\":\"first\"}"};
+    const struct gm_state_event old = {
+        .seq = 2, .type = "job.failed", .json = "{\"state\":\"failed\"}"};
+    struct gm_log log = {.job = &job};
+    (void)state;
+    gm_log_add_event(&first, &log);
+    gm_log_add_event(&old, &log);
+    assert_int_equal(log.count, 2);
+    assert_string_equal(log.lines[0].text, "The job failed with task.crashed: first");
+    assert_non_null(strstr(log.lines[1].text, ": later"));
+    free(log.lines);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_is_told_once_its_place_is_known),
+        cmocka_unit_test(a_failure_keeps_what_it_failed_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
