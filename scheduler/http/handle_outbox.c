@@ -72,6 +72,9 @@ void gm_handle_redeliver(struct gm_request *r)
     struct gm_err err = {0};
     json_t *body = NULL;
     const char *id = NULL, *job = NULL;
+    if (!gm_request_has_room(r)) {
+        return;
+    }
     int rc = read_body(r, &body, &id, &job, &err);
     if (rc == 0) {
         rc = gm_hooks_redeliver(gm_daemon_hooks(r->http->d), id, job, &r->count, &err);

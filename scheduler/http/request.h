@@ -32,6 +32,7 @@ struct gm_file;        /* bytes of a file: file.c */
 struct gm_web_file;    /* of the page: web.h */
 struct gm_upload_call; /* a request of /v1/uploads: upload_call.h */
 struct gm_taking;      /* idempotency.h */
+struct gm_settling;    /* settle.c */
 
 struct gm_unstored {
     struct gm_unstored *next;
@@ -68,7 +69,7 @@ struct gm_request {
     bool sends_file;                    /* or opens one for it */
     struct gm_stream *stream;           /* owned by the response once it is queued */
     const struct gm_web_file *web;      /* the answer, in place of `answer` */
-    void (*show)(struct gm_request *r); /* answers when what was known is on disk: routes.c */
+    void (*show)(struct gm_request *r); /* answers when what was known is on disk: settle.c */
     bool settled;                       /* it is */
     size_t count;                       /* of what it did: handle_outbox.c */
     int64_t asked_unix_ms;              /* what was stored before is on disk: handle_logs.c */
@@ -94,6 +95,7 @@ struct gm_http {
     uint64_t answers[GM_HTTP_CLASSES]; /* by the first digit of their status, from 1xx on */
     struct gm_unstored *unstored;      /* jobs of the core that are not on disk yet: submit.c */
     struct gm_taking *taking;          /* idempotency.h */
+    struct gm_settling *settlings;     /* that wait for the disk: settle.c */
     struct gm_stream *streams;
     size_t stream_count;
     struct gm_farm_stream *farm;         /* owned: sse_farm.c */
@@ -126,8 +128,14 @@ void gm_http_kick(struct gm_http *http);
 void gm_route(struct gm_request *r);
 /* Shows a job by r->id, when what the core knows of its beginning and its end is on disk. */
 void gm_request_show_stored(struct gm_request *r, void (*show)(struct gm_request *r));
-/* Calls show, with r->settled, when all that the core knows now is on disk. */
+
+/* settle.c */
+/* Calls show, with r->settled, when all that the core knows now is on disk. Answers STATE_FULL
+ * where the disk has no room, or gets to have none meanwhile. */
 void gm_request_show_settled(struct gm_request *r, void (*show)(struct gm_request *r));
+/* False: the disk of the state has no room, and the request is answered with that. */
+bool gm_request_has_room(struct gm_request *r) GM_MUST_CHECK;
+void gm_settlings_tick(struct gm_http *http);
 
 /* handle_jobs.c */
 void gm_handle_jobs(struct gm_request *r);

@@ -38,45 +38,29 @@ static void handle_live(struct gm_request *r)
     gm_request_json(r, MHD_HTTP_OK, json_pack("{s:b, s:s}", "live", 1, "gopmill", GOPMILL_VERSION));
 }
 
+/* What takes no jobs serves all else, and what makes room for them comes to this very address: it
+ * is ready. */
 static void handle_ready(struct gm_request *r)
 {
     struct gm_core_totals t;
     const char *reasons[GM_HTTP_REASONS];
-    bool ready = gm_http_reasons(r->http, reasons);
+    bool takes = gm_http_reasons(r->http, reasons);
+    bool ready = !r->http->stopping;
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && reasons[i] != NULL; i++) {
         list = gm_json_add(list, json_string(reasons[i]));
     }
     gm_view_totals(core_of(r), &t);
     gm_request_json(r, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-                    json_pack("{s:b, s:s, s:o, s:I, s:I, s:I, s:I}", "ready", (int)ready, "reason",
-                              ready                               ? "serving"
-                              : r->http->stopping                 ? "stopping"
+                    json_pack("{s:b, s:b, s:s, s:o, s:I, s:I, s:I, s:I}", "ready", (int)ready,
+                              "takes_jobs", (int)takes, "reason",
+                              takes                               ? "serving"
+                              : !ready                            ? "stopping"
                               : gm_daemon_has_no_room(r->http->d) ? GM_HTTP_NO_ROOM
                                                                   : "full",
                               "reasons", list, "jobs", (json_int_t)gm_view_unfinished(&t), "nodes",
                               (json_int_t)t.nodes_connected, "slots", (json_int_t)t.slots,
                               "slots_used", (json_int_t)t.slots_used));
-}
-
-static void on_settled(int rc, const struct gm_err *error, void *arg)
-{
-    struct gm_request *r = arg;
-    if (rc < 0) {
-        gm_request_fail(r, error);
-    } else {
-        r->settled = true;
-        r->show(r);
-    }
-}
-
-void gm_request_show_settled(struct gm_request *r, void (*show)(struct gm_request *r))
-{
-    struct gm_err err = {0};
-    r->show = show;
-    if (gm_daemon_settle(r->http->d, on_settled, r, &err) < 0) {
-        gm_request_fail(r, &err);
-    }
 }
 
 /* Nobody is told of a job, or of its end, that may not outlive this scheduler. */

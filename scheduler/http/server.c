@@ -482,6 +482,9 @@ void gm_http_event(struct gm_http *http, const char *job_id, const char *tenant,
 
 void gm_http_tick(struct gm_http *http)
 {
+    if (http != NULL) {
+        gm_settlings_tick(http);
+    }
     if (http != NULL && !http->stopping) {
         gm_farm_tick(http, gm_time_now());
     }

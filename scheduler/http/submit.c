@@ -651,10 +651,7 @@ bool gm_submit_is_open(struct gm_request *r)
         gm_request_fail_status(r, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
         return false;
     }
-    if (gm_daemon_has_no_room(r->http->d)) {
-        r->retry_s = GM_RETRY_UNKNOWN_S;
-        GM_IGNORE(gm_err_set(&err, GM_E_STATE_FULL, 0, "%s", GM_HTTP_NO_ROOM), "answered");
-        gm_request_fail(r, &err);
+    if (!gm_request_has_room(r)) {
         return false;
     }
     if (gm_daemon_is_full(r->http->d, &r->retry_s)) {

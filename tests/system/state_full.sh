@@ -16,7 +16,7 @@ runs_chunks() { gopmill job show "$1" --json | jq -e '.tasks[] | select(.type ==
 fill() { dd if=/dev/zero of="$at/s/filler" bs=4k 2>/dev/null; }
 free() { rm "$at/s/filler"; }
 ask() { curl -s -m 60 --unix-socket "$at/http" "$@"; }
-is_full() { ask http://x/readyz | jq -e '.ready == false and (.reason | contains("is full"))' >/dev/null; }
+is_full() { ask http://x/readyz | jq -e '.ready and .takes_jobs == false and (.reason | contains("is full"))' >/dev/null; }
 same() { tree_hash "$work/$1" | diff -q "$work/calm.hash" - >/dev/null; }
 lost() { jq -r '[.tasks[] | select(.outcome != "done")] | map("\(.task): \(.outcome)") | join(", ")' "$work/$1/report.json"; }
 check "a job of an undisturbed farm" gopmill watch "$(submit calm)"
@@ -34,6 +34,7 @@ check "it goes on" is_full
 check "a job is refused" [ "$(ask -d "{\"source\":\"file://$work/clip.mp4\",\"destination\":\"file://$work/no\",\"pipeline\":\"hls\"}" -D "$work/head" http://x/v1/jobs | jq -r .code)" = scheduler.state_full ]
 check "with a time" grep -qi '^Retry-After: [0-9]' "$work/head"
 check "what is known can be read" [ "$(ask "http://x/v1/jobs/$id" | jq -r .state)" = running ]
+check "who would wait for the disk is refused" [ "$(ask "http://x/v1/jobs/$id/logs" | jq -r .code)" = scheduler.state_full ]
 free
 check "with room the job is done" gopmill watch "$id"
 wait $late; ended=$?
@@ -41,7 +42,7 @@ check "who came as it became full was taken or refused: $ended" eval '[ $ended =
 [ $ended != 0 ] || check "and what was taken is done" gopmill watch "$(cat "$work/late.id")"
 check "with the bytes of an undisturbed job" same full
 check "and no attempt was lost: $(lost full)" test -z "$(lost full)"
-check "jobs are taken again" [ "$(ask http://x/readyz | jq -r .ready)" = true ]
+check "jobs are taken again" [ "$(ask http://x/readyz | jq -r .takes_jobs)" = true ]
 
 id=$(submit ended) || fail "submit before the second time"
 until_true "chunks are done again" runs_chunks "$id"
