@@ -225,7 +225,7 @@ static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__D
     if (lease->chunk_count > 0) {
         return 0; /* encode's result is the sum of its chunks */
     }
-    int rc = gm_core_inst_set_result(inst, &m->meta, m->objects, m->n_objects, err);
+    int rc = gm_core_inst_set_result(inst, &m->meta, m->objects, m->n_objects, false, err);
     if (rc == 0 && inst->task->type->role == GM_ROLE_PLAN) {
         rc = gm_core_job_set_expand(job, m->expand, m->n_expand, err);
         if (rc == 0) {

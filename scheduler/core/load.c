@@ -300,7 +300,7 @@ static int load_task(struct gm_core *core, const struct gm_loading *loading, enu
     if (!inst || inst->unit.state != GM_TASK_BLOCKED) {
         return orphan(err, loading);
     }
-    int rc = gm_core_inst_set_result(inst, &row->meta, row->objects, row->n_objects, err);
+    int rc = gm_core_inst_set_result(inst, &row->meta, row->objects, row->n_objects, true, err);
     if (rc < 0) {
         return rc;
     }

@@ -331,7 +331,7 @@ static int note_policy(struct gm_cjob *job, const Gm__Policy *m, struct gm_err *
     return gm_core_writes_set(&job->writes, m, err);
 }
 
-static int note_result(const struct gm_inst *inst, const ProtobufCBinaryData *meta,
+static int note_result(const struct gm_inst *inst, const ProtobufCBinaryData *meta, bool stored,
                        struct gm_err *err)
 {
     enum gm_task_role role = inst->task->type->role;
@@ -349,13 +349,14 @@ static int note_result(const struct gm_inst *inst, const ProtobufCBinaryData *me
     rc = role == GM_ROLE_INSPECT ? note_inspection(inst->task->job, (const Gm__Inspection *)m)
                                  : note_policy(inst->task->job, (const Gm__Policy *)m, err);
     protobuf_c_message_free_unpacked(m, NULL);
-    return rc;
+    return rc == -GM_E_LIMIT && stored ? 0 : rc;
 }
 
 int gm_core_inst_set_result(struct gm_inst *inst, const ProtobufCBinaryData *meta,
-                            Gm__Object *const *objects, size_t count, struct gm_err *err)
+                            Gm__Object *const *objects, size_t count, bool stored,
+                            struct gm_err *err)
 {
-    int rc = note_result(inst, meta, err);
+    int rc = note_result(inst, meta, stored, err);
     if (rc < 0) {
         return rc;
     }

@@ -19,9 +19,10 @@ int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, const Gm_
 void gm_core_chunks_unblock(struct gm_core *core, struct gm_inst *inst);
 void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t index,
                           enum gm_unit_event event);
-/* Takes over meta and objects of a finished instance; what inspect and plan say is noted. */
+/* Takes over meta and objects of a finished instance; what inspect and plan say is noted. stored:
+ * it is a row's, and was taken over before, maybe where limits were others. */
 int gm_core_inst_set_result(struct gm_inst *inst, const ProtobufCBinaryData *meta,
-                            Gm__Object *const *objects, size_t count,
+                            Gm__Object *const *objects, size_t count, bool stored,
                             struct gm_err *err) GM_MUST_CHECK;
 /* Split's stream that the instance is fed with; NULL when split has not made it. */
 const struct gm_stream *gm_core_inst_inputs(const struct gm_inst *inst);

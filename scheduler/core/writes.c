@@ -31,11 +31,16 @@ static void add(struct gm_writes *writes, const char *name)
 int gm_core_writes_set(struct gm_writes *writes, const Gm__Policy *policy, struct gm_err *err)
 {
     size_t count = policy->n_renditions + policy->n_audio + policy->n_text + policy->n_mp4;
+    gm_core_writes_fini(writes);
+    writes->renditions = policy->n_renditions;
+    writes->audio = policy->n_audio;
+    writes->text = policy->n_text;
+    writes->mp4 = policy->n_mp4;
+    writes->chunk_segments = policy->chunk_segments;
     if (count > GM_CORE_MAX_OUTPUTS) {
         return gm_err_set(err, GM_E_LIMIT, (int64_t)count, "the plan has %zu outputs, at most %u",
                           count, GM_CORE_MAX_OUTPUTS);
     }
-    gm_core_writes_fini(writes);
     writes->names = gm_mem_zalloc((count + 1) * sizeof(*writes->names));
     for (size_t i = 0; i < policy->n_renditions; i++) {
         add(writes, policy->renditions[i]->name);
@@ -49,11 +54,6 @@ int gm_core_writes_set(struct gm_writes *writes, const Gm__Policy *policy, struc
     for (size_t i = 0; i < policy->n_mp4; i++) {
         add(writes, policy->mp4[i]->name);
     }
-    writes->renditions = policy->n_renditions;
-    writes->audio = policy->n_audio;
-    writes->text = policy->n_text;
-    writes->mp4 = policy->n_mp4;
-    writes->chunk_segments = policy->chunk_segments;
     return 0;
 }
 

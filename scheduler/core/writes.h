@@ -7,7 +7,8 @@
  * task has in hand at once. Private to scheduler/core/. */
 #include "scheduler/core/state.h"
 
-/* Takes over what the plan names. Error: LIMIT: more than GM_CORE_MAX_OUTPUTS. */
+/* Takes over what the plan names. Error: LIMIT: more than GM_CORE_MAX_OUTPUTS; then what it has is
+ * counted, and names go by the folders of types. */
 int gm_core_writes_set(struct gm_writes *writes, const Gm__Policy *policy,
                        struct gm_err *err) GM_MUST_CHECK;
 void gm_core_writes_fini(struct gm_writes *writes);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scheduler/core/state.h"
+#include "scheduler/core/task.h"
 #include "state.pb-c.h"
 
 static struct gm_core *core_create(void)
@@ -302,9 +303,35 @@ static void the_order_of_rows_is_no_matter(void **arg)
     sim_destroy(sim);
 }
 
+/* What a scheduler with other limits took does not keep this one from starting. */
+static void a_plan_that_was_taken_is_taken_again(void **arg)
+{
+    (void)arg;
+    static Gm__Mp4Output file = GM__MP4_OUTPUT__INIT;
+    static Gm__Mp4Output *files[GM_CORE_MAX_OUTPUTS + 1];
+    Gm__Policy policy = GM__POLICY__INIT;
+    struct sim_params params = {.seed = 1, .nodes = 1};
+    struct sim *sim = sim_create(&params);
+    struct gm_err err;
+    (void)sim_submit(sim, "job", 1, 0, 50);
+    for (size_t i = 0; i < GM_CORE_MAX_OUTPUTS + 1; i++) {
+        files[i] = &file;
+    }
+    policy.mp4 = files;
+    policy.n_mp4 = GM_CORE_MAX_OUTPUTS + 1;
+    ProtobufCBinaryData meta = {0};
+    meta.data = gm_mem_encode(&policy.base, &meta.len);
+    struct gm_inst *plan = &only_job(sim->core)->plan->insts[0];
+    assert_int_equal(gm_core_inst_set_result(plan, &meta, NULL, 0, false, &err), -GM_E_LIMIT);
+    assert_int_equal(gm_core_inst_set_result(plan, &meta, NULL, 0, true, &err), 0);
+    free(meta.data);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plan_that_was_taken_is_taken_again),
         cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(rows_without_their_job_are_refused),
         cmocka_unit_test(cut_rows_never_crash),

@@ -172,6 +172,8 @@ static void too_many_outputs_are_no_plan(void **state)
     policy.n_mp4 = GM_CORE_MAX_OUTPUTS + 1;
     assert_int_equal(gm_core_writes_set(&writes, &policy, &err), -GM_E_LIMIT);
     assert_null(writes.names);
+    assert_false(writes.named); /* they are counted, should it have been taken before */
+    assert_int_equal(writes.mp4, GM_CORE_MAX_OUTPUTS + 1);
 }
 
 int main(void)
