@@ -208,9 +208,8 @@ int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_
         return gm_err_set(err, d->error.code, d->error.native, "%s", d->error.text);
     }
     stamped.unix_ms = gm_time_unix_ms();
-    int rc = event->type == GM_EV_SUBMIT && event->submit != NULL
-                 ? gm_takedown_check(d, event->submit, err)
-                 : 0;
+    bool begins = event->type == GM_EV_SUBMIT || event->type == GM_EV_REOPEN;
+    int rc = begins && event->submit != NULL ? gm_takedown_check(d, event->submit, err) : 0;
     rc = rc < 0 ? rc : gm_core_step(d->core, &stamped, gm_time_now(), &fx, err);
     if (rc < 0) {
         gm_effects_fini(&fx);

@@ -96,6 +96,15 @@ static void on_asked(int rc, const struct gm_err *err, void *arg)
     answer(rc, err, answer_arg);
 }
 
+/* Outputs that kept jobs share with the title go with it. */
+static int let_go(struct gm_daemon *d, const Gm__AssetRow *row, struct gm_err *err)
+{
+    struct gm_event event = {.type = GM_EV_PLACE_GOES, .url = row->destination};
+    int rc = gm_daemon_step(d, &event, NULL, NULL, err);
+    event.url = row->backup;
+    return rc < 0 || row->backup[0] == '\0' ? rc : gm_daemon_step(d, &event, NULL, NULL, err);
+}
+
 /* The job may be forgotten already: then the title's row alone is written. */
 static int store_wish(struct gm_daemon *d, struct gm_takedown_run *run, const Gm__AssetRow *row,
                       struct gm_err *err)
@@ -133,6 +142,7 @@ int gm_takedown_ask(struct gm_daemon *d, const char *job_id, gm_daemon_answer_fn
         return gm_daemon_settle(d, fn, arg, err);
     }
     rc = rc < 0 ? rc : check_places(d, row, err);
+    rc = rc < 0 ? rc : let_go(d, row, err);
     if (rc < 0) {
         return rc;
     }

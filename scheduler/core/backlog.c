@@ -87,6 +87,12 @@ void gm_core_backlog_set(struct gm_core *core, struct gm_cjob *job, const char *
     }
 }
 
+void gm_core_backlog_enter(struct gm_core *core, struct gm_cjob *job)
+{
+    const char *chosen = job->choice.chain[0] != '\0' ? job->choice.chain : NULL;
+    gm_core_backlog_set(core, job, job->chain ? job->chain->name : chosen);
+}
+
 void gm_core_backlog_renew(struct gm_core *core, struct gm_cjob *job)
 {
     if (job->owed.in && job->chain) {
@@ -104,24 +110,27 @@ void gm_core_backlog_class(struct gm_core *core, struct gm_cjob *job)
 
 /* What goes before it, or beside it: higher classes first; of its own class each job gets as much
  * as it does until it has ended. */
-static double before(const struct gm_core *core, const struct gm_cjob *job, enum gm_count_kind kind,
-                     double own_ms)
+static double before(const struct gm_core *core, const struct gm_cjob *job,
+                     enum gm_job_class class_, enum gm_count_kind kind, double own_ms)
 {
-    struct gm_backlog same = core->backlog[job->turn.class_][kind];
+    struct gm_backlog same = core->backlog[class_][kind];
     double higher = 0;
-    if (job->owed.in && job->owed.kind == kind) {
+    bool in = job->owed.in && job->owed.kind == kind;
+    if (in && job->owed.class_ == class_) {
         same.ms -= job->owed.ms;
         same.jobs--;
     }
-    for (int c = (int)job->turn.class_ + 1; c < GM_CLASSES; c++) {
-        higher += (double)core->backlog[c][kind].ms;
+    for (int c = (int)class_ + 1; c < GM_CLASSES; c++) {
+        uint64_t own = in && (int)job->owed.class_ == c ? job->owed.ms : 0;
+        higher += (double)(core->backlog[c][kind].ms - own);
     }
     double shared = own_ms * (double)same.jobs;
     return higher + (shared < (double)same.ms ? shared : (double)same.ms);
 }
 
 gm_time gm_core_backlog_end(const struct gm_core *core, const struct gm_cjob *job,
-                            const struct gm_chain_wish *wish, uint64_t slots)
+                            enum gm_job_class class_, const struct gm_chain_wish *wish,
+                            uint64_t slots)
 {
     gm_time own = gm_core_backlog_own(core, job, wish->name);
     uint64_t chunks = job->duration_us > CHUNK_US ? (uint64_t)(job->duration_us / CHUNK_US) : 1;
@@ -129,9 +138,16 @@ gm_time gm_core_backlog_end(const struct gm_core *core, const struct gm_cjob *jo
         return 0;
     }
     double own_ms = (double)own / (double)GM_MS;
-    double wait = before(core, job, gm_core_chain_kind(wish->name), own_ms) / (double)slots;
+    enum gm_count_kind kind = gm_core_chain_kind(wish->name);
+    double wait = before(core, job, class_, kind, own_ms) / (double)slots;
     double ms = wait + own_ms / (double)(slots < chunks ? slots : chunks);
     return ms < LONGEST_MS ? (gm_time)ms * GM_MS + 1 : GM_CORE_LONGEST;
+}
+
+static bool has_to_be_in(const struct gm_cjob *job)
+{
+    return (job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING) && job->chain &&
+           job->encode && !gm_core_task_is_done(job->encode);
 }
 
 int gm_core_backlog_check(const struct gm_core *core, struct gm_err *err)
@@ -139,10 +155,14 @@ int gm_core_backlog_check(const struct gm_core *core, struct gm_err *err)
     struct gm_backlog sums[GM_CLASSES][GM_COUNT_KINDS] = {0};
     for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         const struct gm_owed *owed = &job->owed;
+        if (!owed->in && has_to_be_in(job)) {
+            return BROKEN("job %s has left to encode, and that is not summed", job->id);
+        }
         if (!owed->in) {
             continue;
         }
-        if (gm_job_state_is_final(job->state) || owed->class_ != job->turn.class_) {
+        if ((job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) ||
+            owed->class_ != job->turn.class_) {
             return BROKEN("job %s is %s, of class %d, and owed as of %d", job->id,
                           gm_job_state_name(job->state), (int)job->turn.class_, (int)owed->class_);
         }

@@ -135,7 +135,7 @@ static void expect_ends(const struct gm_core *core, const struct gm_cjob *job,
         wishes[i].sessions = wishes[i].least; /* as its runs will take them */
         uint64_t slots = gm_core_slots(core, &wishes[i], &unused);
         (void)snprintf(e->chain, sizeof e->chain, "%s", wishes[i].name);
-        e->end_ms = gm_core_backlog_end(core, job, &wishes[i], slots) / GM_MS;
+        e->end_ms = gm_core_backlog_end(core, job, job->turn.class_, &wishes[i], slots) / GM_MS;
     }
 }
 

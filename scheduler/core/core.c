@@ -179,6 +179,20 @@ int gm_core_submit_check_room(const struct gm_core *core, const struct gm_submit
     return gm_core_tenant_check_submit(core, s->tenant, s->priority, err);
 }
 
+/* Two requests may find one that failed: the first of them takes it back to work. */
+static int check_retry(const struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
+{
+    const struct gm_cjob *before = NULL;
+    if (s->retry_of) {
+        HASH_FIND_STR(core->jobs, s->retry_of, before);
+    }
+    if (before && before->state != GM_JOB_FAILED && before->state != GM_JOB_CANCELLED) {
+        return gm_err_set(err, GM_E_CONFLICT, 0, "job %s is %s: it is not made a second time",
+                          before->id, gm_job_state_name(before->state));
+    }
+    return 0;
+}
+
 static int check_submit(const struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
 {
     struct gm_cjob *job = NULL;
@@ -204,7 +218,8 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
     if (job) {
         return gm_err_set(err, GM_E_CONFLICT, 0, "job %s has that key", job->id);
     }
-    return gm_core_submit_check_room(core, s, err);
+    int rc = check_retry(core, s, err);
+    return rc < 0 ? rc : gm_core_submit_check_room(core, s, err);
 }
 
 /* In the job that it makes again, where that one is still known. */
@@ -493,6 +508,12 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     case GM_EV_TAKEDOWN:
     case GM_EV_TAKEN_DOWN:
         return handle_job_event(core, event, err);
+    case GM_EV_PLACE_GOES:
+        if (!event->url) {
+            return gm_err_set(err, GM_E_INVAL, 0, "the event names no place");
+        }
+        gm_core_keep_end_at(core, event->url);
+        return 0;
     case GM_EV_TICK:
         handle_tick(core);
         return 0;

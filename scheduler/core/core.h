@@ -213,12 +213,15 @@ enum gm_event_type {
                     of an early job; once it is on disk, they are deleted where the job's are, and
                     so is all on disk that was committed before. CONFLICT: it may not, see
                     gm_view_early, or another job that makes the same writes them */
+    GM_EV_PLACE_GOES, /* url, a destination: what stands there goes, so what failed jobs made there
+                         is nothing to go on from any more */
 };
 struct gm_event {
     enum gm_event_type type;
     int64_t unix_ms; /* wall clock, for stamps in rows only */
     const char *node_id;
     const char *job_id;
+    const char *url;    /* PLACE_GOES */
     const char *device; /* DRAIN, QUARANTINE; NULL: the whole node */
     const char *reason;
     const char *etag; /* ARRIVED: of a source that was put as a whole, and can be again; NULL or "":

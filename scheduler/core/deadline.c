@@ -9,11 +9,12 @@
 
 #define UNKNOWN_REST (60 * GM_SEC) /* nothing is known of a job before its inspection */
 
-/* How much longer it takes: by what the farm has learned, or else as it went in the last seconds;
- * before, and while nothing of it runs, as long as the programme lasts. */
+/* How much longer it takes in the class of its priority, so that being urgent does not change it:
+ * by what the farm has learned, or else as it went in the last seconds; before, and while nothing
+ * of it runs, as long as the programme lasts. */
 static gm_time rest_of(const struct gm_core *core, const struct gm_cjob *job)
 {
-    gm_time left = gm_core_job_left(core, job);
+    gm_time left = gm_core_job_left_as(core, job, gm_fair_class(job->priority));
     gm_time whole = job->duration_us < GM_CORE_LONGEST / 1000 ? job->duration_us * 1000 : 0;
     return left > 0 ? left : whole > 0 ? whole : UNKNOWN_REST;
 }
@@ -31,7 +32,8 @@ static void tell(struct gm_core *core, struct gm_cjob *job, enum gm_news news, c
 void gm_core_job_late(struct gm_core *core, struct gm_cjob *job)
 {
     const int64_t at = job->finished_unix_ms > 0 ? job->finished_unix_ms : core->unix_ms;
-    if (job->deadline_unix_ms > 0 && at > job->deadline_unix_ms && job->state != GM_JOB_CANCELLED) {
+    bool cancelled = job->state == GM_JOB_CANCELLING || job->state == GM_JOB_CANCELLED;
+    if (job->deadline_unix_ms > 0 && at > job->deadline_unix_ms && !cancelled) {
         core->counts.missed += (job->told & GM_NEWS_MISSED) == 0 ? 1 : 0;
         tell(core, job, GM_NEWS_MISSED, "job.deadline_missed");
     }
@@ -45,7 +47,7 @@ void gm_core_job_hurry(struct gm_core *core, struct gm_cjob *job)
     int64_t slack = job->deadline_unix_ms - core->unix_ms;
     int64_t takes = rest_of(core, job) / GM_MS / 5 * 6;
     bool first = slack > 0 && slack < takes + GM_ORDER_AGE / GM_MS;
-    gm_time left = gm_core_job_left(core, job);
+    gm_time left = gm_core_job_left_as(core, job, GM_CLASS_HIGH); /* and there it still is late */
     job->urgent = slack < takes;
     gm_core_order_class(core, job);
     gm_core_order_due(core, job, first ? job->deadline_unix_ms : 0);
@@ -64,6 +66,9 @@ const char *gm_core_deadline_state(const struct gm_core *core, const struct gm_c
     }
     if ((job->told & GM_NEWS_MISSED) != 0) {
         return "missed";
+    }
+    if (job->state == GM_JOB_DONE && job->finished_unix_ms > job->deadline_unix_ms) {
+        return "missed"; /* before that was told of */
     }
     if (over) {
         return job->state == GM_JOB_DONE ? "met" : "";

@@ -117,18 +117,20 @@ uint64_t gm_core_frames_left(const struct gm_inst *inst)
 }
 
 /* Of encodes that wait: behind those of higher classes, beside those of their own. */
-static gm_time after_turn(const struct gm_core *core, const struct gm_cjob *job)
+static gm_time after_turn(const struct gm_core *core, const struct gm_cjob *job,
+                          enum gm_job_class class_)
 {
     struct gm_chain_wish wish;
     uint64_t unused;
     if (!job->chain || !gm_core_chain_wish(core, &job->encode->insts[0], &wish)) {
         return 0;
     }
-    return gm_core_backlog_end(core, job, &wish, gm_core_slots(core, &wish, &unused));
+    return gm_core_backlog_end(core, job, class_, &wish, gm_core_slots(core, &wish, &unused));
 }
 
 /* False: it is not known how long the task's runs take. */
-static bool find_runs(const struct gm_core *core, const struct gm_ctask *task, gm_time *out)
+static bool find_runs(const struct gm_core *core, const struct gm_ctask *task,
+                      enum gm_job_class class_, gm_time *out)
 {
     const struct gm_cjob *job = task->job;
     const struct gm_inst *inst = task->inst_count > 0 ? &task->insts[0] : NULL;
@@ -140,7 +142,8 @@ static bool find_runs(const struct gm_core *core, const struct gm_ctask *task, g
     uint64_t leases = find_leases(core, task, &longest), left = gm_core_frames_left(inst);
     uint64_t share = share_of(core, inst, leases);
     gm_time work = job->chain ? gm_core_expect(core, NULL, NULL, job->chain, inst, left) : 0;
-    gm_time turn = work > 0 && leases == 0 && task == job->encode ? after_turn(core, job) : 0;
+    bool waits = work > 0 && leases == 0 && task == job->encode;
+    gm_time turn = waits ? after_turn(core, job, class_) : 0;
     if (turn > 0) {
         *out = turn;
         return true;
@@ -198,6 +201,12 @@ static gm_time end_of(const struct gm_ctask *task, gm_time own, const gm_time *e
 
 gm_time gm_core_job_left(const struct gm_core *core, const struct gm_cjob *job)
 {
+    return gm_core_job_left_as(core, job, job->turn.class_);
+}
+
+gm_time gm_core_job_left_as(const struct gm_core *core, const struct gm_cjob *job,
+                            enum gm_job_class class_)
+{
     gm_time own[GM_CORE_MAX_TASKS], ends[GM_CORE_MAX_TASKS], last = 0;
     if (job->state != GM_JOB_RUNNING || !gm_core_task_is_done(job->plan)) {
         return 0;
@@ -207,7 +216,7 @@ gm_time gm_core_job_left(const struct gm_core *core, const struct gm_cjob *job)
         ends[t] = -1;
         own[t] = 0;
         if (task->type->fan == GM_FAN_RUNS) {
-            if (!find_runs(core, task, &own[t])) {
+            if (!find_runs(core, task, class_, &own[t])) {
                 return 0;
             }
         } else if (!gm_core_task_is_done(task)) {

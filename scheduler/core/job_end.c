@@ -32,6 +32,7 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
     gm_core_job_touch(core, job);
     if (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) {
         gm_core_unheard_end_job(core, job);
+        gm_core_backlog_set(core, job, NULL);
     }
     const char *name = gm_job_state_name(job->state);
     if (gm_job_state_is_final(job->state)) {
@@ -39,7 +40,6 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
             core, job->started_unix_ms != 0 ? job->started_unix_ms : job->created_unix_ms);
         core->unfinished--;
         gm_core_order_finish(job);
-        gm_core_backlog_set(core, job, NULL);
         core->finished++;
         gm_core_count_ended(core, job);
         gm_core_job_late(core, job);
@@ -397,12 +397,25 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
     }
 }
 
+/* Jobs beyond those that are to be known, without the ones that go once they are cleaned up. */
+static uint64_t count_surplus(const struct gm_core *core)
+{
+    uint64_t surplus = core->finished - core->params.keep_finished;
+    for (const struct gm_cjob *job = core->jobs; job && surplus > 0; job = job->hh.next) {
+        bool goes =
+            gm_job_state_is_final(job->state) && job->cleanup_pending && !gm_core_job_is_kept(job);
+        surplus -= goes ? 1 : 0;
+    }
+    return surplus;
+}
+
 void gm_core_job_prune(struct gm_core *core)
 {
     struct gm_cjob *job, *next;
+    uint64_t surplus = core->finished > core->params.keep_finished ? count_surplus(core) : 0;
     HASH_ITER(hh, core->jobs, job, next)
     {
-        if (core->finished <= core->params.keep_finished) {
+        if (surplus == 0) {
             return;
         }
         bool over = gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases &&
@@ -410,6 +423,7 @@ void gm_core_job_prune(struct gm_core *core)
         if (gm_core_job_is_kept(job)) { /* there is no room for it any more */
             gm_core_keep_end(core, job);
             clean(core, job);
+            surplus--;
         }
         bool newest = job->seq + 1 == core->next_seq; /* a restart counts on from it */
         if (over && !newest) {
@@ -418,6 +432,7 @@ void gm_core_job_prune(struct gm_core *core)
             gm_core_keyed_drop(core, job);
             core->job_states[job->state]--;
             core->finished--;
+            surplus--;
             gm_core_order_part(core, job);
             gm_core_job_destroy(job);
         }

@@ -19,24 +19,44 @@ const struct gm_cjob *gm_core_keyed_find(const struct gm_core *core,
     return keyed ? keyed->job : NULL;
 }
 
-void gm_core_keyed_add(struct gm_core *core, struct gm_cjob *job, const uint8_t key[GM_CORE_HASH],
-                       const uint8_t request[GM_CORE_HASH])
+static struct gm_keyed *make(struct gm_core *core, struct gm_cjob *job,
+                             const uint8_t key[GM_CORE_HASH], const uint8_t request[GM_CORE_HASH])
 {
     struct gm_keyed *keyed = gm_mem_zalloc(sizeof(*keyed));
     memcpy(keyed->key, key, GM_CORE_HASH);
     memcpy(keyed->request, request, GM_CORE_HASH);
     keyed->job = job;
-    job->keyed = keyed;
     HASH_ADD(hh, core->keyed, key, GM_CORE_HASH, keyed);
+    return keyed;
+}
+
+static void drop(struct gm_core *core, struct gm_keyed **keyed)
+{
+    struct gm_keyed *own = *keyed;
+    *keyed = NULL;
+    if (own && core->keyed) { /* as what is in the table is */
+        HASH_DEL(core->keyed, own);
+        free(own);
+    }
+}
+
+void gm_core_keyed_add(struct gm_core *core, struct gm_cjob *job, const uint8_t key[GM_CORE_HASH],
+                       const uint8_t request[GM_CORE_HASH])
+{
+    job->keyed = make(core, job, key, request);
+}
+
+void gm_core_keyed_retry(struct gm_core *core, struct gm_cjob *job, const uint8_t key[GM_CORE_HASH],
+                         const uint8_t request[GM_CORE_HASH])
+{
+    drop(core, &job->keyed_retry);
+    job->keyed_retry = make(core, job, key, request);
 }
 
 void gm_core_keyed_drop(struct gm_core *core, struct gm_cjob *job)
 {
-    if (job->keyed) {
-        HASH_DEL(core->keyed, job->keyed);
-        free(job->keyed);
-        job->keyed = NULL;
-    }
+    drop(core, &job->keyed);
+    drop(core, &job->keyed_retry);
 }
 
 void gm_core_keyed_row(const struct gm_cjob *job, Gm__JobRow *row)
@@ -45,6 +65,11 @@ void gm_core_keyed_row(const struct gm_cjob *job, Gm__JobRow *row)
         row->key = (ProtobufCBinaryData){.data = job->keyed->key, .len = GM_CORE_HASH};
         row->request = (ProtobufCBinaryData){.data = job->keyed->request, .len = GM_CORE_HASH};
     }
+    if (job->keyed_retry) {
+        row->retry_key = (ProtobufCBinaryData){.data = job->keyed_retry->key, .len = GM_CORE_HASH};
+        row->retry_request =
+            (ProtobufCBinaryData){.data = job->keyed_retry->request, .len = GM_CORE_HASH};
+    }
 }
 
 void gm_core_keyed_load(struct gm_core *core, struct gm_cjob *job, const Gm__JobRow *row)
@@ -52,6 +77,10 @@ void gm_core_keyed_load(struct gm_core *core, struct gm_cjob *job, const Gm__Job
     if (row->key.len == GM_CORE_HASH && row->request.len == GM_CORE_HASH &&
         !find(core, row->key.data)) {
         gm_core_keyed_add(core, job, row->key.data, row->request.data);
+    }
+    if (row->retry_key.len == GM_CORE_HASH && row->retry_request.len == GM_CORE_HASH &&
+        !find(core, row->retry_key.data)) {
+        gm_core_keyed_retry(core, job, row->retry_key.data, row->retry_request.data);
     }
 }
 

@@ -507,8 +507,7 @@ static int load_row(struct gm_core *core, const struct gm_loading *row, enum pas
 static void resume_job(struct gm_core *core, struct gm_cjob *job)
 {
     if (job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING) {
-        const char *chosen = job->choice.chain[0] != '\0' ? job->choice.chain : NULL;
-        gm_core_backlog_set(core, job, job->chain ? job->chain->name : chosen);
+        gm_core_backlog_enter(core, job);
         gm_core_job_advance(core, job);
         gm_core_early_grown(core, job);
         gm_core_unheard_wait(core, job);

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/backlog.h"
 #include "scheduler/core/builds.h"
 #include "scheduler/core/job.h"
+#include "scheduler/core/keyed.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
@@ -58,6 +60,16 @@ void gm_core_keep_end(struct gm_core *core, struct gm_cjob *job)
     if (job->kept) {
         job->kept = false;
         gm_core_job_touch(core, job);
+    }
+}
+
+void gm_core_keep_end_at(struct gm_core *core, const char *url)
+{
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        if (gm_core_job_is_kept(job) && strcmp(job->destination_url, url) == 0) {
+            gm_core_keep_end(core, job);
+            gm_core_job_clean_again(core, job);
+        }
     }
 }
 
@@ -174,6 +186,7 @@ static void set_state(struct gm_core *core, struct gm_cjob *job)
     job->progress_dirty = true;
     job->retries++;
     gm_core_order_class(core, job);
+    gm_core_order_due(core, job, 0);
 }
 
 int gm_core_job_reopen(struct gm_core *core, struct gm_cjob *job, const struct gm_submit *submit,
@@ -181,8 +194,14 @@ int gm_core_job_reopen(struct gm_core *core, struct gm_cjob *job, const struct g
 {
     int rc = check(job, submit, err);
     rc = rc < 0 ? rc : gm_core_submit_check_room(core, submit, err);
+    if (rc == 0 && submit->key && gm_core_keyed_find(core, submit->key)) {
+        rc = cannot(err, "a job has that key");
+    }
     if (rc < 0) {
         return rc;
+    }
+    if (submit->key) {
+        gm_core_keyed_retry(core, job, submit->key, submit->request);
     }
     gm_core_keep_end(core, job);
     set_state(core, job);
@@ -192,6 +211,7 @@ int gm_core_job_reopen(struct gm_core *core, struct gm_cjob *job, const struct g
             reset_inst(core, &job->tasks[t].insts[i]);
         }
     }
+    gm_core_backlog_enter(core, job);
     if (submit->traceparent && submit->traceparent[0] != '\0') {
         free(job->traceparent);
         job->traceparent = gm_mem_strdup(submit->traceparent);

@@ -13,6 +13,8 @@ void gm_core_keep_begin(struct gm_core *core, struct gm_cjob *job);
 void gm_core_keep_resume(struct gm_core *core, struct gm_cjob *job);
 /* What it made may go. */
 void gm_core_keep_end(struct gm_core *core, struct gm_cjob *job);
+/* GM_EV_PLACE_GOES: of all jobs that are kept there. */
+void gm_core_keep_end_at(struct gm_core *core, const char *url);
 /* GM_EV_REOPEN. submit: what a new job in its place would be. Errors: CONFLICT, BUSY. */
 int gm_core_job_reopen(struct gm_core *core, struct gm_cjob *job, const struct gm_submit *submit,
                        struct gm_err *err) GM_MUST_CHECK;

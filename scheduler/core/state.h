@@ -312,11 +312,12 @@ struct gm_cjob {
     gm_time publish_at; /* next try, 0: none is planned */
     gm_time cleanup_at; /* the same */
     struct gm_cbackup backup;
-    bool removed;           /* its result is taken down, or is being */
-    char *retry_of;         /* owned, and so is the next; "": none */
-    char *retried_as;       /* the newest that makes this one again */
-    struct gm_keyed *keyed; /* owned by core->keyed; NULL: it came without a key. keyed.h */
-    struct gm_ctask *tasks; /* owned */
+    bool removed;                 /* its result is taken down, or is being */
+    char *retry_of;               /* owned, and so is the next; "": none */
+    char *retried_as;             /* the newest that makes this one again */
+    struct gm_keyed *keyed;       /* owned by core->keyed; NULL: it came without a key. keyed.h */
+    struct gm_keyed *keyed_retry; /* the same, of the newest request that made it go on */
+    struct gm_ctask *tasks;       /* owned */
     uint32_t task_count;
     struct gm_ctask *inspect, *plan, *split, *encode; /* borrowed; encode may be NULL */
     Gm__Expand **expand;                              /* owned */

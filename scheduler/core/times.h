@@ -59,6 +59,9 @@ gm_time gm_core_lease_left(const struct gm_core *core, const struct gm_lease *le
 /* Of an instance of runs: what is not done, live workers' progress included. */
 uint64_t gm_core_frames_left(const struct gm_inst *inst);
 gm_time gm_core_job_left(const struct gm_core *core, const struct gm_cjob *job);
+/* The same were it of that class. */
+gm_time gm_core_job_left_as(const struct gm_core *core, const struct gm_cjob *job,
+                            enum gm_job_class class_);
 /* Until the first lease of the instance ends. */
 gm_time gm_core_inst_next_end(const struct gm_core *core, const struct gm_inst *inst);
 /* Until the first lease ends on a device that offers `wish`. */

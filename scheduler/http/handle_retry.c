@@ -1,5 +1,6 @@
 /* POST /v1/jobs/ID:retry: the job goes on from where it failed, or a new one takes its place. */
 #include "proto/envelope.h"
+#include "scheduler/http/idempotency.h"
 #include "scheduler/http/request.h"
 
 static int read_job(const struct gm_core *core, const char *job_id, json_t **out_body,
@@ -57,6 +58,30 @@ static int read_all(struct gm_request *r, bool *out, struct gm_err *err)
     return rc;
 }
 
+/* Of a request that comes again the job may be at work by now, or have failed once more. */
+static bool is_answered(struct gm_request *r, bool all)
+{
+    struct gm_err err = {0};
+    struct gm_card_view card;
+    struct gm_idempotency of;
+    char key[GM_IDEMPOTENCY_BYTES + 1];
+    const struct gm_core *core = gm_daemon_core(r->http->d);
+    const char *job = NULL;
+    int rc = gm_idempotency_read(r->connection, key, &err);
+    if (rc == 0 && (key[0] == '\0' || !gm_view_card(core, r->id, &card))) {
+        return false;
+    }
+    rc = rc < 0 ? rc : gm_idempotency_hash_retry(card.tenant, key, r->path, all, &of, &err);
+    rc = rc < 0 ? rc : gm_idempotency_find(NULL, core, &of, &job, &err);
+    if (rc < 0) {
+        gm_request_fail(r, &err);
+    } else if (job != NULL) {
+        (void)snprintf(r->id, sizeof r->id, "%s", job);
+        gm_request_show_stored(r, gm_submit_show);
+    }
+    return rc < 0 || job != NULL;
+}
+
 static void show_again(struct gm_request *r)
 {
     struct gm_err err = {0};
@@ -64,6 +89,9 @@ static void show_again(struct gm_request *r)
     Gm__Pipeline *pipeline = NULL;
     bool all = false;
     int rc = read_all(r, &all, &err);
+    if (rc == 0 && is_answered(r, all)) {
+        return;
+    }
     rc = rc < 0 ? rc : read_job(gm_daemon_core(r->http->d), r->id, &body, &pipeline, &err);
     if (rc < 0) {
         gm_request_fail(r, &err);

@@ -113,6 +113,16 @@ int gm_idempotency_hash(const char *tenant, const char *key, const char *path, c
     return rc;
 }
 
+int gm_idempotency_hash_retry(const char *tenant, const char *key, const char *path, bool all,
+                              struct gm_idempotency *out, struct gm_err *err)
+{
+    json_t *body = json_pack("{s:b}", "all", (int)all);
+    int rc =
+        body != NULL ? gm_idempotency_hash(tenant, key, path, body, out, err) : gm_err_nomem(err);
+    json_decref(body);
+    return rc;
+}
+
 int gm_idempotency_find(const struct gm_taking *list, const struct gm_core *core,
                         const struct gm_idempotency *of, const char **out_job, struct gm_err *err)
 {

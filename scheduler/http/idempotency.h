@@ -30,6 +30,10 @@ struct gm_idempotency {        /* SHA-256 */
 int gm_idempotency_hash(const char *tenant, const char *key, const char *path, const json_t *body,
                         struct gm_idempotency *out, struct gm_err *err) GM_MUST_CHECK;
 
+/* That of `:retry`, all or what failed. */
+int gm_idempotency_hash_retry(const char *tenant, const char *key, const char *path, bool all,
+                              struct gm_idempotency *out, struct gm_err *err) GM_MUST_CHECK;
+
 /* Requests that are being taken: from when it is known that there is no job of their key until
  * there is one on disk, or none. Thread: one. */
 struct gm_taking {

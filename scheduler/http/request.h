@@ -241,6 +241,8 @@ bool gm_submit_is_open(struct gm_request *r);
 /* Submits what the request has; or body and pipeline, which it takes, in their place: those of the
  * job that it names, which is made again. all: nothing that it made is taken over. */
 void gm_submit_start(struct gm_request *r, json_t *body, Gm__Pipeline *pipeline, bool all);
+/* Answers with the job of r->id, which is what an earlier request made. */
+void gm_submit_show(struct gm_request *r);
 /* The core has taken the job; a scheduler that starts anew may not know of it. */
 bool gm_submit_is_unstored(const struct gm_http *http, const char *job_id);
 /* handle_retry.c */

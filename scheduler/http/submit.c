@@ -387,6 +387,10 @@ static int prepare_key(struct submit *s, struct gm_err *err)
 {
     int rc = read_body(s, err);
     rc = rc < 0 ? rc : at(s, read_tenant(s, err), "tenant");
+    if (rc == 0 && s->again) {
+        return gm_idempotency_hash_retry(s->tenant, s->key, s->r->path, s->all, &s->idempotency,
+                                         err);
+    }
     return rc < 0
                ? rc
                : gm_idempotency_hash(s->tenant, s->key, s->r->path, s->body, &s->idempotency, err);
@@ -514,7 +518,7 @@ static void refuse(struct submit *s)
     submit_destroy(s);
 }
 
-static void show_known(struct gm_request *r)
+void gm_submit_show(struct gm_request *r)
 {
     struct gm_err err = {0};
     json_t *doc = NULL;
@@ -536,7 +540,7 @@ static void look_for_key(struct submit *s)
     if (s->rc == 0 && job != NULL) {
         (void)snprintf(r->id, sizeof r->id, "%s", job);
         submit_destroy(s);
-        gm_request_show_stored(r, show_known);
+        gm_request_show_stored(r, gm_submit_show);
         return;
     }
     if (s->rc == -GM_E_KEY_BUSY) {

@@ -28,7 +28,7 @@ struct farm {
 };
 
 /* What it logs is in the folder's `log`. */
-static inline void farm_start(struct farm *f, char *folder)
+static inline void farm_start_keeping(struct farm *f, char *folder, unsigned keep_failed_ms)
 {
     char config[4096];
     char path[512];
@@ -46,8 +46,8 @@ static inline void farm_start(struct farm *f, char *folder)
                    "grant_key_file: %s/grant.key\nallow_sources: [%s/in]\n"
                    "allow_destinations: [%s/out]\nevents_listen: [\"ipc://%s/events\"]\nlease_ms: "
                    "30000\nheartbeat_ms: 100\n"
-                   "keep_failed_ms: 0\nlog_level: warn\ntenants: [\"few max_queued=1\"]\n",
-                   folder, f->wire, f->socket, folder, folder, folder, folder);
+                   "keep_failed_ms: %u\nlog_level: warn\ntenants: [\"few max_queued=1\"]\n",
+                   folder, f->wire, f->socket, folder, folder, folder, folder, keep_failed_ms);
     write_file(folder, "c.yaml", config, strlen(config));
     path_in(path, folder, "in");
     (void)mkdir(path, 0755);
@@ -78,6 +78,11 @@ static inline void farm_start(struct farm *f, char *folder)
     }
     (void)close(fds[0]);
     assert_int_equal(strncmp(line, "READY http=unix:", 16), 0);
+}
+
+static inline void farm_start(struct farm *f, char *folder)
+{
+    farm_start_keeping(f, folder, 0);
 }
 
 static inline void farm_kill(struct farm *f)

@@ -3,7 +3,7 @@
 #include <sqlite3.h>
 
 #include "scheduler/http/idempotency.h"
-#include "tests/scheduler/farm.h"
+#include "tests/scheduler/daemon_story.h"
 
 static void keys_are_read_quoted_and_bare(void **state)
 {
@@ -142,6 +142,8 @@ static void a_key_makes_one_job(void **state)
     assert_int_equal(post(&f, path, "Idempotency-Key: k-3\r\n", "", NULL, other), 201);
     assert_int_equal(post(&f, path, "Idempotency-Key: k-3\r\n", "", NULL, again), 200);
     assert_string_equal(again, other);
+    assert_int_equal(
+        post(&f, path, "Idempotency-Key: k-3\r\n", "{\"all\":true}", "api.key_reused", again), 422);
     assert_int_equal(count_jobs(&f), 4);
     farm_stop(&f);
 }
@@ -180,11 +182,54 @@ static void the_second_comes_again(void **state)
     farm_stop(&f);
 }
 
+/* The second `:retry` of a key comes when the job is at work, and when it has failed once more. */
+static void a_key_makes_a_job_go_on_once(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64], again[64], path[128];
+    farm_start_keeping(&f, *state, 3600000);
+    node_open(&n, &f);
+    node_hello(&n);
+    n.fail_at = "package";
+    n.fail_code = GM_E_INPUT_NO_VIDEO;
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 5);
+    wait_for(&f, id, "job.failed");
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:retry", id);
+    assert_int_equal(post(&f, path, KEY, "", NULL, again), 202);
+    assert_string_equal(again, id);
+    assert_int_equal(post(&f, path, KEY, "", NULL, again), 200);
+    assert_string_equal(again, id);
+    assert_int_equal(post(&f, path, KEY, "{\"all\":true}", "api.key_reused", again), 422);
+    assert_int_equal(post(&f, path, "", "", "api.conflict", again), 409);
+    node_work(&n, 1);
+    json_t *j = NULL;
+    char look[128];
+    (void)snprintf(look, sizeof look, "/v1/jobs/%s", id);
+    for (int i = 0; i < 400; i++) {
+        assert_int_equal(farm_call(&f, "GET", look, NULL, &j), 200);
+        bool failed = strcmp(json_string_value(json_object_get(j, "state")), "failed") == 0;
+        json_decref(j);
+        if (failed) {
+            break;
+        }
+        (void)poll(NULL, 0, 50);
+    }
+    assert_int_equal(post(&f, path, KEY, "", NULL, again), 200);
+    assert_int_equal(farm_call(&f, "GET", look, NULL, &j), 200);
+    assert_int_equal(json_integer_value(json_object_get(j, "retries")), 1);
+    json_decref(j);
+    farm_kill(&f);
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_read_quoted_and_bare),
         cmocka_unit_test_setup_teardown(a_key_makes_one_job, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_key_makes_a_job_go_on_once, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_second_comes_again, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

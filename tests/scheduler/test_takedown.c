@@ -268,9 +268,39 @@ static void a_place_that_is_away_keeps_no_other(void **state)
     node_close(&n);
 }
 
+/* A job that failed there and shares outputs with the title has nothing to go on from. */
+static void what_failed_there_is_made_anew(void **state)
+{
+    struct farm f;
+    struct node n;
+    json_t *j = NULL;
+    char id[64], failed[64], path[128];
+    farm_start_keeping(&f, *state, 3600000);
+    node_open(&n, &f);
+    node_hello(&n);
+    publish(&f, &n, "", id);
+    n.fail_at = "package";
+    n.fail_code = GM_E_INPUT_NO_VIDEO;
+    farm_submit(&f, PIPELINE, "", failed);
+    node_work(&n, 5);
+    wait_for(&f, failed, "job.failed");
+    (void)snprintf(path, sizeof path, "/v1/assets/%s", id);
+    farm_expect(&f, "DELETE", path, NULL, 202, NULL);
+    wait_status(&f, path, 404, NULL);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:retry", failed);
+    assert_int_equal(farm_call(&f, "POST", path, NULL, &j), 201);
+    const char *why = json_string_value(json_object_get(json_object_get(j, "again"), "why"));
+    assert_non_null(why);
+    assert_non_null(strstr(why, "is not kept any more"));
+    json_decref(j);
+    farm_kill(&f);
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_failed_there_is_made_anew, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_title_goes_with_all_that_it_has, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_removal_outlives_its_scheduler, make_folder,

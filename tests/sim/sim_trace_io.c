@@ -68,17 +68,27 @@ static void trace_message(struct sim *sim, const char *from, const char *to, con
 
 void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc)
 {
-    static const char *const names[] = {
-        [GM_EV_MESSAGE] = "message",     [GM_EV_NODE_GONE] = "node gone",
-        [GM_EV_SUBMIT] = "submit",       [GM_EV_CANCEL] = "cancel",
-        [GM_EV_PUBLISHED] = "published", [GM_EV_CLEANED] = "cleaned",
-        [GM_EV_RESTART] = "restart",     [GM_EV_DRAIN] = "drain",
-        [GM_EV_UNSENT] = "unsent",       [GM_EV_TICK] = "tick",
-        [GM_EV_STOP] = "stop",           [GM_EV_QUARANTINE] = "quarantine",
-        [GM_EV_PRIORITY] = "priority",   [GM_EV_BACKED_UP] = "backed up",
-        [GM_EV_TAKEDOWN] = "takedown",   [GM_EV_TAKEN_DOWN] = "taken down",
-        [GM_EV_ARRIVED] = "arrived",     [GM_EV_EARLY] = "early",
-        [GM_EV_HELD] = "held",           [GM_EV_REOPEN] = "reopen"};
+    static const char *const names[] = {[GM_EV_MESSAGE] = "message",
+                                        [GM_EV_NODE_GONE] = "node gone",
+                                        [GM_EV_SUBMIT] = "submit",
+                                        [GM_EV_CANCEL] = "cancel",
+                                        [GM_EV_PUBLISHED] = "published",
+                                        [GM_EV_CLEANED] = "cleaned",
+                                        [GM_EV_RESTART] = "restart",
+                                        [GM_EV_DRAIN] = "drain",
+                                        [GM_EV_UNSENT] = "unsent",
+                                        [GM_EV_TICK] = "tick",
+                                        [GM_EV_STOP] = "stop",
+                                        [GM_EV_QUARANTINE] = "quarantine",
+                                        [GM_EV_PRIORITY] = "priority",
+                                        [GM_EV_BACKED_UP] = "backed up",
+                                        [GM_EV_TAKEDOWN] = "takedown",
+                                        [GM_EV_TAKEN_DOWN] = "taken down",
+                                        [GM_EV_ARRIVED] = "arrived",
+                                        [GM_EV_EARLY] = "early",
+                                        [GM_EV_HELD] = "held",
+                                        [GM_EV_REOPEN] = "reopen",
+                                        [GM_EV_PLACE_GOES] = "place goes"};
     if (rc < 0) {
         return; /* an answer to its author, and no more; its type may be none */
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scheduler/core/job.h"
+#include "scheduler/core/news.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/stage.h"
 #include "scheduler/core/story.h"
@@ -206,6 +207,37 @@ static void the_second_job_is_told_when_it_ends(void **arg)
     sim_destroy(sim);
 }
 
+/* Being urgent changes what goes before a job, and not whether it is. */
+static void a_job_stays_urgent_while_others_are_before_it(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 2);
+    struct gm_cjob *job = NULL;
+    (void)sim_submit(sim, "first", 40, 1, 50);
+    sim_until(sim, sim_all_final, 900);
+    (void)sim_submit(sim, "second", 40, 1, 50);
+    for (int i = 0; i < 600 && left_of(sim, "second") == 0; i++) {
+        sim_step(sim);
+    }
+    struct gm_core *core = sim->core;
+    HASH_FIND_STR(core->jobs, "second", job);
+    assert_non_null(job);
+    struct gm_backlog *others = &core->backlog[GM_CLASS_NORMAL][GM_COUNT_CPU];
+    gm_time alone = gm_core_job_left(core, job);
+    assert_true(alone > 0);
+    others->ms += 360000000;
+    others->jobs += 1000;
+    assert_true(gm_core_job_left(core, job) > 4 * alone);
+    job->deadline_unix_ms = core->unix_ms + 4 * alone / GM_MS;
+    for (int i = 0; i < 3; i++) {
+        gm_core_job_hurry(core, job);
+        assert_true(job->urgent);
+        assert_int_equal(job->turn.class_, GM_CLASS_HIGH);
+        assert_true((job->told & GM_NEWS_LATE) == 0); /* for so it is in time */
+    }
+    sim_destroy(sim);
+}
+
 static void explain_is(struct sim *sim, const char *id, const char *task, const char *words)
 {
     struct gm_explain_view v;
@@ -375,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_task_that_is_late_has_a_quarter_left),
         cmocka_unit_test(a_job_has_left_its_work_among_its_slots),
         cmocka_unit_test(the_second_job_is_told_when_it_ends),
+        cmocka_unit_test(a_job_stays_urgent_while_others_are_before_it),
         cmocka_unit_test(explain_says_when),
         cmocka_unit_test(memory_that_was_seen_is_asked_for),
         cmocka_unit_test(scratch_that_was_seen_is_asked_for),

@@ -89,9 +89,12 @@ static void only_what_failed_is_made_again(void **arg)
             assert_true(gm_core_job_is_kept(job_of(sim)));
         }
         mine->poison = -1;
+        job_of(sim)->turn.due_unix_ms = 1; /* of its deadline, which is dropped */
         struct gm_submit submit = same(job_of(sim));
         assert_int_equal(reopen(sim, &submit, &err), 0);
         assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
+        assert_int_equal(job_of(sim)->turn.due_unix_ms, 0);
+        assert_true(job_of(sim)->owed.in); /* what is left to encode counts again */
         assert_int_equal(job_of(sim)->encode->insts[0].chunk_done, made);
         assert_int_equal(job_of(sim)->retries, 1);
         if (restart) { /* what was charged is forgiven on disk, too */
@@ -118,6 +121,11 @@ static void it_may_fail_and_go_on_again(void **arg)
     struct gm_submit submit = same(job_of(sim));
     assert_int_equal(reopen(sim, &submit, &err), 0);
     assert_int_equal(reopen(sim, &submit, &err), -GM_E_CONFLICT); /* it works */
+    struct gm_submit second = same(job_of(sim)); /* nor is it made a second time beside itself */
+    second.job_id = "second";
+    second.retry_of = "job";
+    const struct gm_event again = {.type = GM_EV_SUBMIT, .submit = &second};
+    assert_int_equal(sim_event(sim, &again, &err), -GM_E_CONFLICT);
     until_failed(sim);
     sim_find_job(sim, "job")->poison = -1;
     submit = same(job_of(sim));
@@ -206,6 +214,80 @@ static void another_of_its_publication_leaves_what_it_made(void **arg)
     sim_destroy(sim);
 }
 
+/* It shares outputs with a title that goes. */
+static void where_a_title_goes_nothing_is_kept(void **arg)
+{
+    (void)arg;
+    struct sim *sim = failed_farm(HOUR_MS, 2);
+    struct gm_err err;
+    struct gm_event event = {.type = GM_EV_PLACE_GOES, .url = "file:///elsewhere"};
+    assert_int_equal(sim_event(sim, &event, &err), 0);
+    assert_true(gm_core_job_is_kept(job_of(sim)));
+    event.url = job_of(sim)->destination_url;
+    assert_int_equal(sim_event(sim, &event, &err), 0);
+    sim_commit(sim);
+    assert_false(gm_core_job_is_kept(job_of(sim)));
+    sim_run(sim, 5);
+    assert_int_equal(sim_find_job(sim, "job")->cleaned, 1);
+    struct gm_submit submit = same(job_of(sim));
+    assert_int_equal(reopen(sim, &submit, &err), -GM_E_CONFLICT);
+    sim_destroy(sim);
+}
+
+static void only_the_oldest_beyond_the_limit_is_let_go(void **arg)
+{
+    (void)arg;
+    static const char *const ids[] = {"job", "second", "third"};
+    struct sim_params params = {.seed = 1,
+                                .nodes = 2,
+                                .slots = 2,
+                                .keep_failed_ms = HOUR_MS,
+                                .keep_finished = 2,
+                                .max_attempts = 1};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    for (int i = 0; i < 3; i++) {
+        sim_submit(sim, ids[i], 2, 0, 50)->poison = 1;
+    }
+    for (int i = 0; i < 30000 && sim_knows(sim, "job"); i++) {
+        sim_step(sim);
+    }
+    sim_run(sim, 10);
+    assert_false(sim_knows(sim, "job"));
+    for (int i = 1; i < 3; i++) {
+        struct gm_cjob *job = NULL;
+        HASH_FIND_STR(sim->core->jobs, ids[i], job);
+        assert_true(job && gm_core_job_is_kept(job));
+    }
+    sim_destroy(sim);
+}
+
+/* Of the request that made it go on; the one before that is free. */
+static void its_key_is_known_after_a_restart(void **arg)
+{
+    (void)arg;
+    static const uint8_t key[2][GM_CORE_HASH] = {{1}, {2}}, request[GM_CORE_HASH] = {3};
+    struct sim *sim = failed_farm(HOUR_MS, 2);
+    struct gm_err err;
+    uint8_t found[GM_CORE_HASH];
+    for (int i = 0; i < 2; i++) {
+        struct gm_submit submit = same(job_of(sim));
+        submit.key = key[i];
+        submit.request = request;
+        assert_int_equal(reopen(sim, &submit, &err), 0);
+        until_failed(sim);
+        submit = same(job_of(sim));
+        submit.key = key[i];
+        submit.request = request;
+        assert_int_equal(reopen(sim, &submit, &err), -GM_E_CONFLICT);
+        sim_restart(sim);
+        assert_string_equal(gm_view_keyed(sim->core, key[i], found), "job");
+        assert_memory_equal(found, request, sizeof found);
+    }
+    assert_null(gm_view_keyed(sim->core, key[0], found));
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +296,9 @@ int main(void)
         cmocka_unit_test(what_is_not_what_it_was_is_made_anew),
         cmocka_unit_test(nothing_is_left_when_its_time_is_over),
         cmocka_unit_test(another_of_its_publication_leaves_what_it_made),
+        cmocka_unit_test(where_a_title_goes_nothing_is_kept),
+        cmocka_unit_test(only_the_oldest_beyond_the_limit_is_let_go),
+        cmocka_unit_test(its_key_is_known_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
