@@ -10,7 +10,9 @@
 
 #include "storage/transfer/script_server.h"
 
-#define OK(length) "HTTP/1.1 200 OK\r\nETag: \"e1\"\r\nContent-Length: " length "\r\n\r\n"
+/* The server closes, and says so: a connection that looks as if it could be used again fails. */
+#define OK(length)                                                                                 \
+    "HTTP/1.1 200 OK\r\nETag: \"e1\"\r\nConnection: close\r\nContent-Length: " length "\r\n\r\n"
 
 struct fixture;
 
